@@ -1,0 +1,50 @@
+"""`medzoo`: find a verb in the entry-point table, load that one, run it.
+
+A verb is an entry point of the group `medzoo.verbs`; other distributions may add theirs.
+"""
+
+import sys
+from importlib.metadata import entry_points, version
+
+import click
+
+from zoo.errors import ZooError
+
+NOTICE = "Research software, not a medical device: never for diagnosis or treatment."
+
+
+class Verbs(click.Group):
+    """The verbs of the entry-point table; a verb's module is imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(entry_points(group="medzoo.verbs").names)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        found = entry_points(group="medzoo.verbs", name=cmd_name)
+        if not found:
+            return None
+        command: click.Command = next(iter(found)).load()
+        return command
+
+
+@click.command(
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=NOTICE,
+)
+@click.version_option(version("medvlm-zoo"), prog_name="medzoo")
+def medzoo() -> None:
+    """Preference-tuned medical vision-language models: train, trust, compare and serve."""
+
+
+def main() -> None:
+    """The console script: run a verb; a `ZooError` becomes a line on stderr and exit status 2."""
+    try:
+        medzoo.main(prog_name="medzoo")
+    except ZooError as error:
+        click.secho(f"medzoo: {error}", fg="red", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Every error a user can meet, as a tree.
+
+A message says what was wrong and with which value; `hint` says what to type or do next. The command
+line prints both, the REST service answers with both. Nothing here knows where an error is shown.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ZooError(Exception):
+    """Anything the zoo refuses or could not do."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  next: {self.hint}" if self.hint else self.message
+
+
+class BadInput(ZooError):
+    """What the user gave cannot be used as it is."""
+
+
+class BadRecord(BadInput):
+    """A line of a JSON-lines file is not the record it should be."""
+
+
+class BadManifest(BadInput):
+    """A `zoo.json` that is not a valid manifest."""
+
+
+class BadImage(BadInput):
+    """A file that is no readable image, or one beyond the limits."""
+
+
+class ImageTooLarge(BadImage):
+    """An image with more bytes or pixels than the limits allow."""
+
+
+class BadDeclaration(ZooError):
+    """A file of variants, bases or data sets that declares nothing, or nonsense."""
+
+
+class UnknownName(BadInput):
+    """A name that nothing here bears."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        near = get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
+        super().__init__(f"no {kind} is named {name!r}", hint=hint)
+
+
+class HubError(ZooError):
+    """A Hub could not be asked, or refused."""
+
+
+class NotOnHub(HubError):
+    """The repository, revision or file is not there, or not for this user."""
+
+
+class BadAdapter(ZooError):
+    """Adapter weights that must not be served or scored."""
+
+
+class WrongBase(BadAdapter):
+    """An adapter that was made for another base, or another revision of it."""
+
+
+class NoEffect(BadAdapter):
+    """An adapter whose weights change nothing."""
+
+
+class DigestMismatch(BadAdapter):
+    """Weights whose sha256 is not the one that the manifest states."""
+
+
+class Busy(ZooError):
+    """Nothing is free to take this on now; the same call may go through later."""
+
+
+class TrainingFailed(ZooError):
+    """A run that must not go on: a loss that is not finite, a checkpoint of another run."""

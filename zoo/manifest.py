@@ -1,0 +1,209 @@
+"""`zoo.json`: all that is known of an adapter. The seam between training, cards, catalog and serving.
+
+A reader refuses unknown keys, fills keys that are newer than the file with their defaults, and
+refuses a schema newer than its own with the word upgrade. Every error names the key and the file.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from zoo.errors import BadManifest
+
+SCHEMA_VERSION = 1
+MANIFEST_NAME = "zoo.json"
+WEIGHTS_NAME = "adapter_model.safetensors"
+CONFIG_NAME = "adapter_config.json"
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BaseRef(_Part):
+    """The base that the adapter was made for; serving refuses any other."""
+
+    name: str
+    repo: str
+    """Hub id of the base."""
+    revision: str
+    """Hub commit of the base; for a base kept in a folder, the digest of that folder."""
+
+
+class VariantRef(_Part):
+    """The variant, with its objective as data."""
+
+    name: str
+    title: str
+    paper: str
+    objective: list[dict[str, Any]]
+    departures: list[str] = []
+    """Where this differs from the paper, a sentence each."""
+
+
+class DataRef(_Part):
+    """What the adapter was trained on."""
+
+    dataset: str
+    split: str
+    pairs: int
+    fingerprint: Sha256
+    """sha256 of the pair set: its records and its images."""
+    made_by: list[str] = []
+    """The makers of the pairs, such as the rule-based writer's name and version."""
+    seed: int
+
+
+class LoraRef(_Part):
+    """The LoRA configuration, as PEFT names it."""
+
+    r: int
+    alpha: int
+    dropout: float
+    use_rslora: bool
+    targets: list[str]
+
+
+class TrainingRef(_Part):
+    """Every hyper-parameter of the run."""
+
+    start_from: str
+    """`base`, or `repo@sha` of the adapter that training began from."""
+    reference: str
+    """`base`, or `repo@sha` of the adapter that gave the reference log-probs."""
+    learning_rate: float
+    schedule: str
+    warmup_ratio: float
+    weight_decay: float
+    max_grad_norm: float
+    epochs: int
+    batch_size: int
+    steps: int
+    dtype: str
+    seed: int
+
+
+class Cost(_Part):
+    """What the run took."""
+
+    seconds: float
+    peak_memory_bytes: int
+    response_tokens: int
+    """Response tokens scored by the policy over the whole run."""
+
+
+class Probe(_Part):
+    """A fixed input and the log-probs that this adapter gives on it, so that an engine can prove itself."""
+
+    image_seed: int
+    """Seed of the drawn phantom scan that is the image."""
+    prompt: str
+    response: str
+    logps: list[float]
+    """Log-prob of each response token, end of turn included, in float32."""
+    base_logps: list[float]
+    """The same without the adapter."""
+
+
+class Evaluation(_Part):
+    """One score with its 95 % interval."""
+
+    metric: str
+    subset: str
+    """`all`, or the part of the benchmark that was scored, such as `side` or `closed`."""
+    dataset: str
+    split: str
+    value: float
+    low: float
+    high: float
+    n: int
+    base_value: float | None = None
+    """The same metric for the base, on the same questions."""
+    sft_value: float | None = None
+    """The same metric for the SFT adapter of the same base, on the same questions."""
+    fingerprint: Sha256
+    """sha256 of the benchmark: its questions in order."""
+    judge: str = "rules"
+
+
+class AdapterManifest(_Part):
+    """All that is known of one adapter."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    repo: str = ""
+    """The Hub repo this adapter is published in; empty before it is."""
+    base: BaseRef
+    variant: VariantRef
+    data: DataRef
+    lora: LoraRef
+    training: TrainingRef
+    cost: Cost
+    probe: Probe
+    evaluation: list[Evaluation] = []
+    weights_sha256: Sha256
+    license: str
+    no_effect_expected: bool = False
+    """True only for an adapter whose B is zero on purpose; any other is refused as a no-op."""
+    commit: str = ""
+    """Commit of the code that trained it; `+dirty` if it was changed."""
+    versions: dict[str, str]
+    hardware: str
+    created: str
+    """UTC time, ISO 8601."""
+
+    @property
+    def identity(self) -> str:
+        """Short name for people: variant on base."""
+        return f"{self.variant.name} on {self.base.name}"
+
+    def to_json(self) -> str:
+        """The manifest as indented JSON, newline at the end."""
+        return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+
+
+def read_manifest(folder: Path) -> AdapterManifest:
+    """Read `zoo.json` of an adapter folder.
+
+    Raises:
+        BadManifest: it is not there, no JSON, of a newer schema, lacks a key or has an unknown one.
+    """
+    path = folder / MANIFEST_NAME
+    if not path.is_file():
+        raise BadManifest(f"{path}: no such file, so this folder is no adapter of the zoo")
+    return parse_manifest(path.read_text(encoding="utf-8"), where=str(path))
+
+
+def parse_manifest(text: str, *, where: str) -> AdapterManifest:
+    """Parse a manifest; `where` names its origin in errors. See `read_manifest`."""
+    try:
+        raw = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise BadManifest(f"{where}: not JSON ({error})") from error
+    if not isinstance(raw, dict):
+        raise BadManifest(f"{where}: a manifest is a JSON object, this is {type(raw).__name__}")
+    version = raw.get("schema_version")
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise BadManifest(
+            f"{where}: schema_version {version} is newer than {SCHEMA_VERSION}, the newest known here",
+            hint="upgrade: pip install --upgrade medvlm-zoo",
+        )
+    try:
+        return AdapterManifest.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise BadManifest(f"{where}: key {key!r}: {first['msg']}") from error
+
+
+def write_manifest(folder: Path, manifest: AdapterManifest) -> Path:
+    """Write `zoo.json` into `folder` in one atomic step."""
+    path = folder / MANIFEST_NAME
+    part = path.with_name(path.name + ".part")
+    part.write_text(manifest.to_json(), encoding="utf-8")
+    os.replace(part, path)
+    return path

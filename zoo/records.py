@@ -1,0 +1,179 @@
+"""The records that pass between the parts, as frozen dataclasses kept in JSON lines.
+
+One record a line, UTF-8. Paths of images and masks are relative to the folder of the file that holds
+the record. Reading checks every key and type, and names file, line and key; it knows nothing of what
+the records are used for.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_type_hints
+
+from zoo.errors import BadRecord
+
+AnswerType = Literal["closed", "open", "report"]
+ErrorType = Literal["MM", "AM", "SLC", "LAS"]
+"""Clinical error types: modality (MM), anatomy (AM), side and place (SLC), specificity (LAS)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """An image (or several), a prompt and the true answer, from a data set."""
+
+    id: str
+    dataset: str
+    split: str
+    images: tuple[str, ...]
+    prompt: str
+    answer: str
+    answer_type: AnswerType
+    question_type: str
+    options: tuple[str, ...] = ()
+    """The answers a closed question may take; empty for an open one."""
+    error_types: tuple[ErrorType, ...] = ()
+    mask: str | None = None
+    """The finding's mask: a PNG of the image's size, nonzero inside; None where there is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreferencePair:
+    """A prompt with a chosen and a rejected response, and what the variant needs beside them.
+
+    `rejected` or `rejected_images` is None where the variant needs no such half. A weight is None
+    where the objective has none; it is never silently taken as 1.
+    """
+
+    id: str
+    question_id: str
+    images: tuple[str, ...]
+    prompt: str
+    chosen: str
+    rejected: str | None = None
+    rejected_images: tuple[str, ...] | None = None
+    weight: float | None = None
+    made_by: dict[str, Any] = field(default_factory=dict)
+    """How the pair was made: the maker's name, its seed, its swap or crop box."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """One answer of one adapter to one question, with all that scoring needs."""
+
+    question_id: str
+    dataset: str
+    split: str
+    prompt: str
+    truth: str
+    answer_type: AnswerType
+    question_type: str
+    options: tuple[str, ...]
+    error_types: tuple[ErrorType, ...]
+    base: str
+    """`name@revision` of the base."""
+    adapter: str
+    """`base`, or the adapter's variant name or repo."""
+    digest: str
+    """sha256 of the adapter's weights; empty for the base."""
+    answer: str
+    tokens: int
+    """Tokens generated, the end of turn included."""
+
+
+Record = TypeVar("Record", Question, PreferencePair, Prediction)
+
+
+def to_line(record: Question | PreferencePair | Prediction) -> str:
+    """The record as one line of JSON, keys in declared order, newline included."""
+    return json.dumps(asdict(record), ensure_ascii=False) + "\n"
+
+
+def write_jsonl(path: Path, records: Iterable[Question | PreferencePair | Prediction]) -> int:
+    """Write the records to `path` in one atomic step; return how many there were."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    count = 0
+    with part.open("w", encoding="utf-8") as out:
+        for record in records:
+            out.write(to_line(record))
+            count += 1
+    os.replace(part, path)
+    return count
+
+
+def read_jsonl(path: Path, kind: type[Record]) -> list[Record]:
+    """Read every record of `path`.
+
+    Raises:
+        BadRecord: a line is no JSON object, lacks a key, has an unknown one or one of another type.
+    """
+    return list(iter_jsonl(path, kind))
+
+
+def iter_jsonl(path: Path, kind: type[Record]) -> Iterator[Record]:
+    """Yield the records of `path` one by one; see `read_jsonl`."""
+    if not path.is_file():
+        raise BadRecord(f"no such file: {path}")
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                yield _parse(line, kind, where=f"{path}:{number}")
+
+
+def _parse(line: str, kind: type[Record], where: str) -> Record:
+    try:
+        raw = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise BadRecord(f"{where}: not JSON ({error})") from error
+    if not isinstance(raw, dict):
+        raise BadRecord(f"{where}: a record is a JSON object, this is {type(raw).__name__}")
+    hints = get_type_hints(kind)
+    names = {f.name for f in fields(kind)}
+    unknown = sorted(set(raw) - names)
+    if unknown:
+        raise BadRecord(f"{where}: a {kind.__name__} has no key {unknown[0]!r}")
+    values = {}
+    for key, value in raw.items():
+        values[key] = _cast(value, hints[key], f"{where}: key {key!r}")
+    try:
+        return kind(**values)
+    except TypeError as error:
+        missing = sorted(f.name for f in fields(kind) if _required(f) and f.name not in values)
+        raise BadRecord(f"{where}: a {kind.__name__} needs the key {missing[0]!r}") from error
+
+
+def _required(f: Any) -> bool:
+    from dataclasses import MISSING
+
+    return f.default is MISSING and f.default_factory is MISSING
+
+
+def _cast(value: Any, hint: Any, where: str) -> Any:
+    """Check a JSON value against one of the few type forms that records use."""
+    from types import NoneType, UnionType
+    from typing import get_args, get_origin
+
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is UnionType:
+        if value is None and NoneType in args:
+            return None
+        return _cast(value, next(a for a in args if a is not NoneType), where)
+    if origin is Literal:
+        if value not in args:
+            raise BadRecord(f"{where} is {value!r}, not one of {', '.join(map(repr, args))}")
+        return value
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise BadRecord(f"{where} is {value!r}, not a list")
+        return tuple(_cast(item, args[0], where) for item in value)
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise BadRecord(f"{where} is {value!r}, not an object")
+        return dict(value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise BadRecord(f"{where} is {value!r}, not {hint.__name__}")
+    return value
