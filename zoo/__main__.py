@@ -9,8 +9,7 @@ from importlib.metadata import entry_points, version
 import click
 
 from zoo.errors import ZooError
-
-NOTICE = "Research software, not a medical device: never for diagnosis or treatment."
+from zoo.notice import NOTICE
 
 
 class Verbs(click.Group):

@@ -58,6 +58,10 @@ class HubError(ZooError):
     """A Hub could not be asked, or refused."""
 
 
+class HubUnreachable(HubError):
+    """A Hub did not answer at all; what is on disk may still serve."""
+
+
 class NotOnHub(HubError):
     """The repository, revision or file is not there, or not for this user."""
 

@@ -7,13 +7,13 @@ refuses a schema newer than its own with the word upgrade. Every error names the
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zoo.errors import BadManifest
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 MANIFEST_NAME = "zoo.json"
 WEIGHTS_NAME = "adapter_model.safetensors"
 CONFIG_NAME = "adapter_config.json"
@@ -22,7 +22,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class BaseRef(_Part):
@@ -110,6 +110,18 @@ class Probe(_Part):
     """The same without the adapter."""
 
 
+class Interval(_Part):
+    """A 95 % interval of a difference between two scores on the same questions."""
+
+    low: float
+    high: float
+
+    @property
+    def holds_zero(self) -> bool:
+        """True if the difference may be nothing at all."""
+        return self.low <= 0.0 <= self.high
+
+
 class Evaluation(_Part):
     """One score with its 95 % interval."""
 
@@ -126,6 +138,10 @@ class Evaluation(_Part):
     """The same metric for the base, on the same questions."""
     sft_value: float | None = None
     """The same metric for the SFT adapter of the same base, on the same questions."""
+    over_base: Interval | None = None
+    """95 % interval of `value - base_value`, paired by question; None if it was not computed."""
+    over_sft: Interval | None = None
+    """95 % interval of `value - sft_value`, paired by question; None if it was not computed."""
     fingerprint: Sha256
     """sha256 of the benchmark: its questions in order."""
     judge: str = "rules"
@@ -175,7 +191,11 @@ def read_manifest(folder: Path) -> AdapterManifest:
     path = folder / MANIFEST_NAME
     if not path.is_file():
         raise BadManifest(f"{path}: no such file, so this folder is no adapter of the zoo")
-    return parse_manifest(path.read_text(encoding="utf-8"), where=str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadManifest(f"{path}: not UTF-8 text ({error})") from error
+    return parse_manifest(text, where=str(path))
 
 
 def parse_manifest(text: str, *, where: str) -> AdapterManifest:
@@ -197,7 +217,9 @@ def parse_manifest(text: str, *, where: str) -> AdapterManifest:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise BadManifest(f"{where}: key {key!r}: {first['msg']}") from error
+        wrong = {"missing": "is missing", "extra_forbidden": "is not known"}.get(first["type"])
+        wrong = wrong or f"is {first['input']!r}: {first['msg']}"
+        raise BadManifest(f"{where}: key {key!r} {wrong}") from error
 
 
 def write_manifest(folder: Path, manifest: AdapterManifest) -> Path:

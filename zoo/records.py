@@ -87,7 +87,7 @@ Record = TypeVar("Record", Question, PreferencePair, Prediction)
 
 def to_line(record: Question | PreferencePair | Prediction) -> str:
     """The record as one line of JSON, keys in declared order, newline included."""
-    return json.dumps(asdict(record), ensure_ascii=False) + "\n"
+    return json.dumps(asdict(record), ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_jsonl(path: Path, records: Iterable[Question | PreferencePair | Prediction]) -> int:
@@ -116,17 +116,17 @@ def iter_jsonl(path: Path, kind: type[Record]) -> Iterator[Record]:
     """Yield the records of `path` one by one; see `read_jsonl`."""
     if not path.is_file():
         raise BadRecord(f"no such file: {path}")
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
                 yield _parse(line, kind, where=f"{path}:{number}")
 
 
-def _parse(line: str, kind: type[Record], where: str) -> Record:
+def _parse(line: bytes, kind: type[Record], where: str) -> Record:
     try:
-        raw = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise BadRecord(f"{where}: not JSON ({error})") from error
+        raw = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
+    except ValueError as error:
+        raise BadRecord(f"{where}: not JSON in UTF-8 ({error})") from error
     if not isinstance(raw, dict):
         raise BadRecord(f"{where}: a record is a JSON object, this is {type(raw).__name__}")
     hints = get_type_hints(kind)
@@ -142,6 +142,10 @@ def _parse(line: str, kind: type[Record], where: str) -> Record:
     except TypeError as error:
         missing = sorted(f.name for f in fields(kind) if _required(f) and f.name not in values)
         raise BadRecord(f"{where}: a {kind.__name__} needs the key {missing[0]!r}") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def _required(f: Any) -> bool:

@@ -1,0 +1,263 @@
+"""The zoo's own acts on a Hub: publish an adapter in one commit, resolve a name to a commit, fetch, list.
+
+It speaks to any Hub by its address, huggingface.co or an embedded one, through `huggingface_hub` alone.
+It knows the files of an adapter folder by name and nothing of what the numbers inside mean.
+"""
+
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, get_session
+from huggingface_hub.errors import LocalEntryNotFoundError
+from tqdm import tqdm
+
+from zoo.errors import BadInput, HubError, NotOnHub
+from zoo.hub_access import asking, cache_of, hub_address, hub_api, recall, remember
+from zoo.manifest import CONFIG_NAME, MANIFEST_NAME, WEIGHTS_NAME
+
+__all__ = [
+    "ADAPTER_FILES",
+    "PREDICTIONS_NAME",
+    "TAG",
+    "Found",
+    "RepoRef",
+    "adapter_files",
+    "fetch",
+    "fetch_file",
+    "hub_address",
+    "is_full_sha",
+    "last_resolved",
+    "list_adapters",
+    "parse_ref",
+    "publish_folder",
+    "resolve",
+]
+
+TAG = "medvlm-zoo"
+"""The tag that every card of the zoo carries; adapters are found on a Hub by it."""
+PREDICTIONS_NAME = "predictions.jsonl"
+REQUIRED_FILES = (WEIGHTS_NAME, CONFIG_NAME, MANIFEST_NAME)
+ADAPTER_FILES = (*REQUIRED_FILES, "README.md", ".eval_results/*.yaml", PREDICTIONS_NAME)
+"""All that is ever published or fetched of an adapter, as patterns."""
+
+_REPO = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", re.ASCII)
+_REVISION = re.compile(r"\w[\w./-]*", re.ASCII)
+
+
+@dataclass(frozen=True)
+class RepoRef:
+    """A repo on some Hub at a branch, tag or commit."""
+
+    repo: str
+    revision: str = "main"
+
+    def __str__(self) -> str:
+        return f"{self.repo}@{self.revision}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A repo that a Hub lists, at the commit of its main branch."""
+
+    repo: str
+    sha: str
+    tags: tuple[str, ...]
+
+
+def parse_ref(text: str) -> RepoRef:
+    """Read `repo` or `repo@revision`, where a repo is `namespace/name`.
+
+    Raises:
+        BadInput: it has no such form.
+    """
+    repo, at, revision = text.partition("@")
+    hint = "write it as namespace/name or namespace/name@revision, such as medvlm-zoo/phantom-mdpo@main"
+    if not _REPO.fullmatch(repo) or "--" in repo or ".." in repo:
+        raise BadInput(f"{text!r} names no repo", hint=hint)
+    if not at:
+        return RepoRef(repo)
+    if not _REVISION.fullmatch(revision) or ".." in revision or "//" in revision:
+        raise BadInput(f"{text!r} has no valid revision: {revision!r}", hint=hint)
+    return RepoRef(repo, revision)
+
+
+def is_full_sha(revision: str) -> bool:
+    """True for a whole commit hash, which no Hub can ever move."""
+    return re.fullmatch(r"[0-9a-f]{40}", revision) is not None
+
+
+def publish_folder(
+    folder: Path,
+    repo: str,
+    *,
+    message: str,
+    private: bool = False,
+    parent: str | None = None,
+    tag: str | None = None,
+    leave_out: tuple[str, ...] = (),
+    endpoint: str | None = None,
+    token: str | None = None,
+) -> str:
+    """Publish the adapter in `folder` as one commit on the repo's main branch; return the full sha.
+
+    The repo is created if it is absent. Only files of `ADAPTER_FILES` go up, less those named in
+    `leave_out`; those of them that the repo has and the folder has not are deleted. Files of other kinds
+    that someone added to the repo stay. `tag` names the new commit.
+
+    Raises:
+        BadInput: the folder lacks a file that an adapter needs.
+        HubError: the Hub refused, or the repo's head was not `parent` (or moved meanwhile).
+    """
+    ref = parse_ref(repo)
+    if ref != RepoRef(repo):
+        raise BadInput(f"publish to a repo, not to a revision: {repo!r}", hint=f"publish to {ref.repo}")
+    files = [name for name in adapter_files(folder) if name not in leave_out]
+    address = hub_address(endpoint)
+    api = hub_api(address, token)
+    with asking(repo, address):
+        api.create_repo(repo, private=private, exist_ok=True)
+        head = api.model_info(repo)
+        if private and not head.private:
+            raise HubError(
+                f"{repo} on {address} is public already, so nothing was published",
+                hint="publish without --private, to another repo, or make that one private first",
+            )
+        if tag is not None and tag in {known.name for known in api.list_repo_refs(repo).tags}:
+            raise HubError(f"{repo} on {address} has a tag {tag!r} already", hint="take another tag")
+        there = {sibling.rfilename for sibling in head.siblings or []}
+        stale = sorted(name for name in there if _is_ours(name) and name not in files)
+        commit = api.create_commit(
+            repo,
+            [CommitOperationAdd(path_in_repo=name, path_or_fileobj=folder / name) for name in files]
+            + [CommitOperationDelete(path_in_repo=name) for name in stale],
+            commit_message=message,
+            parent_commit=parent or head.sha,
+        )
+        if tag is not None:
+            api.create_tag(repo, tag=tag, revision=commit.oid)
+    return commit.oid
+
+
+def adapter_files(folder: Path) -> list[str]:
+    """The files of an adapter folder that may be published, relative to it, sorted.
+
+    Raises:
+        BadInput: one that every adapter has is not there.
+    """
+    for name in REQUIRED_FILES:
+        if not (folder / name).is_file():
+            raise BadInput(f"{folder / name}: no such file, so {folder} is no adapter of the zoo")
+    found = {path for pattern in ADAPTER_FILES for path in folder.glob(pattern) if path.is_file()}
+    return sorted(path.relative_to(folder).as_posix() for path in found)
+
+
+def resolve(
+    repo: str, revision: str = "main", *, endpoint: str | None = None, token: str | None = None
+) -> str:
+    """The full sha that a branch, tag or commit stands for now; a full sha stands for itself, unasked.
+
+    Raises:
+        NotOnHub: there is no such repo or revision, or not for this user.
+        HubUnreachable: the Hub does not answer; `last_resolved` may know what it said before.
+    """
+    if is_full_sha(revision):
+        return revision
+    address = hub_address(endpoint)
+    with asking(f"{repo}@{revision}", address):
+        sha = hub_api(address, token).model_info(repo, revision=revision).sha
+    if sha is None or not is_full_sha(sha):
+        raise HubError(f"{address} gave {sha!r} for {repo}@{revision}, which is no full commit hash")
+    remember(address, repo, revision, sha)
+    return sha
+
+
+def last_resolved(repo: str, revision: str = "main", *, endpoint: str | None = None) -> str | None:
+    """The full sha that this Hub last gave for that revision on this machine; None if it never did."""
+    return recall(hub_address(endpoint), repo, revision)
+
+
+def fetch(
+    repo: str, revision: str = "main", *, endpoint: str | None = None, token: str | None = None
+) -> tuple[Path, str]:
+    """Bring an adapter's files to this machine; return their folder and the full sha they come from.
+
+    The revision is resolved once and everything is read at that commit. A full sha that was fetched
+    before needs no network. The weights are not checked here: see `zoo.catalog.verified`.
+
+    Raises:
+        NotOnHub: no such repo, revision or adapter in it, or not for this user.
+        HubUnreachable: the Hub does not answer and the files are not all here.
+    """
+    address = hub_address(endpoint)
+    sha = resolve(repo, revision, endpoint=address, token=token)
+    api, cache = hub_api(address, token), cache_of(address)
+    wanted: dict[str, Any] = {"revision": sha, "cache_dir": cache, "allow_patterns": list(ADAPTER_FILES)}
+    try:
+        folder = Path(api.snapshot_download(repo, local_files_only=True, **wanted))
+        if _is_whole(folder):
+            return folder, sha
+    except LocalEntryNotFoundError:
+        pass  # not here yet, so the Hub is asked
+    with asking(f"{repo}@{sha}", address):
+        api.model_info(repo, revision=sha)  # fails at once, where the download would try again for long
+        folder = Path(api.snapshot_download(repo, **wanted))
+    if not _is_whole(folder):
+        missing = [name for name in REQUIRED_FILES if not (folder / name).is_file()]
+        raise NotOnHub(
+            f"{repo}@{sha} on {address} is no adapter of the zoo: it has no {', '.join(missing)}",
+            hint=f"medzoo ls --hub {address}",
+        )
+    return folder, sha
+
+
+def fetch_file(
+    repo: str, sha: str, name: str, *, endpoint: str | None = None, token: str | None = None
+) -> Path:
+    """Bring one file of a repo, at a full sha, to this machine; one fetched before needs no network."""
+    address = hub_address(endpoint)
+    with asking(f"{repo}@{sha}/{name}", address):
+        return Path(
+            hub_api(address, token).hf_hub_download(
+                repo, name, revision=sha, cache_dir=cache_of(address), tqdm_class=_NoBar
+            )
+        )
+
+
+def list_adapters(
+    *,
+    base: str | None = None,
+    variant: str | None = None,
+    endpoint: str | None = None,
+    token: str | None = None,
+) -> list[Found]:
+    """The repos of a Hub that carry the zoo's tag, and the tags of a base or variant if given, by name."""
+    address = hub_address(endpoint)
+    api = hub_api(address, token)
+    tags = [TAG, *(name for name in (base, variant) if name is not None)]
+    with asking("the list of adapters", address):
+        get_session().head(f"{address}/api/models?limit=1")  # fails at once, where the list would try again
+        models = list(api.list_models(filter=tags, full=True))
+        found = [
+            Found(repo=one.id, sha=one.sha or resolve(one.id, endpoint=address), tags=tuple(one.tags or ()))
+            for one in models
+        ]
+    return sorted(found, key=lambda one: one.repo)
+
+
+class _NoBar(tqdm):  # type: ignore[type-arg]
+    """No progress bar: for files of a few kilobytes."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.pop("name", None)
+        super().__init__(*args, **{**kwargs, "disable": True})
+
+
+def _is_ours(name: str) -> bool:
+    return any(fnmatch(name, pattern) for pattern in ADAPTER_FILES)
+
+
+def _is_whole(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in REQUIRED_FILES)

@@ -1,0 +1,143 @@
+"""How the zoo reaches a Hub: its address, the token for it, where its files are kept, what its errors mean.
+
+It knows nothing of adapters. Every Hub has a cache of its own on disk, since two of them may give other
+files under one repo's name; huggingface.co has the one that all its tools share.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx2
+from huggingface_hub import HfApi, constants, get_token
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from zoo.errors import BadInput, HubError, HubUnreachable, NotOnHub, ZooError
+
+
+def hub_address(endpoint: str | None = None) -> str:
+    """The Hub's address: `endpoint`, else HF_ENDPOINT, else huggingface.co.
+
+    Raises:
+        BadInput: it is no http or https address.
+    """
+    address = (endpoint or os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
+    try:
+        parts = urlsplit(address)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise BadInput(f"{address!r} is no Hub's address", hint="give one such as http://127.0.0.1:8710")
+    return address
+
+
+def hub_api(address: str, token: str | None) -> HfApi:
+    """A client of that Hub, made for one call; `token` None means the one that `_token_for` finds."""
+    return HfApi(endpoint=address, token=token or _token_for(address), library_name="medvlm-zoo")
+
+
+def _token_for(address: str) -> str | bool:
+    """HF_TOKEN anywhere; a stored login on the configured Hub only; on loopback any word signs in."""
+    if token := os.environ.get("HF_TOKEN"):
+        return token
+    if _is_loopback(address):
+        return "local"
+    return (get_token() if address == hub_address() else None) or False
+
+
+def _is_loopback(address: str) -> bool:
+    host = urlsplit(address).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def cache_of(address: str) -> Path:
+    """Where files of that Hub are kept on this machine."""
+    parts = urlsplit(address)
+    if parts.hostname == "huggingface.co":
+        return Path(constants.HF_HUB_CACHE)
+    return Path(constants.HF_HUB_CACHE) / "hubs" / f"{parts.hostname}-{parts.port or parts.scheme}"
+
+
+def recall(address: str, repo: str, revision: str) -> str | None:
+    """The sha that this Hub last gave for a revision on this machine; None if it never did."""
+    path = _ref_file(address, repo, revision)
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else None
+
+
+def remember(address: str, repo: str, revision: str, sha: str) -> None:
+    """Keep what a revision stood for, where `huggingface_hub` keeps it, for when the Hub is out of reach."""
+    path = _ref_file(address, repo, revision)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.write_text(sha, encoding="utf-8")
+    os.replace(part, path)
+
+
+def _ref_file(address: str, repo: str, revision: str) -> Path:
+    return cache_of(address) / f"models--{repo.replace('/', '--')}" / "refs" / revision
+
+
+@contextmanager
+def asking(what: str, address: str) -> Iterator[None]:
+    """Turn what `huggingface_hub` raises into the zoo's errors, which name the thing and the Hub."""
+    try:
+        yield
+    except ZooError:
+        raise
+    except GatedRepoError as error:
+        raise NotOnHub(
+            f"{what} on {address} is gated and not open to this user",
+            hint=f"accept its terms at {address}/{what.partition('@')[0]} and set HF_TOKEN",
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise NotOnHub(
+            f"{what} is not on {address}, or not for this user",
+            hint=f"medzoo ls --hub {address} lists what is there; set HF_TOKEN for a private repo",
+        ) from error
+    except RevisionNotFoundError as error:
+        raise NotOnHub(f"{what}: {address} has the repo, but no such revision", hint="try @main") from error
+    except LocalEntryNotFoundError as error:
+        raise HubUnreachable(f"{what}: {address} does not answer and the files are not all here") from error
+    except EntryNotFoundError as error:
+        raise NotOnHub(f"{what}: {address} has the repo, but no such file in it") from error
+    except HFValidationError as error:
+        raise BadInput(f"{what}: {error}") from error
+    except HfHubHTTPError as error:
+        raise _refusal(what, address, error) from error
+    except (httpx2.HTTPError, OfflineModeIsEnabled) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise HubUnreachable(
+            f"{what}: {address} does not answer ({reason})",
+            hint="is it up? `medzoo hub serve` starts an embedded one; --hub or HF_ENDPOINT names another",
+        ) from error
+
+
+def _refusal(what: str, address: str, error: HfHubHTTPError) -> HubError:
+    status = error.response.status_code
+    if status == 412:
+        return HubError(
+            f"{what}: someone else published to it meanwhile, so nothing of yours was",
+            hint="look at the new commit, then run the same command again",
+        )
+    if status in (401, 403):
+        hint = f"set HF_TOKEN to a token of {address} that may do this"
+        return HubError(f"{what}: {address} does not let this user in ({status})", hint=hint)
+    if status >= 500:
+        return HubUnreachable(f"{what}: {address} failed with {status}", hint="try again later")
+    return HubError(f"{what}: {address} answered {status}: {error.server_message or error}")
