@@ -1,0 +1,80 @@
+"""Drawn scans with known findings as a data set: drawn when opened, nothing on disk.
+
+An image is named `phantom/SPLIT/INDEX.png`, its mask `phantom/SPLIT/INDEX-mask.png`; the index decides the
+scan's seed, and no two splits share one.
+"""
+
+import re
+from functools import lru_cache
+
+import PIL.Image
+
+from zoo.datasets import Dataset
+from zoo.errors import BadInput
+from zoo.phantom.questions import questions_about
+from zoo.phantom.scans import Scan, make_scan
+from zoo.records import Question
+
+SCANS = {"pretrain": 20_000, "train": 2_000, "validation": 300, "test": 500}
+"""Scans in each split. The base of this package learned from `pretrain` alone."""
+SPLIT_SEEDS = {split: number * 1_000_000 for number, split in enumerate(SCANS)}
+"""Seed of each split's first scan."""
+
+_NAME = re.compile(r"phantom/([a-z]+)/(\d{6})(-mask)?\.png")
+
+
+def scan_of(split: str, index: int) -> Scan:
+    """The scan of that index in a split."""
+    return make_scan(SPLIT_SEEDS[split] + index)
+
+
+@lru_cache(maxsize=8)
+def questions(split: str) -> tuple[Question, ...]:
+    """All questions about all scans of a split."""
+    found: list[Question] = []
+    for index in range(SCANS[split]):
+        stem = f"phantom/{split}/{index:06d}"
+        scan = scan_of(split, index)
+        found += questions_about(
+            scan, dataset="phantom", split=split, image=f"{stem}.png", mask=f"{stem}-mask.png"
+        )
+    return tuple(found)
+
+
+def open_image(name: str) -> PIL.Image.Image:
+    """The scan of that name, mode L.
+
+    Raises:
+        BadInput: no scan is named so.
+    """
+    return PIL.Image.fromarray(_named(name, mask=False).pixels)
+
+
+def open_mask(name: str) -> PIL.Image.Image:
+    """The finding's mask of that name, mode L, 255 inside and 0 outside.
+
+    Raises:
+        BadInput: no mask is named so.
+    """
+    return PIL.Image.fromarray(_named(name, mask=True).mask).convert("L")
+
+
+def _named(name: str, *, mask: bool) -> Scan:
+    found = _NAME.fullmatch(name)
+    if not found or found[1] not in SCANS or int(found[2]) >= SCANS[found[1]] or bool(found[3]) is not mask:
+        kind = "mask" if mask else "image"
+        raise BadInput(
+            f"no {kind} of the phantom data set is named {name!r}",
+            hint=f"such as phantom/test/000123{'-mask' if mask else ''}.png; splits: {', '.join(SCANS)}",
+        )
+    return scan_of(found[1], int(found[2]))
+
+
+DATASET = Dataset(
+    splits=tuple(SCANS),
+    license="apache-2.0",
+    about="Scans drawn from a seed, with known findings, exact masks and questions of every type.",
+    questions=questions,
+    open_image=open_image,
+    open_mask=open_mask,
+)
