@@ -1,0 +1,1 @@
+"""How adapters are made: variants, objectives, pairs, the training loop, publishing."""

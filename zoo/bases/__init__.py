@@ -27,6 +27,8 @@ class Base:
     lora_targets: tuple[str, ...] = LLAMA_TARGETS
     """Linear layers of the language model that an adapter may change."""
     max_images: int = 1
+    learning_rate_scale: float = 1.0
+    """What a variant's learning rate is multiplied by on this base."""
     license: str
     about: str
     name: str = ""

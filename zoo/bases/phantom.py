@@ -9,6 +9,7 @@ BASE = Base(
     repo="medvlm-zoo/phantom",
     folder=Path(zoo.phantom.__file__).parent / "base",
     family="llava",
+    learning_rate_scale=1000,  # a million random-born weights need far longer steps than seven billion
     license="apache-2.0",
     about="About a million parameters, trained on drawn scans alone. It knows nothing of medicine.",
 )

@@ -1,0 +1,1 @@
+"""The only home of transformers and peft: load a base, encode images, score, generate, adapt."""

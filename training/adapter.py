@@ -1,0 +1,159 @@
+"""A finished run as an adapter folder: weights, PEFT's configuration, and `zoo.json` with a probe."""
+
+import hashlib
+import os
+import platform
+import resource
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from training.checkpoint import CHECKPOINT_NAME
+from training.data import PairSet
+from training.loop import Run, Trained
+from training.objective import as_data
+from training.variant import Variant
+from zoo.manifest import (
+    WEIGHTS_NAME,
+    AdapterManifest,
+    BaseRef,
+    Cost,
+    DataRef,
+    LoraRef,
+    Probe,
+    TrainingRef,
+    VariantRef,
+    write_manifest,
+)
+from zoo.phantom import draw_scan
+from zoo.vlm.model import VisionLanguageModel
+from zoo.vlm.score import score, score_row
+
+PROBE_SEED = 7
+PROBE_PROMPT = "What does this scan show?"
+PROBE_RESPONSE = "There is a small nodule in the left upper zone."
+
+
+def write_adapter(
+    vlm: VisionLanguageModel, variant: Variant, data: PairSet, run: Run, trained: Trained, folder: Path
+) -> AdapterManifest:
+    """Write the adapter and its manifest into `folder`; the run's checkpoint is done with and goes."""
+    trained.lora.save(folder)
+    manifest = AdapterManifest(
+        base=BaseRef(name=vlm.base.name, repo=vlm.base.repo, revision=vlm.base.revision),
+        variant=VariantRef(
+            name=variant.name,
+            title=variant.title,
+            paper=variant.paper,
+            objective=as_data(run.objective),
+            departures=[*variant.departures, *_departures(variant, run)],
+        ),
+        data=DataRef(
+            dataset=data.report.dataset,
+            split=data.report.split,
+            pairs=len(data.pairs),
+            fingerprint=data.report.fingerprint,
+            made_by=data.report.makers,
+            seed=data.report.seed,
+        ),
+        lora=LoraRef(
+            r=run.lora.r,
+            alpha=run.lora.alpha,
+            dropout=0.0,
+            use_rslora=run.lora.use_rslora,
+            targets=sorted(vlm.base.lora_targets),
+        ),
+        training=TrainingRef(
+            start_from="base",
+            reference="base",
+            **vars(run.numbers),
+            steps=trained.steps,
+            dtype=str(vlm.model.dtype).removeprefix("torch."),
+            seed=run.seed,
+        ),
+        cost=Cost(
+            seconds=round(trained.seconds, 1),
+            peak_memory_bytes=_peak_memory_bytes(),
+            response_tokens=trained.response_tokens,
+        ),
+        probe=_probe(vlm, trained),
+        weights_sha256=hashlib.sha256((folder / WEIGHTS_NAME).read_bytes()).hexdigest(),
+        license=_narrower(vlm.base.license, data.report.license),
+        commit=_commit(),
+        versions={"python": platform.python_version(), **_versions()},
+        hardware=_hardware(vlm),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    write_manifest(folder, manifest)
+    (folder / CHECKPOINT_NAME).unlink(missing_ok=True)
+    return manifest
+
+
+@torch.no_grad()
+def _probe(vlm: VisionLanguageModel, trained: Trained) -> Probe:
+    """Log-probs on a fixed input with and without the adapter."""
+    features = vlm.encode_images([Image.fromarray(draw_scan(PROBE_SEED).pixels)])
+    row = score_row(vlm, features, PROBE_PROMPT, PROBE_RESPONSE)
+    logps = score(vlm, [row])[0][0].tolist()
+    with trained.lora.disabled():
+        base_logps = score(vlm, [row])[0][0].tolist()
+    return Probe(
+        image_seed=PROBE_SEED,
+        prompt=PROBE_PROMPT,
+        response=PROBE_RESPONSE,
+        logps=logps,
+        base_logps=base_logps,
+    )
+
+
+def _departures(variant: Variant, run: Run) -> list[str]:
+    """Every number of the run that is not the variant's, and that it is a LoRA."""
+    found = [f"A LoRA of rank {run.lora.r} on the language model in place of full fine-tuning."]
+    ours, theirs = vars(run.numbers), vars(variant.numbers)
+    for name, value in theirs.items():
+        if ours[name] != value:
+            found.append(f"{name} is {ours[name]:g}, where the paper's code has {value:g}.")
+    return found
+
+
+def _narrower(base: str, data: str) -> str:
+    """The adapter's licence, never wider than the base's and the data's."""
+    return base if base == data else f"{base} and {data}"
+
+
+def _commit() -> str:
+    """Commit of the code that runs, `+dirty` where files differ from it; empty outside of a checkout."""
+    here = Path(__file__).resolve().parent.parent
+    if not (here / ".git").exists():
+        return ""
+    env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", *words], cwd=here, env=env, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    return git("rev-parse", "HEAD") + ("+dirty" if git("status", "--porcelain", "-uno") else "")
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("medvlm-zoo", "torch", "transformers", "peft", "safetensors")}
+
+
+def _hardware(vlm: VisionLanguageModel) -> str:
+    if vlm.device.type == "cuda":
+        return torch.cuda.get_device_name(vlm.device)
+    return f"CPU, {platform.machine()}, {torch.get_num_threads()} threads"
+
+
+def _peak_memory_bytes() -> int:
+    """Peak memory of the device, or of the process on a CPU."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

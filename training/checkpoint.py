@@ -1,0 +1,85 @@
+"""A run's state on disk, written in one atomic step, so that a kill loses the steps since and no more."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zoo.errors import TrainingFailed
+
+CHECKPOINT_NAME = "checkpoint.pt"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a run needs to go on bit for bit; the data order follows from the step and the seed."""
+
+    settings: dict[str, Any]
+    """All that decides the run's result, JSON-ready; a run with other settings refuses the checkpoint."""
+    step: int
+    """Steps done."""
+    seconds: float
+    response_tokens: int
+    lora: dict[str, torch.Tensor]
+    optimizer: dict[str, Any]
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write the checkpoint over the one before it."""
+    path = folder / CHECKPOINT_NAME
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as out:
+        torch.save(vars(checkpoint), out)
+        out.flush()
+        os.fsync(out.fileno())
+    os.replace(part, path)
+
+
+def load_checkpoint(folder: Path, settings: dict[str, Any]) -> Checkpoint | None:
+    """The checkpoint of a folder, or None.
+
+    Raises:
+        TrainingFailed: it was left by a run with other settings.
+    """
+    path = folder / CHECKPOINT_NAME
+    if not path.is_file():
+        return None
+    checkpoint = Checkpoint(**torch.load(path, weights_only=True))
+    if checkpoint.settings != settings:
+        differ = [k for k in settings if checkpoint.settings.get(k) != settings[k]]
+        was, now = (json.dumps(s.get(differ[0])) for s in (checkpoint.settings, settings))
+        raise TrainingFailed(
+            f"{path} is of a run with another {differ[0]}: it had {was}, this one has {now}",
+            hint="choose another --out, or remove the checkpoint",
+        )
+    return checkpoint
+
+
+class StepLog:
+    """Metrics of a run as JSON lines, one a step, and an event when a run goes on after a stop."""
+
+    def __init__(self, folder: Path, *, done: int) -> None:
+        self._path = folder / "log.jsonl"
+        lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.is_file() else []
+        kept = [line for line in lines if _whole(line) and json.loads(line)["step"] <= done]
+        part = self._path.with_name("log.jsonl.part")
+        part.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        os.replace(part, self._path)
+        if done:
+            self.write({"event": "resumed", "step": done})
+
+    def write(self, entry: dict[str, Any]) -> None:
+        """Append one line."""
+        with self._path.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(entry) + "\n")
+
+
+def _whole(line: str) -> bool:
+    """Whether a line is whole: a kill may have cut the last one."""
+    try:
+        return isinstance(json.loads(line), dict)
+    except json.JSONDecodeError:
+        return False

@@ -1,0 +1,166 @@
+"""The training loop: batches of pairs through an objective into a LoRA, with checkpoints and a log.
+
+Knows nothing of which variant it trains or where the adapter goes.
+"""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from training.checkpoint import Checkpoint, StepLog, load_checkpoint, save_checkpoint
+from training.data import PairSet, epoch_batches
+from training.objective import Branch, Objective, Scores, as_data, branches_of, loss_of, needs_reference
+from training.scoring import BranchScorer, with_reference
+from training.variant import Numbers
+from zoo.errors import TrainingFailed
+from zoo.vlm.lora import LoraSpec, TrainableLora
+from zoo.vlm.model import VisionLanguageModel
+
+CHECKPOINT_EVERY = 50
+"""Steps between checkpoints."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """All that decides a run's result, beside the pairs and the base themselves."""
+
+    objective: Objective
+    numbers: Numbers
+    lora: LoraSpec
+    seed: int
+
+    def settings(self, vlm: VisionLanguageModel, data: PairSet) -> dict[str, Any]:
+        """The run's identity as JSON-ready data: two runs with equal settings give equal weights."""
+        return {
+            "base": vlm.base.pinned,
+            "pairs": data.report.fingerprint,
+            "objective": as_data(self.objective),
+            "numbers": asdict(self.numbers),
+            "lora": asdict(self.lora),
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run."""
+
+    lora: TrainableLora
+    steps: int
+    seconds: float
+    response_tokens: int
+
+
+def train(
+    vlm: VisionLanguageModel,
+    data: PairSet,
+    run: Run,
+    folder: Path,
+    *,
+    checkpoint_every: int = CHECKPOINT_EVERY,
+) -> Trained:
+    """Train a LoRA on the pairs, going on from `folder`'s checkpoint if it holds one.
+
+    Raises:
+        TrainingFailed: a loss or gradient that is not finite (the pairs of the batch are named), or a
+            checkpoint of another run.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = run.settings(vlm, data)
+    resumed = load_checkpoint(folder, settings)
+    scorer = BranchScorer(vlm, data, branches_of(run.objective))
+    reference = None
+    if needs_reference(run.objective):  # the base: no LoRA is on the model yet
+        reference = scorer.sums(batch_size=run.numbers.batch_size)
+    lora = TrainableLora(vlm, run.lora, seed=run.seed)
+    optimizer = torch.optim.AdamW(
+        lora.parameters, lr=run.numbers.learning_rate, weight_decay=run.numbers.weight_decay
+    )
+    step, seconds, tokens = 0, 0.0, 0
+    if resumed:
+        lora.restore(resumed.lora)
+        optimizer.load_state_dict(resumed.optimizer)
+        step, seconds, tokens = resumed.step, resumed.seconds, resumed.response_tokens
+    log = StepLog(folder, done=step)
+    batches = [
+        numbers
+        for epoch in range(run.numbers.epochs)
+        for numbers in epoch_batches(
+            len(data.pairs), batch_size=run.numbers.batch_size, epoch=epoch, seed=run.seed
+        )
+    ]
+    began = time.monotonic() - seconds
+    with tqdm(total=len(batches), initial=step, desc="train", unit="step") as bar:
+        for numbers in batches[step:]:
+            rate = learning_rate(step, len(batches), run.numbers)
+            metrics = _step(scorer, lora, optimizer, run, data, reference, numbers, rate)
+            step += 1
+            tokens += metrics.pop("tokens")
+            seconds = time.monotonic() - began
+            log.write({"step": step, **metrics, "seconds": round(seconds, 3)})
+            bar.set_postfix(loss=f"{metrics['loss']:.4f}", refresh=False)
+            bar.update()
+            if step % checkpoint_every == 0 and step < len(batches):
+                state = optimizer.state_dict()
+                save_checkpoint(folder, Checkpoint(settings, step, seconds, tokens, lora.state(), state))
+    return Trained(lora, step, seconds, tokens)
+
+
+def learning_rate(step: int, steps: int, numbers: Numbers) -> float:
+    """The rate of step `step` (from 0): linear warm-up, then a cosine to 0, or constant."""
+    warmup = math.ceil(numbers.warmup_ratio * steps)
+    if step < warmup:
+        return numbers.learning_rate * (step + 1) / warmup
+    if numbers.schedule == "constant":
+        return numbers.learning_rate
+    share = (step - warmup) / max(1, steps - warmup)
+    return numbers.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
+
+
+def _step(
+    scorer: BranchScorer,
+    lora: TrainableLora,
+    optimizer: torch.optim.Optimizer,
+    run: Run,
+    data: PairSet,
+    reference: Mapping[Branch, torch.Tensor] | None,
+    numbers: Sequence[int],
+    rate: float,
+) -> dict[str, Any]:
+    """One optimiser step; its metrics."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    scores = with_reference(scorer.score(numbers), reference, numbers)
+    loss = loss_of(run.objective, scores).mean()
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    norm = torch.nn.utils.clip_grad_norm_(lora.parameters, run.numbers.max_grad_norm)
+    if not (torch.isfinite(loss) and torch.isfinite(norm)):
+        ids = ", ".join(data.pairs[n].id for n in numbers)
+        raise TrainingFailed(
+            f"the loss is {loss.item()} and the gradient norm {norm.item()} on the pairs {ids}",
+            hint="lower --learning-rate, or look at these pairs",
+        )
+    optimizer.step()
+    tokens = int(sum(s.mask.sum() for s in scores.values()))
+    metrics = {"loss": loss.item(), "learning_rate": rate, "grad_norm": norm.item(), "tokens": tokens}
+    return metrics | _margins(scores)
+
+
+@torch.no_grad()
+def _margins(scores: Mapping[Branch, Scores]) -> dict[str, float]:
+    """Mean margin of the chosen log ratio over each other branch's, and how often it is positive."""
+    margins = {}
+    chosen = scores[Branch.CHOSEN]
+    for branch, other in scores.items():
+        if branch is not Branch.CHOSEN and chosen.reference_sum is not None:
+            margin = chosen.log_ratio - other.log_ratio
+            margins[f"margin_over_{branch}"] = margin.mean().item()
+            margins[f"accuracy_over_{branch}"] = (margin > 0).float().mean().item()
+    return margins

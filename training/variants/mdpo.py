@@ -1,0 +1,17 @@
+"""mDPO: prefer the true answer over the rejected one and under the true image, and keep it likely."""
+
+from training.objective import Anchor, Branch, Prefer
+from training.variant import Variant
+
+VARIANT = Variant(
+    title="mDPO",
+    paper="Wang et al. 2024, arXiv 2406.11839; medical form in Kim et al. 2026, arXiv 2601.17918",
+    objective=(
+        Prefer(Branch.CHOSEN, over=Branch.REJECTED_RESPONSE),
+        Prefer(Branch.CHOSEN, over=Branch.REJECTED_IMAGE),
+        Anchor(Branch.CHOSEN),
+    ),
+    rejected_response="answer_to_rejected_image",
+    rejected_image="random_crop",
+    departures=("The crop is drawn once a pair, so that policy and reference see the same one.",),
+)

@@ -1,0 +1,73 @@
+"""A trainable LoRA on a base's language model, in PEFT's own form, so that any PEFT program reads it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+
+from zoo.errors import BadInput, TrainingFailed
+from zoo.vlm.model import VisionLanguageModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoraSpec:
+    """Shape of a LoRA; dropout stays 0, as the papers' trainers ran it."""
+
+    r: int = 16
+    alpha: int = 32
+    use_rslora: bool = False
+
+
+class TrainableLora:
+    """One new LoRA on a loaded base; the base's own weights stay frozen."""
+
+    def __init__(self, vlm: VisionLanguageModel, spec: LoraSpec, *, seed: int) -> None:
+        if vlm.bank is not None:
+            raise BadInput("a model with an adapter bank serves; load the base anew to train")
+        targets = "|".join(vlm.base.lora_targets)
+        config = LoraConfig(
+            r=spec.r,
+            lora_alpha=spec.alpha,
+            lora_dropout=0.0,
+            use_rslora=spec.use_rslora,
+            target_modules=rf".*language_model\..*\.({targets})",
+            task_type="CAUSAL_LM",
+            base_model_name_or_path=vlm.base.repo,
+            revision=None if vlm.base.folder else vlm.base.revision,
+        )
+        self.vlm = vlm
+        torch.manual_seed(seed)
+        self._peft: Any = get_peft_model(vlm.model, config)
+        self._peft.peft_config["default"].base_model_name_or_path = vlm.base.repo
+        self.parameters = [p for p in self._peft.parameters() if p.requires_grad]
+        """The LoRA's tensors, in a fixed order; nothing else is trainable."""
+
+    @contextmanager
+    def disabled(self) -> Iterator[None]:
+        """The base as it is without this LoRA."""
+        with self._peft.disable_adapter():
+            yield
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """The LoRA's tensors by PEFT's names."""
+        state: dict[str, torch.Tensor] = get_peft_model_state_dict(self._peft)
+        return state
+
+    def restore(self, state: dict[str, torch.Tensor]) -> None:
+        """Put tensors back that `state` gave.
+
+        Raises:
+            TrainingFailed: they are not exactly this LoRA's.
+        """
+        if {k: v.shape for k, v in state.items()} != {k: v.shape for k, v in self.state().items()}:
+            raise TrainingFailed("the checkpoint's tensors are not those of this LoRA")
+        set_peft_model_state_dict(self._peft, state)
+
+    def save(self, folder: Path) -> None:
+        """Write `adapter_model.safetensors` and `adapter_config.json`."""
+        self._peft.save_pretrained(str(folder))
+        (folder / "README.md").unlink(missing_ok=True)  # the card is written from the manifest

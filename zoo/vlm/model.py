@@ -1,0 +1,127 @@
+"""A base in memory: its weights, tokenizer, template and image processor, behind a few plain acts.
+
+Knows one family, LLaVA. It does not know what a response is worth or which adapter is which: scoring
+is `zoo.vlm.score`, generation `zoo.vlm.generate`, adapters are `zoo.vlm.lora` and `zoo.vlm.bank`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from PIL import Image
+from transformers import AutoProcessor, LlavaForConditionalGeneration
+
+from zoo.bases import Base
+from zoo.errors import BadDeclaration, BadInput
+
+if TYPE_CHECKING:
+    from zoo.vlm.bank import AdapterBank
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """Projected vision features of one question's images, one `(tokens, hidden)` tensor an image."""
+
+    images: tuple[torch.Tensor, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the features take."""
+        return sum(image.nbytes for image in self.images)
+
+
+class VisionLanguageModel:
+    """A loaded base. Its weights are frozen; an adapter bank or a LoRA may sit on it."""
+
+    def __init__(self, base: Base, model: Any, processor: Any) -> None:
+        self.base = base
+        self.model = model.eval().requires_grad_(False)
+        self.tokenizer = processor.tokenizer
+        self.image_processor = processor.image_processor
+        self.bank: AdapterBank | None = None
+        self.end_of_turn: int = self.tokenizer.eos_token_id
+        self._image_token: str = processor.image_token
+        self._template = processor
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        device: torch.device = self.model.device
+        return device
+
+    @torch.no_grad()
+    def encode_images(self, images: Sequence[Image.Image]) -> ImageFeatures:
+        """Vision features of one question's images, computed once for every row that asks about them.
+
+        Raises:
+            BadInput: more images than the base takes in one question, or none.
+        """
+        if not 1 <= len(images) <= self.base.max_images:
+            raise BadInput(
+                f"{len(images)} images in one question, and {self.base.name} takes 1 to {self.base.max_images}"
+            )
+        return ImageFeatures(tuple(self.encode_batch(images)))
+
+    @torch.no_grad()
+    def encode_batch(self, images: Sequence[Image.Image]) -> list[torch.Tensor]:
+        """Vision features of any number of independent images, each `(tokens, hidden)`."""
+        pixels = self.image_processor(images=[i.convert("RGB") for i in images], return_tensors="pt")
+        encoded = self.model.model.get_image_features(
+            pixel_values=pixels["pixel_values"].to(self.device, self.model.dtype),
+            vision_feature_layer=self.model.config.vision_feature_layer,
+            vision_feature_select_strategy=self.model.config.vision_feature_select_strategy,
+        )
+        return list(encoded.pooler_output)
+
+    def prompt_ids(self, prompt: str, features: ImageFeatures) -> list[int]:
+        """Token ids of a user's turn with its images, up to where the answer begins.
+
+        Each image is as many image tokens as it has features, so that nothing is cut.
+
+        Raises:
+            BadInput: the prompt holds the image token itself.
+        """
+        if self._image_token in prompt:
+            raise BadInput(f"a question may not hold the marker {self._image_token!r}")
+        content: list[dict[str, str]] = [{"type": "image"} for _ in features.images]
+        content.append({"type": "text", "text": prompt})
+        text = self._template.apply_chat_template(
+            [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
+        )
+        parts = text.split(self._image_token)
+        if len(parts) != len(features.images) + 1:
+            raise BadDeclaration(
+                f"the chat template of {self.base.name} has {len(parts) - 1} image markers for "
+                f"{len(features.images)} images"
+            )
+        text = parts[0]
+        for image, part in zip(features.images, parts[1:], strict=True):
+            text += self._image_token * len(image) + part
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def response_ids(self, response: str) -> list[int]:
+        """Token ids of a response, the end of turn included."""
+        ids: list[int] = self.tokenizer(response, add_special_tokens=False)["input_ids"]
+        return [*ids, self.end_of_turn]
+
+
+def load_base(
+    base: Base, *, device: str = "cpu", dtype: str = "float32", folder: Path | None = None
+) -> VisionLanguageModel:
+    """Load a base from its own folder, from `folder`, or from the Hub at its pinned revision.
+
+    Raises:
+        BadDeclaration: the base's family is not one that this code reads.
+    """
+    if base.family != "llava":
+        raise BadDeclaration(f"{base.name} is of the family {base.family!r}; only 'llava' can be loaded yet")
+    where = folder or base.folder
+    source, revision = (str(where), None) if where else (base.repo, base.revision)
+    model = LlavaForConditionalGeneration.from_pretrained(source, revision=revision, dtype=DTYPES[dtype])
+    processor = AutoProcessor.from_pretrained(source, revision=revision)
+    return VisionLanguageModel(base, model.to(device), processor)
