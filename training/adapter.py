@@ -30,7 +30,7 @@ from zoo.manifest import (
     VariantRef,
     write_manifest,
 )
-from zoo.phantom import draw_scan
+from zoo.phantom.scans import make_scan
 from zoo.vlm.model import VisionLanguageModel
 from zoo.vlm.score import score, score_row
 
@@ -97,7 +97,7 @@ def write_adapter(
 @torch.no_grad()
 def _probe(vlm: VisionLanguageModel, trained: Trained) -> Probe:
     """Log-probs on a fixed input with and without the adapter."""
-    features = vlm.encode_images([Image.fromarray(draw_scan(PROBE_SEED).pixels)])
+    features = vlm.encode_images([Image.fromarray(make_scan(PROBE_SEED).pixels)])
     row = score_row(vlm, features, PROBE_PROMPT, PROBE_RESPONSE)
     logps = score(vlm, [row])[0][0].tolist()
     with trained.lora.disabled():

@@ -5,7 +5,9 @@ from pathlib import Path
 import click
 
 SEED = click.option("--seed", default=0, show_default=True, help="Seed of everything random.")
-BASE = click.option("--base", "base_name", default="phantom", show_default=True, help="Base, see `medzoo bases`.")
+BASE = click.option(
+    "--base", "base_name", default="phantom", show_default=True, help="Base, see `medzoo bases`."
+)
 
 
 @click.command()
@@ -72,7 +74,12 @@ def pairs(
 @click.argument("variant_name", metavar="VARIANT")
 @BASE
 @click.option("--pairs", "pairs_dir", required=True, type=click.Path(path_type=Path), help="Folder of pairs.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Adapter folder; a killed run goes on there.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Adapter folder; a killed run goes on there.",
+)
 @click.option("--learning-rate", type=float, help="Default: the variant's times the base's scale.")
 @click.option("--epochs", type=int, help="Default: the variant's.")
 @click.option("--batch-size", type=int, help="Pairs a step. Default: the variant's.")

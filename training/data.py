@@ -48,7 +48,9 @@ def read_pair_set(folder: Path, variant: Variant) -> PairSet:
     pairs = tuple(read_jsonl(folder / PAIRS_NAME, PreferencePair))
     for pair in pairs:
         if pair.rejected is None and any(b.of_rejected_response for b in variant.branches):
-            raise BadRecord(f"{folder}: pair {pair.id} has no rejected response, and {variant.name} reads one")
+            raise BadRecord(
+                f"{folder}: pair {pair.id} has no rejected response, and {variant.name} reads one"
+            )
         if pair.rejected_images is None and any(b.on_rejected_image for b in variant.branches):
             raise BadRecord(f"{folder}: pair {pair.id} has no rejected image, and {variant.name} reads one")
     return PairSet(folder, report, pairs)

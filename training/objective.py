@@ -104,9 +104,7 @@ class Prefer:
         return (self.preferred, self.over)
 
     def loss(self, scores: Mapping[Branch, Scores]) -> torch.Tensor:
-        return preference_loss(
-            scores[self.preferred].log_ratio, scores[self.over].log_ratio, beta=self.beta
-        )
+        return preference_loss(scores[self.preferred].log_ratio, scores[self.over].log_ratio, beta=self.beta)
 
 
 @dataclass(frozen=True)

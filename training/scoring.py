@@ -40,7 +40,10 @@ class BranchScorer:
         rows = [self._row(pair, branch, features) for branch in self.branches for pair in pairs]
         logps, mask = score(self._vlm, rows)
         return {
-            branch: (logps[i * len(pairs) : (i + 1) * len(pairs)], mask[i * len(pairs) : (i + 1) * len(pairs)])
+            branch: (
+                logps[i * len(pairs) : (i + 1) * len(pairs)],
+                mask[i * len(pairs) : (i + 1) * len(pairs)],
+            )
             for i, branch in enumerate(self.branches)
         }
 
@@ -57,9 +60,7 @@ class BranchScorer:
                 bar.update(len(numbers))
         return {branch: torch.cat(values) for branch, values in parts.items()}
 
-    def _row(
-        self, pair: PreferencePair, branch: Branch, features: Mapping[str, torch.Tensor]
-    ) -> ScoreRow:
+    def _row(self, pair: PreferencePair, branch: Branch, features: Mapping[str, torch.Tensor]) -> ScoreRow:
         images = ImageFeatures(tuple(features[name] for name in _images(pair, branch)))
         response = pair.rejected if branch.of_rejected_response else pair.chosen
         assert response is not None  # read_pair_set saw to it

@@ -59,7 +59,9 @@ GROUPS: tuple[Group, ...] = (
         "brain", "cerebellum|cerebellar", "ventricle|ventricles", "orbit|eye|eyes", "sinus|sinuses",
         "pharynx", "larynx", "brainstem|brain stem",
     )),
-    Group("region", "AM", _terms("chest|thorax|thoracic", "abdomen|abdominal", "head|skull", "neck", "pelvis|pelvic")),
+    Group("region", "AM", _terms(
+        "chest|thorax|thoracic", "abdomen|abdominal", "head|skull", "neck", "pelvis|pelvic",
+    )),
     Group("side", "SLC", _terms("left|left-sided", "right|right-sided", "bilateral|both sides")),
     Group("height", "SLC", _terms("upper", "middle|mid|central", "lower")),
     Group("superior", "SLC", _terms("superior", "inferior")),
@@ -70,16 +72,20 @@ GROUPS: tuple[Group, ...] = (
         "RUL|right upper lobe", "RML|right middle lobe", "RLL|right lower lobe",
         "LUL|left upper lobe", "LLL|left lower lobe",
     )),
-    Group("brain lobe", "LAS", _terms("frontal lobe|frontal", "parietal lobe|parietal", "temporal lobe|temporal",
-        "occipital lobe|occipital")),
-    Group("quadrant", "LAS", _terms("RUQ|right upper quadrant", "LUQ|left upper quadrant",
-        "RLQ|right lower quadrant", "LLQ|left lower quadrant")),
-    Group("finding", None, _terms(
-        "nodule|nodules", "mass|masses", "cyst|cysts", "effusion", "consolidation", "pneumothorax",
-        "pneumonia", "atelectasis", "cardiomegaly", "edema|oedema", "hemorrhage|haemorrhage", "infarct|infarction",
-        "tumor|tumour|cancer", "fracture", "abscess", "calcification|calcified",
+    Group("brain lobe", "LAS", _terms(
+        "frontal lobe|frontal", "parietal lobe|parietal", "temporal lobe|temporal", "occipital lobe|occipital",
     )),
-    Group("size", None, _terms("small|tiny", "large|big")),
+    Group("quadrant", "LAS", _terms(
+        "RUQ|right upper quadrant", "LUQ|left upper quadrant",
+        "RLQ|right lower quadrant", "LLQ|left lower quadrant",
+    )),
+    Group("finding", None, _terms(
+        "nodule|nodules", "mass|masses", "cyst|cysts", "effusion|effusions", "consolidation|consolidations",
+        "pneumothorax", "pneumonia", "atelectasis", "cardiomegaly", "edema|oedema",
+        "hemorrhage|haemorrhage", "infarct|infarction",
+        "tumor|tumour|cancer", "fracture", "abscess", "calcification|calcified|calcifications",
+    )),
+    Group("size", None, _terms("small|tiny", "medium|moderate", "large|big")),
     Group("plane", None, _terms("axial", "coronal", "sagittal")),
     Group("answer", None, _terms("yes", "no")),
 )  # fmt: skip

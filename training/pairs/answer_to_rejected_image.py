@@ -16,6 +16,8 @@ def make(drafts: Sequence[Draft], answer: Answer | None = None) -> list[Made | D
             raise BadInput(f"{draft.question.id}: the base is to answer a rejected image, and there is none")
         requests.append((draft.rejected_images, draft.question.prompt))
     return [
-        Made(text, {"writer": "the base's greedy answer to the rejected image"}) if text else Dropped("empty answer")
+        Made(text, {"writer": "the base's greedy answer to the rejected image"})
+        if text
+        else Dropped("empty answer")
         for text in answer(requests)
     ]

@@ -1,0 +1,1 @@
+"""Predict once (needs a model), score for ever (needs none)."""

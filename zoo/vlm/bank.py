@@ -37,9 +37,9 @@ class _BankedLinear(nn.Module):
         super().__init__()
         self.inner = inner
         self._bank = (bank,)  # in a tuple, so that torch does not take it for a part
-        like = {"dtype": inner.weight.dtype, "device": inner.weight.device}
-        self.a = nn.Buffer(torch.zeros(slots, inner.in_features, rank, **like), persistent=False)
-        self.b = nn.Buffer(torch.zeros(slots, rank, inner.out_features, **like), persistent=False)
+        zeros = inner.weight.new_zeros
+        self.a = nn.Buffer(zeros(slots, inner.in_features, rank), persistent=False)
+        self.b = nn.Buffer(zeros(slots, rank, inner.out_features), persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         slots = self._bank[0].row_slots

@@ -20,7 +20,8 @@ class PaddedBatch:
 
     def model_inputs(self) -> dict[str, Any]:
         """What the model's forward and `generate` take. Made anew a call: `generate` changes it."""
-        vision = BaseModelOutputWithPooling(pooler_output=list(self.images))
+        images: Any = list(self.images)
+        vision = BaseModelOutputWithPooling(pooler_output=images)
         return {
             "input_ids": self.input_ids,
             "attention_mask": self.attention_mask,

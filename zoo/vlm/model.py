@@ -62,7 +62,7 @@ class VisionLanguageModel:
         """
         if not 1 <= len(images) <= self.base.max_images:
             raise BadInput(
-                f"{len(images)} images in one question, and {self.base.name} takes 1 to {self.base.max_images}"
+                f"{len(images)} images in one question; {self.base.name} takes 1 to {self.base.max_images}"
             )
         return ImageFeatures(tuple(self.encode_batch(images)))
 
@@ -121,7 +121,6 @@ def load_base(
     if base.family != "llava":
         raise BadDeclaration(f"{base.name} is of the family {base.family!r}; only 'llava' can be loaded yet")
     where = folder or base.folder
-    source, revision = (str(where), None) if where else (base.repo, base.revision)
-    model = LlavaForConditionalGeneration.from_pretrained(source, revision=revision, dtype=DTYPES[dtype])
-    processor = AutoProcessor.from_pretrained(source, revision=revision)
-    return VisionLanguageModel(base, model.to(device), processor)
+    source, pin = (str(where), {}) if where else (base.repo, {"revision": base.revision})
+    model: Any = LlavaForConditionalGeneration.from_pretrained(source, dtype=DTYPES[dtype], **pin)
+    return VisionLanguageModel(base, model.to(device), AutoProcessor.from_pretrained(source, **pin))

@@ -1,0 +1,59 @@
+"""Whether an answer is right: closed ones by word or option, open ones by words, reports by facts."""
+
+import re
+
+from zoo.lexicon import facts
+from zoo.records import Prediction
+
+_WORD = re.compile(r"\w+(?:[-/.]\w+)*")
+
+
+def words(text: str) -> list[str]:
+    """Lower-cased words of a text, without punctuation."""
+    return _WORD.findall(text.lower())
+
+
+def correct(prediction: Prediction) -> float:
+    """1 for a right answer, else 0, by the rule of its answer type; the mean of it is the accuracy."""
+    if prediction.answer_type == "closed":
+        return closed_correct(prediction)
+    if prediction.answer_type == "open":
+        return float(words(prediction.answer) == words(prediction.truth))
+    return report_correct(prediction)
+
+
+def closed_correct(prediction: Prediction) -> float:
+    """Closed questions: the first whole-word yes or no of the answer, or the one option that it names.
+
+    An answer that names no option, or several, is wrong.
+    """
+    truth = words(prediction.truth)
+    answer = words(prediction.answer)
+    if truth and truth[0] in ("yes", "no"):
+        said = next((word for word in answer if word in ("yes", "no")), None)
+        return float(said == truth[0])
+    named = [o for o in prediction.options if _holds(answer, words(o))]
+    longest = [o for o in named if not any(o != p and _holds(words(p), words(o)) for p in named)]
+    if prediction.options:
+        return float(len(longest) == 1 and words(longest[0]) == truth)
+    return float(answer == truth)
+
+
+def open_recall(prediction: Prediction) -> float:
+    """Share of the truth's words that the answer holds (Zhu et al. 2025, MMedPO)."""
+    truth = set(words(prediction.truth))
+    return len(truth & set(words(prediction.answer))) / len(truth) if truth else 0.0
+
+
+def report_correct(prediction: Prediction) -> float:
+    """Reports: the answer states the same clinical facts as the truth, none missing, none extra.
+
+    Facts are the lexicon's terms, so a report whose truth holds none counts as wrong.
+    """
+    truth = facts(prediction.truth)
+    return float(bool(truth) and facts(prediction.answer) == truth)
+
+
+def _holds(text: list[str], part: list[str]) -> bool:
+    """Whether the words of `part` stand in `text` in a row."""
+    return any(text[i : i + len(part)] == part for i in range(len(text) - len(part) + 1))

@@ -1,0 +1,94 @@
+"""Answers of a base and any number of adapters to a question set, all in one pass through the adapter bank.
+
+Needs a model; what the answers are worth is `zoo.evaluation.score`'s to say, without one.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from zoo.datasets import QuestionSet
+from zoo.errors import BadInput
+from zoo.manifest import AdapterManifest, read_manifest
+from zoo.records import Prediction, Question
+from zoo.vlm.bank import AdapterBank
+from zoo.vlm.generate import Generated, Row, generate
+from zoo.vlm.model import ImageFeatures, VisionLanguageModel
+
+ROWS = 64
+"""Rows of one generation batch: questions times adapters."""
+
+
+def predict(
+    vlm: VisionLanguageModel, adapters: Sequence[Path], questions: QuestionSet, *, max_new_tokens: int = 64
+) -> list[Prediction]:
+    """Greedy answers of the base (first) and of each adapter folder to every question.
+
+    Each image is encoded once for all adapters.
+
+    Raises:
+        BadAdapter: a folder fails one of the bank's load checks.
+        BadInput: two adapters of one name.
+    """
+    manifests = [read_manifest(folder) for folder in adapters]
+    names = ["base", *(adapter_name(m) for m in manifests)]
+    if len(set(names)) != len(names):
+        raise BadInput(f"two adapters bear one name among {', '.join(names)}")
+    bank = AdapterBank(vlm, slots=len(names), max_rank=max([m.lora.r for m in manifests], default=1))
+    for slot, (folder, manifest) in enumerate(zip(adapters, manifests, strict=True), start=1):
+        bank.load(slot, folder, manifest)
+    digests = [bank.resident[slot] for slot in range(len(names))]
+    size = max(1, ROWS // len(names))
+    found: list[list[Prediction]] = [[] for _ in names]
+    with tqdm(total=len(questions.questions), desc="answers", unit="question") as bar:
+        for start in range(0, len(questions.questions), size):
+            batch = questions.questions[start : start + size]
+            features = _encode(vlm, questions, batch)
+            rows = [
+                Row(feature, question.prompt, slot)
+                for slot in range(len(names))
+                for feature, question in zip(features, batch, strict=True)
+            ]
+            answers = generate(vlm, rows, max_new_tokens=max_new_tokens)
+            for slot, name in enumerate(names):
+                part = answers[slot * len(batch) : (slot + 1) * len(batch)]
+                for question, answer in zip(batch, part, strict=True):
+                    found[slot].append(_prediction(vlm, question, name, digests[slot], answer))
+            bar.update(len(batch))
+    return [prediction for of_one in found for prediction in of_one]
+
+
+def adapter_name(manifest: AdapterManifest) -> str:
+    """The name an adapter has among predictions: its repo, or its variant before it has one."""
+    return manifest.repo or manifest.variant.name
+
+
+def _encode(
+    vlm: VisionLanguageModel, questions: QuestionSet, batch: Sequence[Question]
+) -> list[ImageFeatures]:
+    names = list(dict.fromkeys(name for question in batch for name in question.images))
+    encoded = vlm.encode_batch([questions.open_image(name) for name in names])
+    by_name = dict(zip(names, encoded, strict=True))
+    return [ImageFeatures(tuple(by_name[name] for name in question.images)) for question in batch]
+
+
+def _prediction(
+    vlm: VisionLanguageModel, question: Question, adapter: str, digest: str, answer: Generated
+) -> Prediction:
+    return Prediction(
+        question_id=question.id,
+        dataset=question.dataset,
+        split=question.split,
+        prompt=question.prompt,
+        truth=question.answer,
+        answer_type=question.answer_type,
+        question_type=question.question_type,
+        options=question.options,
+        error_types=question.error_types,
+        base=vlm.base.pinned,
+        adapter=adapter,
+        digest=digest,
+        answer=answer.text,
+        tokens=answer.tokens,
+    )

@@ -1,0 +1,143 @@
+"""Scores from predictions alone: no model, no torch. The same file gives the same numbers for ever."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from zoo.errors import BadInput
+from zoo.evaluation.bootstrap import Interval, bootstrap_mean
+from zoo.evaluation.metrics.vqa import correct, open_recall
+from zoo.manifest import Evaluation
+from zoo.records import Prediction
+
+Metric = Callable[[Prediction], float]
+METRICS: Mapping[str, Metric] = {"accuracy": correct, "open_recall": open_recall}
+BASE = "base"
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of one adapter on one subset, and its paired differences from base and SFT."""
+
+    adapter: str
+    metric: str
+    subset: str
+    interval: Interval
+    over_base: Interval | None
+    """Paired difference from the base; None for the base itself, or where it was not asked."""
+    over_sft: Interval | None
+    base_value: float | None
+    sft_value: float | None
+
+
+def score_predictions(predictions: Sequence[Prediction], *, sft: str = "sft") -> list[Score]:
+    """Every metric of every adapter on every subset, adapters in the order in which they appear.
+
+    `sft` names the SFT adapter among the predictions; where it is absent, differences from it are None.
+
+    Raises:
+        BadInput: no predictions, an adapter twice on one question, or adapters that did not answer
+            the same questions.
+    """
+    by_adapter = _by_adapter(predictions)
+    questions = next(iter(by_adapter.values()))
+    scores = []
+    for subset, ids in _subsets(questions.values()).items():
+        for metric, rule in METRICS.items():
+            if metric == "open_recall" and any(questions[i].answer_type == "closed" for i in ids):
+                continue  # recall is for answers in words
+            values = {name: [rule(answers[i]) for i in ids] for name, answers in by_adapter.items()}
+            scores += [_score(name, metric, subset, values, sft) for name in by_adapter]
+    order = list(by_adapter)
+    return sorted(scores, key=lambda s: order.index(s.adapter))
+
+
+def benchmark_fingerprint(predictions: Iterable[Prediction]) -> str:
+    """sha256 over the questions asked, sorted by id: two scores are comparable only if it is the same."""
+    asked = {
+        p.question_id: [p.question_id, p.dataset, p.split, p.prompt, p.truth, p.answer_type, list(p.options)]
+        for p in predictions
+    }
+    lines = [json.dumps(asked[key], ensure_ascii=False) for key in sorted(asked)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def as_evaluations(
+    scores: Iterable[Score], predictions: Sequence[Prediction], adapter: str
+) -> list[Evaluation]:
+    """One adapter's scores in the manifest's form."""
+    fingerprint = benchmark_fingerprint(predictions)
+    first = predictions[0]
+    return [
+        Evaluation(
+            metric=s.metric,
+            subset=s.subset,
+            dataset=first.dataset,
+            split=first.split,
+            value=round(s.interval.value, 4),
+            low=round(s.interval.low, 4),
+            high=round(s.interval.high, 4),
+            n=s.interval.n,
+            base_value=_rounded(s.base_value),
+            sft_value=_rounded(s.sft_value),
+            fingerprint=fingerprint,
+        )
+        for s in scores
+        if s.adapter == adapter
+    ]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def _by_adapter(predictions: Sequence[Prediction]) -> dict[str, dict[str, Prediction]]:
+    if not predictions:
+        raise BadInput("there are no predictions to score", hint="medzoo evaluate --help")
+    by_adapter: dict[str, dict[str, Prediction]] = {}
+    for p in predictions:
+        answers = by_adapter.setdefault(p.adapter, {})
+        if p.question_id in answers:
+            raise BadInput(f"{p.adapter} answers the question {p.question_id} twice")
+        answers[p.question_id] = p
+    first, asked = next((name, set(answers)) for name, answers in by_adapter.items())
+    for name, answers in by_adapter.items():
+        if set(answers) != asked:
+            odd = sorted(set(answers) ^ asked)
+            raise BadInput(
+                f"{name} and {first} did not answer the same questions: {len(odd)} differ, such as {odd[0]}"
+            )
+    return by_adapter
+
+
+def _subsets(questions: Iterable[Prediction]) -> dict[str, list[str]]:
+    """Question ids by subset: all, answer type, question type, error type."""
+    subsets: dict[str, list[str]] = {"all": []}
+    for q in questions:
+        for subset in ("all", q.answer_type, q.question_type, *q.error_types):
+            ids = subsets.setdefault(subset, [])
+            if not ids or ids[-1] != q.question_id:  # "report" is an answer type and a question type
+                ids.append(q.question_id)
+    return subsets
+
+
+def _score(name: str, metric: str, subset: str, values: Mapping[str, Sequence[float]], sft: str) -> Score:
+    def over(other: str) -> Interval | None:
+        if other == name or other not in values:
+            return None
+        return bootstrap_mean([a - b for a, b in zip(values[name], values[other], strict=True)])
+
+    def mean(other: str) -> float | None:
+        return sum(values[other]) / len(values[other]) if other in values else None
+
+    return Score(
+        adapter=name,
+        metric=metric,
+        subset=subset,
+        interval=bootstrap_mean(values[name]),
+        over_base=over(BASE),
+        over_sft=over(sft) if name != BASE else None,
+        base_value=mean(BASE),
+        sft_value=mean(sft),
+    )
