@@ -1,0 +1,53 @@
+"""`medzoo hub`: a Hub of one's own on this machine. Knows the command line alone."""
+
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def hub() -> None:
+    """Run a Hub on this machine: for work without internet, for tests, for the demo."""
+
+
+@hub.command()
+@click.option(
+    "--root",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder that holds the Hub's repositories; made if it is not there.",
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="Port; 0 takes a free one."
+)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address of this machine's loopback; any other is refused, because any token may write.",
+)
+@click.option(
+    "--lfs-from",
+    type=click.IntRange(min=1),
+    default=None,
+    metavar="BYTES",
+    help="Ask for files of this size and up by LFS, for files too big for one request. Every client "
+    "must then set HF_HUB_DISABLE_XET=1. Off by default.",
+)
+def serve(root: Path, port: int, host: str, lfs_from: int | None) -> None:
+    """Serve the folder --root as a Hub until Ctrl-C.
+
+    huggingface_hub, transformers and datasets use it by HF_ENDPOINT alone. Any token writes, no token
+    reads what is public.
+    """
+    try:
+        from zoo.localhub.server import serve as run
+    except ModuleNotFoundError as error:
+        raise click.ClickException(
+            f"{error.name} is not installed\n  next: pip install 'medvlm-zoo[hub]'"
+        ) from error
+
+    def ready(url: str) -> None:
+        click.echo(f"embedded Hub at {url}   (use it with: export HF_ENDPOINT={url} HF_TOKEN=local)")
+
+    run(root, host=host, port=port, lfs_from=lfs_from, ready=ready)

@@ -1,0 +1,1 @@
+"""The Hub's addresses, a file for each group of them."""

@@ -1,0 +1,193 @@
+"""Writing: how a file is to be sent, large files, and the commit that puts all in place at once."""
+
+import hashlib
+import hmac
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from zoo.localhub import names, payload
+from zoo.localhub.errors import BadObject, BadRequest, EntryMissing, NotOffered
+from zoo.localhub.gitrepo import Entry
+from zoo.localhub.http import (
+    base_url,
+    flag,
+    need_token,
+    read_json,
+    repo_of,
+    segment,
+    store_of,
+    web_url,
+)
+from zoo.localhub.objects import git_sha1
+
+_MOST_FILES = 1000
+LFS_JSON = "application/vnd.git-lfs+json"
+
+
+async def preupload(request: Request) -> Response:
+    """How to send each file, and what lies at its path now, so that an unchanged one is not sent.
+
+    `regular` lets a client that would use Xet send the file within the commit; a server started with
+    `lfs_from` says `lfs` for files of that size and up, for clients that have Xet off.
+    """
+    repo = await repo_of(request, write=True)
+    _no_pull_requests(request)
+    revision = segment(request, "rev", slashes=True)
+    files = (await read_json(request)).get("files")
+    if not isinstance(files, list) or len(files) > _MOST_FILES:
+        raise BadRequest(f"'files' is no list of at most {_MOST_FILES} files")
+    lfs_from: int | None = request.app.state.lfs_from
+
+    def look() -> list[dict[str, Any]]:
+        git = repo.git()
+        commit = git.resolve(revision)
+        answer = []
+        for file in files:
+            if not (isinstance(file, dict) and isinstance(file.get("path"), str)):
+                raise BadRequest("a file has no 'path'")
+            size = file.get("size")
+            if not isinstance(size, int):
+                raise BadRequest(f"{file['path']!r} has no 'size'")
+            try:
+                entry = git.entry(commit, names.file_path(file["path"]))
+            except EntryMissing:
+                entry = None
+            mode = "lfs" if lfs_from is not None and size >= max(lfs_from, 1) else "regular"
+            told = {"path": file["path"], "uploadMode": mode, "shouldIgnore": False}
+            oid = _present(request, entry, size, mode) if entry else None
+            answer.append({**told, "oid": oid} if oid else told)
+        return answer
+
+    return JSONResponse({"files": await run_in_threadpool(look)})
+
+
+def _present(request: Request, entry: Entry, size: int, mode: str) -> str | None:
+    """The id by which the client knows the content at a path, if it could be the one it has."""
+    if entry.kind != "file" or entry.size != size:
+        return None
+    if mode == "lfs":
+        return entry.large.sha256 if entry.large else None
+    if entry.large is None:
+        return entry.oid
+    place = store_of(request).objects.path(entry.large.sha256)
+    return git_sha1(place) if place.is_file() else None
+
+
+async def commit(request: Request) -> Response:
+    """Apply a commit: all of it or nothing, on top of what the branch holds at that moment."""
+    repo = await repo_of(request, write=True)
+    _no_pull_requests(request)
+    branch = segment(request, "rev", slashes=True)
+    store = store_of(request)
+    body = await _spool(request, store.incoming)
+
+    def change() -> str:
+        asked = payload.read(body, repo.git(), store.objects)
+        with store.writing(repo) as git:
+            return git.commit(
+                branch, asked.edits, title=asked.title, message=asked.message, parent=asked.parent
+            )
+
+    try:
+        sha = await run_in_threadpool(change)
+    finally:
+        body.unlink(missing_ok=True)
+    url = f"{web_url(request, repo.kind, repo.id)}/commit/{sha}"
+    return JSONResponse({"success": True, "commitOid": sha, "commitUrl": url, "hookOutput": ""})
+
+
+async def batch(request: Request) -> Response:
+    """Where to send large files; those that are here already need no sending."""
+    repo = await repo_of(request, write=True)
+    data = await read_json(request)
+    if data.get("operation") != "upload":
+        raise NotOffered("large files are downloaded by /resolve/, not by LFS")
+    if data.get("hash_algo", "sha256") != "sha256":
+        raise NotOffered("large files are known by their sha256 alone")
+    asked = data.get("objects")
+    if not isinstance(asked, list) or len(asked) > _MOST_FILES:
+        raise BadRequest(f"'objects' is no list of at most {_MOST_FILES} objects")
+    answer = []
+    for item in asked:
+        if not (isinstance(item, dict) and isinstance(item.get("size"), int) and item["size"] >= 0):
+            raise BadRequest("an object has no 'size'")
+        oid, size = names.sha256(str(item.get("oid"))), item["size"]
+        told: dict[str, Any] = {"oid": oid, "size": size, "authenticated": True}
+        if await run_in_threadpool(store_of(request).objects.size, oid) != size:
+            place = f"{web_url(request, repo.kind, repo.id)}.git/info/lfs"
+            told["actions"] = {
+                "upload": {"href": f"{base_url(request)}/lfs/{oid}/{size}/{_seal(request, oid, size)}"},
+                "verify": {"href": f"{place}/verify"},
+            }
+        answer.append(told)
+    return JSONResponse({"transfer": "basic", "objects": answer}, media_type=LFS_JSON)
+
+
+async def put_object(request: Request) -> Response:
+    """Take a large file's bytes. The address itself is the permission: the client sends no token here."""
+    oid = names.sha256(segment(request, "oid"))
+    size_text = segment(request, "size")
+    if not (size_text.isascii() and size_text.isdigit() and len(size_text) < 19):
+        raise BadRequest(f"{size_text[:40]!r} is no size")
+    size = int(size_text)
+    if not hmac.compare_digest(segment(request, "seal"), _seal(request, oid, size)):
+        need_token(request)
+        raise BadRequest("this address was not given by this server", hint="ask for the upload again")
+    with store_of(request).objects.incoming() as new:
+        async for chunk in request.stream():
+            if new.size + len(chunk) > size:
+                raise BadObject(f"more than the {size} bytes that were announced")
+            await run_in_threadpool(new.write, chunk)
+        await run_in_threadpool(lambda: new.keep(sha256=oid, size=size))
+    return JSONResponse({})
+
+
+async def verify(request: Request) -> Response:
+    """Whether a large file arrived."""
+    await repo_of(request, write=True)
+    data = await read_json(request)
+    oid = names.sha256(str(data.get("oid")))
+    if await run_in_threadpool(store_of(request).objects.size, oid) != data.get("size"):
+        raise BadObject(f"the large file {oid} is not here with {data.get('size')} bytes")
+    return JSONResponse({})
+
+
+def _seal(request: Request, oid: str, size: int) -> str:
+    key: bytes = request.app.state.seal_key
+    return hmac.new(key, f"{oid} {size}".encode(), hashlib.sha256).hexdigest()
+
+
+def _no_pull_requests(request: Request) -> None:
+    if flag(request, "create_pr"):
+        raise NotOffered("this Hub has no pull requests", hint="commit to a branch instead")
+
+
+async def _spool(request: Request, folder: Path) -> Path:
+    """The body in a file, so that memory does not grow with it."""
+    handle, name = tempfile.mkstemp(dir=folder, prefix="commit-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            async for chunk in request.stream():
+                await run_in_threadpool(file.write, chunk)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return Path(name)
+
+
+ROUTES = [
+    Route("/api/{kind}/{ns}/{name}/preupload/{rev}", preupload, methods=["POST"]),
+    Route("/api/{kind}/{ns}/{name}/commit/{rev}", commit, methods=["POST"]),
+    Route("/{ns}/{name}.git/info/lfs/objects/batch", batch, methods=["POST"]),
+    Route("/{kind}/{ns}/{name}.git/info/lfs/objects/batch", batch, methods=["POST"]),
+    Route("/{ns}/{name}.git/info/lfs/verify", verify, methods=["POST"]),
+    Route("/{kind}/{ns}/{name}.git/info/lfs/verify", verify, methods=["POST"]),
+    Route("/lfs/{oid}/{size}/{seal}", put_object, methods=["PUT"]),
+]

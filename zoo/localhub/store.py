@@ -1,0 +1,214 @@
+"""All repositories of one root folder: create, find, move, delete, settings, locks. Knows nothing of HTTP.
+
+root/repos/models/OWNER/NAME.git      bare git repositories, each with its settings in hub.json
+root/repos/datasets/OWNER/NAME.git
+root/objects/ab/cd/SHA256             large files
+root/incoming/                        what is half-written; emptied at start
+root/lock                             held by the one server of this folder
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import pygit2
+
+from zoo.localhub import names
+from zoo.localhub.errors import AlreadyThere, BadRequest, RepoMissing, RootInUse
+from zoo.localhub.gitrepo import GitRepo
+from zoo.localhub.names import KINDS, Kind
+from zoo.localhub.objects import Objects, sync_folder
+
+Gated = Literal[False, "auto", "manual"]
+_SETTINGS = "hub.json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a repository's owner decides, outside git."""
+
+    private: bool = False
+    gated: Gated = False
+    created_s: float = 0.0
+    """Seconds since 1970, UTC."""
+
+
+@dataclass(frozen=True)
+class Repo:
+    """A repository found in the store."""
+
+    kind: Kind
+    id: str
+    """`owner/name`."""
+    folder: Path
+    settings: Settings
+
+    def git(self) -> GitRepo:
+        """The git repository, opened for the calling thread."""
+        return GitRepo(self.folder)
+
+
+class Store:
+    """The root folder of an embedded Hub."""
+
+    def __init__(self, root: Path) -> None:
+        """Open the folder, creating it if need be, and hold it until `close`.
+
+        Raises:
+            RootInUse: another server holds it.
+        """
+        self.root = root
+        root.mkdir(parents=True, exist_ok=True)
+        self._hold = (root / "lock").open("w")
+        try:
+            fcntl.flock(self._hold, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._hold.close()
+            raise RootInUse(
+                f"another embedded Hub already serves {root}",
+                hint="use its address, end it, or give another --root",
+            ) from error
+        # A mounted volume may belong to another user id; the settings of these repositories run nothing.
+        pygit2.settings.owner_validation = False
+        pygit2.settings.enable_fsync_gitdir(True)
+        self.incoming = root / "incoming"
+        shutil.rmtree(self.incoming, ignore_errors=True)
+        self.objects = Objects(root / "objects", self.incoming)
+        self._locks: dict[tuple[Kind, str], threading.RLock] = {}
+        self._catalog = threading.RLock()
+        """Held while a repository appears, moves or goes."""
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        self._hold.close()
+
+    def find(self, kind: Kind, repo_id: str) -> Repo:
+        """The repository of that kind and `owner/name`.
+
+        Raises:
+            RepoMissing: there is none.
+            BadRequest: that is no name.
+        """
+        folder = self._folder(kind, repo_id)
+        settings = self._read_settings(folder)
+        if settings is None:
+            raise RepoMissing(f"no {kind} {repo_id!r}")
+        return Repo(kind, repo_id, folder, settings)
+
+    def repos(self, kind: Kind) -> Iterator[Repo]:
+        """Every repository of a kind, by name."""
+        base = self._base(kind)
+        for folder in sorted(base.glob("*/*.git")):
+            settings = self._read_settings(folder)
+            if settings is not None:
+                yield Repo(kind, f"{folder.parent.name}/{folder.name[:-4]}", folder, settings)
+
+    def create(self, kind: Kind, repo_id: str, *, private: bool = False, gated: Gated = False) -> Repo:
+        """A new repository with one commit on `main`.
+
+        Raises:
+            AlreadyThere: one of that name exists.
+        """
+        folder = self._folder(kind, repo_id)
+        with self._catalog:
+            self._refuse_taken(kind, repo_id)
+            fresh = Path(tempfile.mkdtemp(dir=self.incoming, prefix="repo-"))
+            GitRepo.create(fresh)
+            self._write_settings(fresh, Settings(private, gated, time.time()))
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            os.rename(fresh, folder)
+            sync_folder(folder.parent)
+        return self.find(kind, repo_id)
+
+    def delete(self, repo: Repo) -> None:
+        """Delete a repository; it is out of sight in one step."""
+        with self._catalog, self.writing(repo):
+            grave = Path(tempfile.mkdtemp(dir=self.incoming, prefix="gone-"))
+            os.rename(repo.folder, grave / "repo")
+        shutil.rmtree(grave, ignore_errors=True)
+
+    def move(self, repo: Repo, new_id: str) -> Repo:
+        """Give a repository another `owner/name`; the old name leads nowhere afterwards.
+
+        Raises:
+            AlreadyThere: one of that name exists.
+        """
+        folder = self._folder(repo.kind, new_id)
+        with self._catalog, self.writing(repo):
+            self._refuse_taken(repo.kind, new_id)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            os.rename(repo.folder, folder)
+            sync_folder(folder.parent)
+        return self.find(repo.kind, new_id)
+
+    def configure(self, repo: Repo, *, private: bool | None = None, gated: Gated | None = None) -> Repo:
+        """Change settings; None leaves one as it is."""
+        with self.writing(repo):
+            settings = self.find(repo.kind, repo.id).settings
+            if private is not None:
+                settings = replace(settings, private=private)
+            if gated is not None:
+                settings = replace(settings, gated=gated)
+            self._write_settings(repo.folder, settings)
+        return self.find(repo.kind, repo.id)
+
+    @contextmanager
+    def writing(self, repo: Repo) -> Iterator[GitRepo]:
+        """Hold the repository's lock, one writer at a time.
+
+        Raises:
+            RepoMissing: it went or moved while waiting.
+        """
+        with self._catalog:
+            lock = self._locks.setdefault((repo.kind, repo.id), threading.RLock())
+        with lock:
+            self.find(repo.kind, repo.id)
+            yield repo.git()
+
+    def prune(self, *, min_age_s: float = 3600.0) -> tuple[int, int]:
+        """Delete large files that no repository points to; return (count, bytes).
+
+        Files younger than `min_age_s` stay: their commit may be on its way.
+        """
+        wanted: set[str] = set()
+        for kind in KINDS:
+            for repo in self.repos(kind):
+                wanted |= repo.git().large_files()
+        return self.objects.prune(wanted, min_age_s=min_age_s)
+
+    def _base(self, kind: Kind) -> Path:
+        return self.root / "repos" / f"{kind}s"
+
+    def _folder(self, kind: Kind, repo_id: str) -> Path:
+        namespace, slash, name = repo_id.partition("/")
+        if not slash:
+            raise BadRequest(f"{repo_id!r} has no owner", hint=f"say local/{repo_id}")
+        names.repo_id(namespace, name)
+        return self._base(kind) / namespace / f"{name}.git"
+
+    def _refuse_taken(self, kind: Kind, repo_id: str) -> None:
+        if self._folder(kind, repo_id).exists():
+            raise AlreadyThere(f"the {kind} {repo_id!r} is already there")
+
+    def _read_settings(self, folder: Path) -> Settings | None:
+        try:
+            return Settings(**json.loads((folder / _SETTINGS).read_text(encoding="utf-8")))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def _write_settings(self, folder: Path, settings: Settings) -> None:
+        part = folder / f"{_SETTINGS}.part"
+        with part.open("w", encoding="utf-8") as file:
+            json.dump(asdict(settings), file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, folder / _SETTINGS)
