@@ -139,7 +139,7 @@ def _step(
     scores = with_reference(scorer.score(numbers), reference, numbers)
     loss = loss_of(run.objective, scores).mean()
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(lora.parameters, run.numbers.max_grad_norm)
     if not (torch.isfinite(loss) and torch.isfinite(norm)):
         ids = ", ".join(data.pairs[n].id for n in numbers)

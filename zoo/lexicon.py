@@ -73,7 +73,8 @@ GROUPS: tuple[Group, ...] = (
         "LUL|left upper lobe", "LLL|left lower lobe",
     )),
     Group("brain lobe", "LAS", _terms(
-        "frontal lobe|frontal", "parietal lobe|parietal", "temporal lobe|temporal", "occipital lobe|occipital",
+        "frontal lobe|frontal", "parietal lobe|parietal", "temporal lobe|temporal",
+        "occipital lobe|occipital",
     )),
     Group("quadrant", "LAS", _terms(
         "RUQ|right upper quadrant", "LUQ|left upper quadrant",

@@ -121,6 +121,7 @@ def load_base(
     if base.family != "llava":
         raise BadDeclaration(f"{base.name} is of the family {base.family!r}; only 'llava' can be loaded yet")
     where = folder or base.folder
-    source, pin = (str(where), {}) if where else (base.repo, {"revision": base.revision})
+    source = str(where or base.repo)
+    pin: dict[str, Any] = {} if where else {"revision": base.revision}
     model: Any = LlavaForConditionalGeneration.from_pretrained(source, dtype=DTYPES[dtype], **pin)
     return VisionLanguageModel(base, model.to(device), AutoProcessor.from_pretrained(source, **pin))
