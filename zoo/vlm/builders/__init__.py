@@ -1,0 +1,1 @@
+"""Makes bases from nothing; each is seeded and writes a Hub-style folder."""
