@@ -32,6 +32,7 @@ __all__ = [
     "last_resolved",
     "list_adapters",
     "parse_ref",
+    "parse_repo",
     "publish_folder",
     "resolve",
 ]
@@ -84,6 +85,18 @@ def parse_ref(text: str) -> RepoRef:
     return RepoRef(repo, revision)
 
 
+def parse_repo(text: str) -> str:
+    """Read a repo that is to be written to: `namespace/name` without a revision.
+
+    Raises:
+        BadInput: it has no such form.
+    """
+    ref = parse_ref(text)
+    if text != ref.repo:
+        raise BadInput(f"{text!r} names a revision, and only a repo can be published to", hint=ref.repo)
+    return ref.repo
+
+
 def is_full_sha(revision: str) -> bool:
     """True for a whole commit hash, which no Hub can ever move."""
     return re.fullmatch(r"[0-9a-f]{40}", revision) is not None
@@ -111,9 +124,7 @@ def publish_folder(
         BadInput: the folder lacks a file that an adapter needs.
         HubError: the Hub refused, or the repo's head was not `parent` (or moved meanwhile).
     """
-    ref = parse_ref(repo)
-    if ref != RepoRef(repo):
-        raise BadInput(f"publish to a repo, not to a revision: {repo!r}", hint=f"publish to {ref.repo}")
+    repo = parse_repo(repo)
     files = [name for name in adapter_files(folder) if name not in leave_out]
     address = hub_address(endpoint)
     api = hub_api(address, token)

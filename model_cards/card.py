@@ -1,0 +1,118 @@
+"""An adapter's card from its manifest: README.md with metadata for the Hub, and the `.eval_results` files.
+
+The same manifest gives the same card, byte for byte, so a stale one can be told. It reads nothing but
+the manifest and what the zoo declares of the base.
+"""
+
+from pathlib import Path
+
+from huggingface_hub import ModelCard, ModelCardData
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from model_cards import licences, words
+from model_cards.evals import EVAL_FOLDER, dataset_id, eval_files, model_index
+from zoo.bases import Base, bases
+from zoo.hub import TAG
+from zoo.manifest import AdapterManifest, read_manifest
+from zoo.notice import NOTICE
+
+README_NAME = "README.md"
+_TEMPLATES = Path(__file__).parent / "templates"
+_OVERALL = ("all", "closed", "open", "report")
+"""Subsets of the main table; every other one is a type of question or of error."""
+_FRAME = "---\n{{ card_data }}\n---\n\n{{ body }}\n"
+
+
+def card_data(manifest: AdapterManifest) -> ModelCardData:
+    """The YAML metadata at the card's head."""
+    scored = model_index(manifest)
+    licence = licences.metadata(manifest.license, link=f"https://huggingface.co/{manifest.base.repo}")
+    return ModelCardData(
+        base_model=manifest.base.repo,
+        base_model_relation="adapter",
+        datasets=[dataset_id(manifest.data.dataset)],
+        language="en",
+        library_name="peft",
+        pipeline_tag="image-text-to-text",
+        tags=[TAG, manifest.variant.name, manifest.base.name, "lora", "medical"],
+        metrics=sorted({e.metric for e in manifest.evaluation}) or None,
+        eval_results=scored or None,
+        model_name=title(manifest) if scored else None,
+        **licence,
+    )
+
+
+def title(manifest: AdapterManifest) -> str:
+    """The adapter's name: its repo, or base and variant before it is published."""
+    return manifest.repo or f"{manifest.base.name}-{manifest.variant.name}"
+
+
+def render(manifest: AdapterManifest) -> str:
+    """The whole README.md."""
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # Markdown, not HTML
+    )
+    body = environment.get_template("adapter.md.j2").render(
+        m=manifest,
+        base=_declared(manifest),
+        title=title(manifest),
+        notice=NOTICE,
+        licence_sentence=licences.sentence(manifest.license),
+        overall=[e for e in manifest.evaluation if e.subset in _OVERALL],
+        by_type=[e for e in manifest.evaluation if e.subset not in _OVERALL],
+        benchmarks=sorted({(e.dataset, e.split, e.fingerprint, e.judge) for e in manifest.evaluation}),
+        words=words,
+    )
+    return str(ModelCard.from_template(card_data(manifest), template_str=_FRAME, body=body.strip()))
+
+
+def card_files(manifest: AdapterManifest) -> dict[str, str]:
+    """Every file of the card: path in the adapter's folder to text."""
+    return {README_NAME: render(manifest), **eval_files(manifest)}
+
+
+def write_card(folder: Path) -> list[str]:
+    """Write the card of the adapter in `folder` from its manifest; return the paths that changed.
+
+    Files of `.eval_results` that the manifest has no scores for are removed.
+
+    Raises:
+        BadManifest: the folder has no valid `zoo.json`.
+    """
+    changed = stale(folder)
+    wanted = card_files(read_manifest(folder))
+    for name in changed:
+        path = folder / name
+        if name in wanted:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(wanted[name], encoding="utf-8")
+        else:
+            path.unlink()
+    return changed
+
+
+def stale(folder: Path) -> list[str]:
+    """The paths of the card that are missing, differ from what the manifest gives, or are left over.
+
+    Raises:
+        BadManifest: the folder has no valid `zoo.json`.
+    """
+    wanted = {name: text.encode() for name, text in card_files(read_manifest(folder)).items()}
+    left_over = {
+        f"{EVAL_FOLDER}/{path.name}" for path in (folder / EVAL_FOLDER).glob("*.yaml")
+    } - wanted.keys()
+    differing = {
+        name
+        for name, content in wanted.items()
+        if not (folder / name).is_file() or (folder / name).read_bytes() != content
+    }
+    return sorted(differing | left_over)
+
+
+def _declared(manifest: AdapterManifest) -> Base | None:
+    """What the zoo declares of the base, if this version of it knows the base."""
+    return bases().get(manifest.base.name)

@@ -1,0 +1,71 @@
+"""Objectives and differences as words, for people who read a card and not the code.
+
+It knows the terms of the preference grid by name; a term that it does not know is shown as data.
+"""
+
+import re
+from typing import Any
+
+from zoo.manifest import Interval
+
+BRANCHES = {
+    "chosen": "the chosen response under the chosen image",
+    "rejected_response": "the rejected response under the chosen image",
+    "rejected_image": "the chosen response under the rejected image",
+    "rejected_both": "the rejected response under the rejected image",
+}
+SENTENCES = {
+    "Imitate": "Imitate {branch}: negative log-likelihood, the mean over its tokens",
+    "Prefer": "Prefer {preferred} over {over}, each measured against the reference",
+    "Anchor": "Keep {branch} at least as likely as the reference has it",
+}
+NO_LORA_NUMBERS = ("2601.17918",)
+"""arXiv ids of papers whose numbers all come from full fine-tuning."""
+
+
+def term(data: dict[str, Any]) -> str:
+    """One term of an objective as a sentence, with its numbers behind it."""
+    name = str(data.get("term", "term"))
+    sentence = SENTENCES.get(name, f"`{name}`")
+    named = set(re.findall(r"\{(\w+)\}", sentence))
+    if not named <= data.keys():
+        sentence, named = f"`{name}`", set()
+    words = sentence.format(**{key: BRANCHES.get(str(data[key]), str(data[key])) for key in named})
+    rest = [f"{key} {value}" for key, value in data.items() if key != "term" and key not in named]
+    return f"{words} ({', '.join(rest)})" if rest else words
+
+
+def difference(value: float, other: float | None, interval: Interval | None) -> str:
+    """`value` against `other`: no difference where the interval of the difference holds zero."""
+    if other is None:
+        return "–"
+    gap = f"{value - other:+.3f}"
+    if interval is None:
+        return f"{gap}, interval not computed"
+    bounds = f"({interval.low:+.3f} to {interval.high:+.3f})"
+    return f"no difference {bounds}" if interval.holds_zero else f"{gap} {bounds}"
+
+
+def published_numbers(paper: str) -> str:
+    """What the paper's own numbers mean for this adapter; empty where there is no paper."""
+    if not paper:
+        return ""
+    lora = (
+        "**LoRA versions have no published numbers**: the paper's come from full fine-tuning. "
+        if any(known in paper for known in NO_LORA_NUMBERS)
+        else ""
+    )
+    return (
+        f"{lora}Nothing here reproduces a number of the paper: its bases, its data and its training "
+        "were others. The table above compares with the base and with SFT under one set-up."
+    )
+
+
+def linked(paper: str) -> str:
+    """The citation with its arXiv numbers as links."""
+    return re.sub(r"arXiv[ :](\d{4}\.\d{4,5})", r"[arXiv:\1](https://arxiv.org/abs/\1)", paper)
+
+
+def cell(text: str) -> str:
+    """Text that cannot break a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|")

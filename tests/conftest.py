@@ -1,0 +1,126 @@
+"""Fixtures that tests of several packages share: a small valid adapter folder, an embedded Hub."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+MakeAdapter = Callable[..., Path]
+
+
+def _evaluation(subset: str, value: float, n: int, **more: Any) -> dict[str, Any]:
+    return {
+        "metric": "accuracy",
+        "subset": subset,
+        "dataset": "phantom",
+        "split": "test",
+        "value": value,
+        "low": round(value - 0.04, 4),
+        "high": round(value + 0.04, 4),
+        "n": n,
+        "fingerprint": "b" * 64,
+        **more,
+    }
+
+
+@pytest.fixture
+def make_adapter(tmp_path: Path) -> MakeAdapter:
+    """Call it to get a folder with a valid adapter: weights, PEFT's configuration, a full `zoo.json`.
+
+    `make_adapter("name", variant="mdpo", seed=0, **top_level_keys_of_the_manifest)`. The weights are real
+    safetensors of two LoRA matrices, drawn from the seed; `weights_sha256` is theirs unless given.
+    """
+    from safetensors.numpy import save_file
+
+    def make(name: str = "adapter", *, variant: str = "mdpo", seed: int = 0, **changes: Any) -> Path:
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        rng = np.random.default_rng(seed)
+        layer = "base_model.model.model.language_model.layers.0.self_attn.q_proj"
+        weights = {
+            f"{layer}.lora_A.weight": rng.normal(size=(2, 8)).astype(np.float32),
+            f"{layer}.lora_B.weight": rng.normal(size=(8, 2)).astype(np.float32),
+        }
+        save_file(weights, folder / "adapter_model.safetensors")
+        config = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["q_proj"]}
+        (folder / "adapter_config.json").write_text(json.dumps(config))
+        digest = hashlib.sha256((folder / "adapter_model.safetensors").read_bytes()).hexdigest()
+        manifest = {
+            "schema_version": 1,
+            "repo": "",
+            "base": {"name": "phantom", "repo": "medvlm-zoo/phantom", "revision": "a" * 40},
+            "variant": {
+                "name": variant,
+                "title": f"Title of {variant}",
+                "paper": "Wang et al. 2024, arXiv 2406.11839; Kim et al. 2026, arXiv 2601.17918",
+                "objective": [
+                    {"term": "Prefer", "preferred": "chosen", "over": "rejected_response", "beta": 0.1},
+                    {"term": "Anchor", "branch": "chosen", "beta": 0.1, "delta": 0.0},
+                ],
+                "departures": ["The crop is drawn once a pair."],
+            },
+            "data": {
+                "dataset": "phantom",
+                "split": "train",
+                "pairs": 200,
+                "fingerprint": "c" * 64,
+                "made_by": ["random_crop 1"],
+                "seed": 0,
+            },
+            "lora": {"r": 2, "alpha": 4, "dropout": 0.0, "use_rslora": False, "targets": ["q_proj"]},
+            "training": {
+                "start_from": "base",
+                "reference": "base",
+                "learning_rate": 0.0001,
+                "schedule": "cosine",
+                "warmup_ratio": 0.03,
+                "weight_decay": 0.0,
+                "max_grad_norm": 1.0,
+                "epochs": 3,
+                "batch_size": 16,
+                "steps": 39,
+                "dtype": "float32",
+                "seed": 0,
+            },
+            "cost": {"seconds": 61.5, "peak_memory_bytes": 1 << 30, "response_tokens": 12345},
+            "probe": {
+                "image_seed": 7,
+                "prompt": "What is shown?",
+                "response": "A nodule.",
+                "logps": [-0.5, -1.25],
+                "base_logps": [-1.5, -2.25],
+            },
+            "evaluation": [
+                _evaluation("all", 0.71, 500, base_value=0.62, sft_value=0.7)
+                | {"over_base": {"low": 0.05, "high": 0.13}, "over_sft": {"low": -0.02, "high": 0.04}},
+                _evaluation("side", 0.55, 100, base_value=0.5),
+            ],
+            "weights_sha256": digest,
+            "license": "apache-2.0",
+            "no_effect_expected": False,
+            "commit": "d" * 40,
+            "versions": {"torch": "2.13.0", "peft": "0.21.2"},
+            "hardware": "CPU, 2 threads",
+            "created": "2026-11-22T10:00:00+00:00",
+        }
+        (folder / "zoo.json").write_text(json.dumps(manifest | changes, indent=2) + "\n")
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of an empty embedded Hub, and a cache of its own for what is fetched from it."""
+    from huggingface_hub import constants
+
+    from zoo.localhub.server import serving
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf-cache"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    with serving(tmp_path / "hub-root") as address:
+        yield address

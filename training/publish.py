@@ -1,0 +1,97 @@
+"""Publishing an adapter: check it, card it, send it up as one commit.
+
+It knows nothing of how the adapter was trained beyond what the manifest says.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_cards.card import write_card
+from zoo.catalog import verified
+from zoo.datasets import datasets
+from zoo.errors import BadInput
+from zoo.hub import PREDICTIONS_NAME, hub_address, parse_repo, publish_folder
+from zoo.manifest import MANIFEST_NAME, write_manifest
+from zoo.records import Prediction, iter_jsonl
+
+REDISTRIBUTABLE = frozenset({"apache-2.0", "mit", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0"})
+"""Licences of data whose questions and true answers may be published within predictions."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """Where an adapter can now be found."""
+
+    repo: str
+    sha: str
+    address: str
+    """The page of that commit on the Hub."""
+    left_out: str = ""
+    """Why the predictions were not published; empty if they were, or there are none."""
+
+    @property
+    def pinned(self) -> str:
+        """`repo@sha`, the name that always means these weights."""
+        return f"{self.repo}@{self.sha}"
+
+
+def publish(
+    folder: Path,
+    repo: str,
+    *,
+    endpoint: str | None = None,
+    token: str | None = None,
+    private: bool = False,
+    allow_unevaluated: bool = False,
+    tag: str | None = None,
+) -> Published:
+    """Publish the adapter in `folder` to `repo` as one commit, with a fresh card.
+
+    The folder's `zoo.json` then names the repo, and its card is written anew. Predictions go up only if
+    the licence of every data set in them lets its questions be passed on.
+
+    Raises:
+        BadManifest: there is no valid `zoo.json`.
+        DigestMismatch: the weights are not the ones it states.
+        BadInput: it was not evaluated, or has no licence.
+        HubError: the Hub refused or someone else published to the repo meanwhile.
+    """
+    manifest = verified(folder)
+    where = folder / MANIFEST_NAME
+    if not manifest.evaluation and not allow_unevaluated:
+        raise BadInput(
+            f"{where}: this adapter was not evaluated, so its card could say nothing of how good it is",
+            hint="medzoo evaluate it, or publish with --allow-unevaluated",
+        )
+    if not manifest.license.strip():
+        raise BadInput(
+            f"{where}: key 'license' is empty",
+            hint="state a licence no wider than the base's and the data's",
+        )
+    repo = parse_repo(repo)
+    left_out = _why_not_predictions(folder)
+    write_manifest(folder, manifest.model_copy(update={"repo": repo}))
+    write_card(folder)
+    sha = publish_folder(
+        folder,
+        repo,
+        message=f"{manifest.identity}, trained on {manifest.data.dataset}",
+        private=private,
+        tag=tag,
+        leave_out=(PREDICTIONS_NAME,) if left_out else (),
+        endpoint=endpoint,
+        token=token,
+    )
+    address = f"{hub_address(endpoint)}/{repo}/tree/{sha}"
+    return Published(repo=repo, sha=sha, address=address, left_out=left_out)
+
+
+def _why_not_predictions(folder: Path) -> str:
+    path = folder / PREDICTIONS_NAME
+    if not path.is_file():
+        return ""
+    for name in sorted({prediction.dataset for prediction in iter_jsonl(path, Prediction)}):
+        licence = datasets()[name].license if name in datasets() else "unknown"
+        if licence.lower() not in REDISTRIBUTABLE:
+            return f"{PREDICTIONS_NAME} quotes {name}, whose licence is {licence}"
+    return ""
