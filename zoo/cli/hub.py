@@ -48,6 +48,7 @@ def serve(root: Path, port: int, host: str, lfs_from: int | None) -> None:
         ) from error
 
     def ready(url: str) -> None:
-        click.echo(f"embedded Hub at {url}   (use it with: export HF_ENDPOINT={url} HF_TOKEN=local)")
+        click.echo(f"embedded Hub at {url}")
+        click.echo(f"  use it with: export HF_ENDPOINT={url} HF_TOKEN=local")
 
     run(root, host=host, port=port, lfs_from=lfs_from, ready=ready)

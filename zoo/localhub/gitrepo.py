@@ -1,7 +1,7 @@
-"""One repository: its commits, branches, tags and trees, over a bare git repository.
+"""One repository to read: its commits, branches, tags and trees, over a bare git repository.
 
 Knows git and the pointer files in it, not HTTP, and not where large files lie. An instance belongs to
-one thread; open another for another (it is cheap). Writers must hold the repository's lock.
+one thread; open another for another (it is cheap).
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Literal
 
 import pygit2
-from pygit2.enums import FileMode, ObjectType, SortMode
+from pygit2.enums import ObjectType, SortMode
 
 from zoo.localhub import names, pointer
-from zoo.localhub.errors import AlreadyThere, BadRequest, EntryMissing, RevisionMissing, StaleParent
+from zoo.localhub.errors import EntryMissing, RevisionMissing
 from zoo.localhub.pointer import Pointer
 
 MAIN = "main"
-AUTHOR = "local"
-_HEADS, _TAGS = "refs/heads/", "refs/tags/"
+HEADS, TAGS = "refs/heads/", "refs/tags/"
 
 
 @dataclass(frozen=True)
@@ -34,25 +33,6 @@ class Entry:
     large: Pointer | None = None
     blob_size: int = 0
     """Bytes of the git blob."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """An edit: put the git blob at the path."""
-
-    path: str
-    blob: str
-
-
-@dataclass(frozen=True)
-class Remove:
-    """An edit: delete the file or the folder at the path."""
-
-    path: str
-    folder: bool
-
-
-Edit = Place | Remove
 
 
 @dataclass(frozen=True)
@@ -83,19 +63,6 @@ class GitRepo:
         self.folder = folder
         self._git = pygit2.Repository(str(folder))
 
-    @staticmethod
-    def create(folder: Path) -> "GitRepo":
-        """A new repository with one commit on `main`."""
-        pygit2.init_repository(str(folder), bare=True, initial_head=MAIN)
-        repo = GitRepo(folder)
-        index = pygit2.Index()
-        blob = repo._git.create_blob(pointer.gitattributes())
-        index.add(pygit2.IndexEntry(".gitattributes", blob, FileMode.BLOB))
-        repo._write_commit(_HEADS + MAIN, index.write_tree(repo._git), "initial commit", [])
-        return repo
-
-    # --- reading -------------------------------------------------------------------------------------
-
     def resolve(self, revision: str) -> str:
         """The full sha that a branch, a tag, or a commit (7 digits or more) stands for, in that order.
 
@@ -103,7 +70,7 @@ class GitRepo:
             RevisionMissing: nothing here bears that name.
         """
         names.revision(revision)
-        for ref in (_HEADS + revision, _TAGS + revision):
+        for ref in (HEADS + revision, TAGS + revision):
             commit = self._peel(ref)
             if commit is not None:
                 return commit
@@ -166,11 +133,11 @@ class GitRepo:
 
     def branches(self) -> list[Ref]:
         """All branches, by name."""
-        return self._refs(_HEADS)
+        return self._refs(HEADS)
 
     def tags(self) -> list[Ref]:
         """All tags, by name."""
-        return self._refs(_TAGS)
+        return self._refs(TAGS)
 
     def log(self, commit: str) -> Iterator[LogEntry]:
         """The history of a commit, newest first."""
@@ -192,91 +159,9 @@ class GitRepo:
                     del open_paths[path]
         return changed
 
-    # --- writing (under the repository's lock) ----------------------------------------------------------
-
     def store_blob(self, data: bytes) -> str:
         """Keep bytes as a git blob that no commit names yet; needs no lock."""
         return str(self._git.create_blob(data))
-
-    def commit(
-        self, branch: str, edits: Iterable[Edit], *, title: str, message: str = "", parent: str | None = None
-    ) -> str:
-        """Apply the edits in order on top of the branch and move it there; return the new commit.
-
-        Edits that change nothing make no commit: the branch's commit is returned. `parent` is the
-        commit, in 7 digits or more, on which the branch must still stand.
-
-        Raises:
-            RevisionMissing: there is no such branch.
-            StaleParent: the branch stands elsewhere.
-            EntryMissing: a file or folder to delete is not there.
-        """
-        head = self._peel(_HEADS + names.revision(branch))
-        if head is None:
-            raise RevisionMissing(f"no branch {branch!r}; commits go to a branch, not to a tag or a commit")
-        if parent is not None and (len(parent) < 7 or not head.startswith(parent)):
-            raise StaleParent(
-                f"the branch {branch!r} stands on {head}, not on the parent commit {parent}",
-                hint="read the branch again and commit on top of what it holds now",
-            )
-        tree = self._commit(head).tree
-        index = pygit2.Index()
-        index.read_tree(tree)
-        for edit in edits:
-            self._apply(index, edit, head)
-        new_tree = index.write_tree(self._git)
-        if new_tree == tree.id:
-            return head
-        text = f"{title}\n\n{message}" if message else title
-        return self._write_commit(_HEADS + branch, new_tree, text, [pygit2.Oid(hex=head)])
-
-    def squash(self, branch: str, *, title: str) -> str:
-        """Replace a branch's history by one commit of the same files; return it."""
-        head = self._peel(_HEADS + names.revision(branch))
-        if head is None:
-            raise RevisionMissing(f"no branch {branch!r}")
-        commit = self._write_commit(None, self._commit(head).tree.id, title, [])
-        self._git.references.create(_HEADS + branch, pygit2.Oid(hex=commit), force=True)
-        return commit
-
-    def create_branch(self, name: str, commit: str) -> None:
-        """Let a new branch start at a commit.
-
-        Raises:
-            AlreadyThere: there is a branch of that name.
-        """
-        _check_ref_name(name)
-        self._create_ref(_HEADS + name, commit, f"the branch {name!r}")
-
-    def delete_branch(self, name: str) -> None:
-        """Delete a branch. `main` stays.
-
-        Raises:
-            RevisionMissing: there is none of that name.
-        """
-        if name == MAIN:
-            raise BadRequest("the branch 'main' cannot be deleted")
-        self._delete_ref(_HEADS + names.revision(name), f"branch {name!r}")
-
-    def create_tag(self, name: str, commit: str, message: str = "") -> None:
-        """Tag a commit.
-
-        Raises:
-            AlreadyThere: there is a tag of that name.
-        """
-        _check_ref_name(name)
-        if message and self._peel(_TAGS + name) is None:
-            self._git.create_tag(name, pygit2.Oid(hex=commit), ObjectType.COMMIT, _signature(), message)
-        else:
-            self._create_ref(_TAGS + name, commit, f"the tag {name!r}")
-
-    def delete_tag(self, name: str) -> None:
-        """Delete a tag.
-
-        Raises:
-            RevisionMissing: there is none of that name.
-        """
-        self._delete_ref(_TAGS + names.revision(name), f"tag {name!r}")
 
     def large_files(self) -> set[str]:
         """sha256 of every large file that any object here points to, reachable from a branch or not."""
@@ -288,8 +173,6 @@ class GitRepo:
                 if large:
                     found.add(large.sha256)
         return found
-
-    # --- helpers ----------------------------------------------------------------------------------------
 
     def _commit(self, sha: str) -> pygit2.Commit:
         found = self._git[sha]
@@ -333,43 +216,3 @@ class GitRepo:
             yield self._describe(child, path)
             if recursive and isinstance(child, pygit2.Tree):
                 yield from self._walk(child, f"{path}/", recursive)
-
-    def _apply(self, index: pygit2.Index, edit: Edit, head: str) -> None:
-        names.file_path(edit.path)
-        if isinstance(edit, Place):
-            index.add(pygit2.IndexEntry(edit.path, pygit2.Oid(hex=edit.blob), FileMode.BLOB))
-            return
-        if edit.folder:
-            below = f"{edit.path}/"
-            if not any(entry.path.startswith(below) for entry in index):
-                raise EntryMissing(f"no folder {edit.path!r} to delete in {head}", commit=head)
-            index.remove_directory(edit.path)
-        elif edit.path in index:
-            index.remove(edit.path)
-        else:
-            raise EntryMissing(f"no file {edit.path!r} to delete in {head}", commit=head)
-
-    def _write_commit(self, ref: str | None, tree: pygit2.Oid, text: str, parents: list[pygit2.Oid]) -> str:
-        return str(self._git.create_commit(ref, _signature(), _signature(), text, tree, list(parents)))
-
-    def _create_ref(self, ref: str, commit: str, what: str) -> None:
-        try:
-            self._git.references.create(ref, pygit2.Oid(hex=commit))
-        except pygit2.AlreadyExistsError:
-            raise AlreadyThere(f"{what} is already there") from None
-
-    def _delete_ref(self, ref: str, what: str) -> None:
-        try:
-            self._git.references.delete(ref)
-        except KeyError:
-            raise RevisionMissing(f"no {what}") from None
-
-
-def _check_ref_name(name: str) -> None:
-    names.revision(name)
-    if name.startswith("refs/") or (len(name) == 40 and all(c in "0123456789abcdef" for c in name)):
-        raise BadRequest(f"{name!r} would be taken for something else; choose another name")
-
-
-def _signature() -> pygit2.Signature:
-    return pygit2.Signature(AUTHOR, f"{AUTHOR}@localhub.invalid")

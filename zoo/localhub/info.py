@@ -8,8 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import pygit2
+
 from zoo.localhub import card
-from zoo.localhub.errors import BadRequest
+from zoo.localhub.errors import BadRequest, RevisionMissing
 from zoo.localhub.gitrepo import Entry, GitRepo
 from zoo.localhub.names import Kind
 from zoo.localhub.store import Repo
@@ -117,7 +119,12 @@ def select(repos: Iterable[Repo], query: Query) -> list[dict[str, Any]]:
             and (query.gated is None or bool(repo.settings.gated) == query.gated)
         )
         if wanted:
-            told = describe(repo, siblings=False)
+            try:
+                told = describe(repo, siblings=False)
+            except (pygit2.GitError, RevisionMissing, FileNotFoundError):
+                if repo.folder.exists():
+                    raise
+                continue  # it was deleted or moved just now
             if set(query.tags) <= set(told["tags"]):
                 found.append(told)
     found.sort(key=lambda told: told["id"])

@@ -16,7 +16,8 @@ from typing import Any
 
 from zoo.localhub import card, names, pointer
 from zoo.localhub.errors import BadObject, BadRequest
-from zoo.localhub.gitrepo import Edit, GitRepo, Place, Remove
+from zoo.localhub.gitrepo import GitRepo
+from zoo.localhub.gitwriter import Edit, Place, Remove
 from zoo.localhub.objects import Objects
 
 MOST_LINE_BYTES = 1 << 20

@@ -25,6 +25,7 @@ import pygit2
 from zoo.localhub import names
 from zoo.localhub.errors import AlreadyThere, BadRequest, RepoMissing, RootInUse
 from zoo.localhub.gitrepo import GitRepo
+from zoo.localhub.gitwriter import GitWriter
 from zoo.localhub.names import KINDS, Kind
 from zoo.localhub.objects import Objects, sync_folder
 
@@ -83,6 +84,7 @@ class Store:
         self.incoming = root / "incoming"
         shutil.rmtree(self.incoming, ignore_errors=True)
         self.objects = Objects(root / "objects", self.incoming)
+        self._clear_leftovers()
         self._locks: dict[tuple[Kind, str], threading.RLock] = {}
         self._catalog = threading.RLock()
         """Held while a repository appears, moves or goes."""
@@ -122,7 +124,7 @@ class Store:
         with self._catalog:
             self._refuse_taken(kind, repo_id)
             fresh = Path(tempfile.mkdtemp(dir=self.incoming, prefix="repo-"))
-            GitRepo.create(fresh)
+            GitWriter.create(fresh)
             self._write_settings(fresh, Settings(private, gated, time.time()))
             folder.parent.mkdir(parents=True, exist_ok=True)
             os.rename(fresh, folder)
@@ -162,7 +164,7 @@ class Store:
         return self.find(repo.kind, repo.id)
 
     @contextmanager
-    def writing(self, repo: Repo) -> Iterator[GitRepo]:
+    def writing(self, repo: Repo) -> Iterator[GitWriter]:
         """Hold the repository's lock, one writer at a time.
 
         Raises:
@@ -172,7 +174,7 @@ class Store:
             lock = self._locks.setdefault((repo.kind, repo.id), threading.RLock())
         with lock:
             self.find(repo.kind, repo.id)
-            yield repo.git()
+            yield GitWriter(repo.folder)
 
     def prune(self, *, min_age_s: float = 3600.0) -> tuple[int, int]:
         """Delete large files that no repository points to; return (count, bytes).
@@ -184,6 +186,13 @@ class Store:
             for repo in self.repos(kind):
                 wanted |= repo.git().large_files()
         return self.objects.prune(wanted, min_age_s=min_age_s)
+
+    def _clear_leftovers(self) -> None:
+        """Remove the lock files of a writer that was killed; nobody else writes while the folder is held."""
+        for kind in KINDS:
+            for repo in self.repos(kind):
+                for left in [*repo.folder.glob("*.lock"), *(repo.folder / "refs").rglob("*.lock")]:
+                    left.unlink()
 
     def _base(self, kind: Kind) -> Path:
         return self.root / "repos" / f"{kind}s"

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from zoo.localhub import card, info, names
-from zoo.localhub.errors import AlreadyThere, BadRequest, NotOffered, NotSignedIn
+from zoo.localhub.errors import AlreadyThere, BadRequest, NotOffered, NotSignedIn, RepoMissing
 from zoo.localhub.http import (
     USER,
     base_url,
@@ -107,9 +107,8 @@ async def describe(request: Request) -> Response:
 
 async def single_name(request: Request) -> Response:
     """A repository without an owner, such as the Hub has from its early days: there is none here."""
-    kind = kind_of(request.path_params.get("kind", "models"))
-    await run_in_threadpool(store_of(request).find, kind, names.repo_id(USER, segment(request, "name")))
-    raise BadRequest("every repository here has an owner", hint=f"say {USER}/{segment(request, 'name')}")
+    kind, name = kind_of(request.path_params.get("kind", "models")), segment(request, "name")
+    raise RepoMissing(f"no {kind} {name!r}", hint=f"every one here has an owner, such as {USER}/{name}")
 
 
 async def listing(request: Request) -> Response:
@@ -224,4 +223,5 @@ LAST_ROUTES = [
     Route("/api/{kind}", listing),
     Route("/api/{kind}/{ns}/{name}", describe),
     Route("/api/{kind}/{name}", single_name),
+    Route("/{name}/resolve/{rev}/{path:path}", single_name),
 ]
