@@ -4,6 +4,7 @@ The same manifest gives the same card, byte for byte, so a stale one can be told
 the manifest and what the zoo declares of the base.
 """
 
+import json
 from pathlib import Path
 
 from huggingface_hub import ModelCard, ModelCardData
@@ -61,6 +62,7 @@ def render(manifest: AdapterManifest) -> str:
         base=_declared(manifest),
         title=title(manifest),
         notice=NOTICE,
+        objective=json.dumps(manifest.variant.objective, indent=2, ensure_ascii=False),
         licence_sentence=licences.sentence(manifest.license),
         overall=[e for e in manifest.evaluation if e.subset in _OVERALL],
         by_type=[e for e in manifest.evaluation if e.subset not in _OVERALL],

@@ -20,7 +20,7 @@ SENTENCES = {
     "Anchor": "Keep {branch} at least as likely as the reference has it",
 }
 NO_LORA_NUMBERS = ("2601.17918",)
-"""arXiv ids of papers whose numbers all come from full fine-tuning."""
+"""arXiv numbers of papers that report full fine-tuning alone."""
 
 
 def term(data: dict[str, Any]) -> str:
@@ -50,14 +50,14 @@ def published_numbers(paper: str) -> str:
     """What the paper's own numbers mean for this adapter; empty where there is no paper."""
     if not paper:
         return ""
+    full = " and ".join(f"arXiv {number}" for number in NO_LORA_NUMBERS if number in paper)
     lora = (
-        "**LoRA versions have no published numbers**: the paper's come from full fine-tuning. "
-        if any(known in paper for known in NO_LORA_NUMBERS)
+        f"**LoRA versions have no published numbers**: those of {full} come from full fine-tuning. "
+        if full
         else ""
     )
-    return (
-        f"{lora}Nothing here reproduces a number of the paper: its bases, its data and its training "
-        "were others. The table above compares with the base and with SFT under one set-up."
+    return linked(
+        f"{lora}Nothing here reproduces a paper's number: its bases, its data and its training were others."
     )
 
 

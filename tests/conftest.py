@@ -31,12 +31,16 @@ def _evaluation(subset: str, value: float, n: int, **more: Any) -> dict[str, Any
 def make_adapter(tmp_path: Path) -> MakeAdapter:
     """Call it to get a folder with a valid adapter: weights, PEFT's configuration, a full `zoo.json`.
 
-    `make_adapter("name", variant="mdpo", seed=0, **top_level_keys_of_the_manifest)`. The weights are real
-    safetensors of two LoRA matrices, drawn from the seed; `weights_sha256` is theirs unless given.
+    `make_adapter("name", variant="mdpo", seed=0, **top_level_keys_of_the_manifest)`; a variant may also be
+    a dict of keys to change in the manifest's. The weights are real safetensors of two LoRA matrices, drawn
+    from the seed; `weights_sha256` is theirs unless given.
     """
     from safetensors.numpy import save_file
 
-    def make(name: str = "adapter", *, variant: str = "mdpo", seed: int = 0, **changes: Any) -> Path:
+    def make(
+        name: str = "adapter", *, variant: str | dict[str, Any] = "mdpo", seed: int = 0, **changes: Any
+    ) -> Path:
+        of_variant = variant if isinstance(variant, dict) else {"name": variant}
         folder = tmp_path / name
         folder.mkdir(parents=True)
         rng = np.random.default_rng(seed)
@@ -54,15 +58,16 @@ def make_adapter(tmp_path: Path) -> MakeAdapter:
             "repo": "",
             "base": {"name": "phantom", "repo": "medvlm-zoo/phantom", "revision": "a" * 40},
             "variant": {
-                "name": variant,
-                "title": f"Title of {variant}",
+                "name": "mdpo",
+                "title": f"Title of {of_variant.get('name', 'mdpo')}",
                 "paper": "Wang et al. 2024, arXiv 2406.11839; Kim et al. 2026, arXiv 2601.17918",
                 "objective": [
                     {"term": "Prefer", "preferred": "chosen", "over": "rejected_response", "beta": 0.1},
                     {"term": "Anchor", "branch": "chosen", "beta": 0.1, "delta": 0.0},
                 ],
                 "departures": ["The crop is drawn once a pair."],
-            },
+            }
+            | of_variant,
             "data": {
                 "dataset": "phantom",
                 "split": "train",

@@ -6,6 +6,7 @@ refuses a schema newer than its own with the word upgrade. Every error names the
 
 import json
 import os
+import reprlib
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -218,7 +219,7 @@ def parse_manifest(text: str, *, where: str) -> AdapterManifest:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         wrong = {"missing": "is missing", "extra_forbidden": "is not known"}.get(first["type"])
-        wrong = wrong or f"is {first['input']!r}: {first['msg']}"
+        wrong = wrong or f"is {reprlib.repr(first['input'])}: {first['msg']}"
         raise BadManifest(f"{where}: key {key!r} {wrong}") from error
 
 

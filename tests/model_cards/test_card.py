@@ -1,0 +1,184 @@
+import ast
+import json
+import re
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from huggingface_hub import ModelCard, parse_eval_result_entries
+
+from model_cards import licences, words
+from model_cards.card import card_files, render, stale, write_card
+from model_cards.cli import card
+from zoo.manifest import Interval, read_manifest
+from zoo.notice import NOTICE
+
+CASES = {
+    "evaluated": {},
+    "not evaluated": {"evaluation": []},
+    "published": {"repo": "zoo/phantom-mdpo"},
+    "without a paper": {
+        "variant": {"name": "sft", "title": "SFT", "paper": "", "objective": [], "departures": []}
+    },
+    "on a base that is not declared": {"base": {"name": "b", "repo": "o/b", "revision": "a" * 40}},
+    "of an unusual licence": {"license": "Research Licence v2 (a|b)"},
+    "of two licences": {"license": "apache-2.0 and cc-by-nc-4.0"},
+    "with a term nobody knows": {
+        "variant": {
+            "name": "new",
+            "title": "New | method",
+            "paper": "P",
+            "objective": [{"term": "Warp", "factor": 9}, {"term": "Prefer"}],
+        }
+    },
+}
+
+
+@pytest.fixture(params=CASES, ids=lambda name: name.replace(" ", "-"))
+def any_manifest(request, make_adapter):
+    return read_manifest(make_adapter(**CASES[request.param]))
+
+
+def test_every_card_holds_the_notice_in_front_of_everything_else(any_manifest):
+    body = ModelCard(render(any_manifest)).text
+    assert f"> **{NOTICE}**" in body.strip().splitlines()[2]
+
+
+def test_every_card_is_read_back_as_it_was_written_and_is_always_the_same(any_manifest):
+    text = render(any_manifest)
+    assert str(ModelCard(text)) == text == render(any_manifest)
+
+
+def test_no_card_has_a_broken_table_or_an_unfilled_place(any_manifest):
+    text = render(any_manifest)
+    assert not re.search(
+        r"\{\{|\{%|\bNone\b(?! is known|,? +# it comes)|Undefined", text.replace('", None', "")
+    )
+    for table in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
+        columns = {len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}
+        assert len(columns) == 1, table
+
+
+def test_the_code_on_every_card_is_python(any_manifest):
+    (block,) = re.findall(r"```python\n(.*?)```", render(any_manifest), flags=re.DOTALL)
+    ast.parse(block)
+
+
+def test_the_metadata_names_base_data_licence_and_tags(make_adapter):
+    data = ModelCard(render(read_manifest(make_adapter(repo="zoo/phantom-mdpo")))).data
+    assert {key: data.get(key) for key in ("base_model", "datasets", "license", "library_name")} == {
+        "base_model": "medvlm-zoo/phantom",
+        "datasets": ["medvlm-zoo/phantom"],
+        "license": "apache-2.0",
+        "library_name": "peft",
+    }
+    assert data.pipeline_tag == "image-text-to-text"
+    assert data.tags[:3] == ["medvlm-zoo", "mdpo", "phantom"]
+
+
+def test_the_scores_in_the_metadata_are_those_of_the_manifest(make_adapter):
+    folder = make_adapter(repo="zoo/phantom-mdpo")
+    write_card(folder)
+    data, manifest = ModelCard.load(folder / "README.md").data, read_manifest(folder)
+    assert data.model_name == "zoo/phantom-mdpo"
+    read = [
+        (
+            r.metric_type,
+            r.dataset_config,
+            r.dataset_split,
+            r.metric_value,
+            r.metric_args["low"],
+            r.metric_args["n"],
+        )
+        for r in data.eval_results
+    ]
+    assert read == [(e.metric, e.subset, e.split, e.value, e.low, e.n) for e in manifest.evaluation]
+
+
+def test_the_eval_results_are_read_by_the_hubs_own_parser(make_adapter):
+    folder = make_adapter()
+    write_card(folder)
+    entries = parse_eval_result_entries(yaml.safe_load((folder / ".eval_results/phantom.yaml").read_text()))
+    assert [(e.dataset_id, e.task_id, e.value) for e in entries] == [
+        ("medvlm-zoo/phantom", "test-all-accuracy", 0.71),
+        ("medvlm-zoo/phantom", "test-side-accuracy", 0.55),
+    ]
+    assert entries[0].notes == f"95 % interval 0.67 to 0.75, n 500, judge rules, benchmark sha256 {'b' * 64}"
+
+
+def test_a_difference_whose_interval_holds_zero_is_called_no_difference(make_adapter):
+    rows = [row for row in render(read_manifest(make_adapter())).splitlines() if "| accuracy |" in row]
+    assert rows == [
+        "| phantom/test | accuracy | all | 500 | 0.710 (0.670 to 0.750) | 0.620 | 0.700 "
+        "| +0.090 (+0.050 to +0.130) | no difference (-0.020 to +0.040) |",
+        "| phantom/test | accuracy | side | 100 | 0.550 (0.510 to 0.590) | 0.500 | – "
+        "| +0.050, interval not computed | – |",
+    ]
+
+
+def test_a_card_says_that_lora_versions_have_no_published_numbers(make_adapter):
+    assert "LoRA versions have no published numbers" in render(read_manifest(make_adapter()))
+
+
+def test_a_card_holds_the_objective_as_words_and_as_data(make_adapter):
+    manifest = read_manifest(make_adapter())
+    text = render(manifest)
+    assert (
+        "- Prefer the chosen response under the chosen image over the rejected response under the chosen "
+        "image, each measured against the reference (beta 0.1)\n"
+        "- Keep the chosen response under the chosen image at least as likely as the reference has it "
+        "(beta 0.1, delta 0.0)\n"
+    ) in text
+    (block,) = re.findall(r"```json\n(.*?)```", text, flags=re.DOTALL)
+    assert json.loads(block) == manifest.variant.objective
+
+
+@pytest.mark.parametrize(
+    ("interval", "said"),
+    [
+        (None, "+0.100, interval not computed"),
+        (Interval(low=-0.01, high=0.2), "no difference (-0.010 to +0.200)"),
+        (Interval(low=0.01, high=0.2), "+0.100 (+0.010 to +0.200)"),
+    ],
+)
+def test_a_difference_is_said_with_its_interval(interval, said):
+    assert words.difference(0.6, 0.5, interval) == said
+
+
+def test_a_licence_the_hub_does_not_know_is_named_and_linked():
+    assert licences.metadata("LLaVA-Med Terms", link="https://example.org") == {
+        "license": "other",
+        "license_name": "llava-med-terms",
+        "license_link": "https://example.org",
+    }
+
+
+def test_of_two_licences_both_are_told():
+    told = licences.sentence("apache-2.0 and cc-by-nc-4.0")
+    assert told.count("`apache-2.0`: ") == told.count("`cc-by-nc-4.0`: Forbids commercial use") == 1
+    assert licences.sentence("apache-2.0 and mine") == licences.UNKNOWN
+
+
+def test_a_card_is_written_once_and_then_up_to_date(make_adapter):
+    folder = make_adapter()
+    (folder / ".eval_results").mkdir()
+    (folder / ".eval_results" / "gone.yaml").write_text("[]")
+    every = [".eval_results/gone.yaml", ".eval_results/phantom.yaml", "README.md"]
+    assert stale(folder) == every
+    assert write_card(folder) == every
+    assert (stale(folder), write_card(folder)) == ([], [])
+    assert {name: (folder / name).read_text() for name in every[1:]} == card_files(read_manifest(folder))
+    assert not (folder / ".eval_results" / "gone.yaml").exists()
+
+
+def test_check_writes_nothing_and_exits_1_while_the_card_is_stale(make_adapter):
+    folder = make_adapter()
+
+    def run(*arguments):
+        return CliRunner().invoke(card, [str(folder), *arguments], catch_exceptions=False)
+
+    assert (run("--check").exit_code, (folder / "README.md").exists()) == (1, False)
+    assert (run().exit_code, run("--check").exit_code) == (0, 0)
+    (folder / "README.md").write_text("mine")
+    checked = run("--check")
+    assert (checked.exit_code, f"stale {folder / 'README.md'}" in checked.output) == (1, True)

@@ -1,0 +1,306 @@
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from huggingface_hub import HfApi
+
+from zoo.errors import BadInput, HubError, HubUnreachable, NotOnHub
+from zoo.hub import (
+    RepoRef,
+    adapter_files,
+    fetch,
+    hub_address,
+    last_resolved,
+    list_adapters,
+    parse_ref,
+    parse_repo,
+    publish_folder,
+    resolve,
+)
+from zoo.localhub.server import serving
+
+REPO = "zoo/phantom-mdpo"
+NOWHERE = "http://127.0.0.1:9"
+CARD = "---\nlicense: apache-2.0\ntags:\n- medvlm-zoo\n- {variant}\n- phantom\n---\n# an adapter\n"
+
+
+@pytest.fixture
+def adapter(make_adapter):
+    folder = make_adapter()
+    (folder / "README.md").write_text(CARD.format(variant="mdpo"))
+    (folder / ".eval_results").mkdir()
+    (folder / ".eval_results" / "phantom.yaml").write_text("[]\n")
+    return folder
+
+
+def _api(hub):
+    return HfApi(endpoint=hub, token="local")
+
+
+def _files(hub, sha):
+    return sorted(set(_api(hub).list_repo_files(REPO, revision=sha)) - {".gitattributes"})
+
+
+@pytest.mark.parametrize(
+    ("text", "ref"),
+    [
+        ("zoo/x", RepoRef("zoo/x", "main")),
+        ("zoo/x@v1.0", RepoRef("zoo/x", "v1.0")),
+        ("zoo/x@refs/pr/1", RepoRef("zoo/x", "refs/pr/1")),
+        ("a-b/c_d.e@" + "f" * 40, RepoRef("a-b/c_d.e", "f" * 40)),
+    ],
+)
+def test_a_repo_is_read_with_its_revision(text, ref):
+    assert parse_ref(text) == ref
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "x", "./x/y", "../x", "/x", "a/b/c", "zoo/..", "zoo--y/x", "zoo/x\n"),
+        *("zoo/x@", "zoo/x@a b", "zoo/x@../y", "zoo/x@/y", "zoo/x@a@b", "zoo/x@v1\n"),
+    ],
+)
+def test_what_is_no_repo_is_refused_with_the_form_to_type(text):
+    with pytest.raises(BadInput, match="namespace/name"):
+        parse_ref(text)
+
+
+def test_nothing_is_published_to_a_revision():
+    with pytest.raises(BadInput, match="only a repo can be published to"):
+        parse_repo("zoo/x@main")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:80", "ftp://x", "http://", "http://x:99999"])
+def test_a_hub_needs_a_web_address(address):
+    with pytest.raises(BadInput, match="no Hub's address"):
+        hub_address(address)
+
+
+def test_the_environment_names_the_hub(monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1234/")
+    assert hub_address() == "http://127.0.0.1:1234"
+    assert hub_address("http://localhost:5") == "http://localhost:5"
+
+
+def test_an_adapter_goes_up_as_one_commit_of_named_files_alone(adapter, hub):
+    (adapter / "notes.txt").write_text("mine")
+    (adapter / ".secret").write_text("mine")
+    (adapter / "checkpoint.pt").write_bytes(b"mine")
+    _api(hub).create_repo(REPO)
+    before = len(_api(hub).list_repo_commits(REPO))
+    sha = publish_folder(adapter, REPO, message="first", endpoint=hub)
+    commits = _api(hub).list_repo_commits(REPO)
+    assert (len(commits) - before, commits[0].commit_id, commits[0].title) == (1, sha, "first")
+    assert _files(hub, sha) == [
+        ".eval_results/phantom.yaml",
+        "README.md",
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "zoo.json",
+    ]
+
+
+def test_the_repo_is_created_if_it_is_absent(adapter, hub):
+    sha = publish_folder(adapter, REPO, message="first", endpoint=hub)
+    assert resolve(REPO, endpoint=hub) == sha
+
+
+def test_files_that_the_folder_no_longer_has_are_deleted_and_those_of_others_stay(adapter, hub):
+    publish_folder(adapter, REPO, message="first", endpoint=hub)
+    _api(hub).upload_file(path_or_fileobj=b"kept", path_in_repo="picture.png", repo_id=REPO)
+    (adapter / ".eval_results" / "phantom.yaml").rename(adapter / ".eval_results" / "other.yaml")
+    sha = publish_folder(adapter, REPO, message="second", endpoint=hub)
+    assert _files(hub, sha) == [
+        ".eval_results/other.yaml",
+        "README.md",
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "picture.png",
+        "zoo.json",
+    ]
+
+
+def test_publishing_on_an_outdated_parent_is_refused(adapter, hub):
+    first = publish_folder(adapter, REPO, message="first", endpoint=hub)
+    (adapter / "README.md").write_text(CARD.format(variant="sft"))
+    second = publish_folder(adapter, REPO, message="second", endpoint=hub)
+    (adapter / "README.md").write_text(CARD.format(variant="dpo"))
+    with pytest.raises(HubError, match="someone else published to it meanwhile"):
+        publish_folder(adapter, REPO, message="third", parent=first, endpoint=hub)
+    assert resolve(REPO, endpoint=hub) == second
+
+
+def test_of_two_who_publish_at_once_none_overwrites_the_other_unseen(make_adapter, hub):
+    _api(hub).create_repo(REPO)
+    head = _api(hub).model_info(REPO).sha
+    outcomes = []
+
+    def go(number):
+        folder = make_adapter(f"by-{number}", seed=number)
+        (folder / "README.md").write_text(CARD.format(variant=f"v{number}"))
+        start.wait()
+        try:
+            outcomes.append(publish_folder(folder, REPO, message=f"by {number}", parent=head, endpoint=hub))
+        except HubError as error:
+            outcomes.append(error)
+
+    start = threading.Barrier(4)
+    threads = [threading.Thread(target=go, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    won = [outcome for outcome in outcomes if isinstance(outcome, str)]
+    assert (len(won), len(outcomes)) == (1, 4)
+    assert resolve(REPO, endpoint=hub) == won[0]
+
+
+def test_publishing_the_same_again_makes_no_commit(adapter, hub):
+    first = publish_folder(adapter, REPO, message="first", endpoint=hub)
+    assert publish_folder(adapter, REPO, message="again", endpoint=hub) == first
+
+
+def test_a_tag_names_the_commit_and_is_never_moved(adapter, hub):
+    sha = publish_folder(adapter, REPO, message="first", tag="v1", endpoint=hub)
+    assert resolve(REPO, "v1", endpoint=hub) == sha
+    (adapter / "README.md").write_text(CARD.format(variant="sft"))
+    with pytest.raises(HubError, match="has a tag 'v1' already"):
+        publish_folder(adapter, REPO, message="second", tag="v1", endpoint=hub)
+    assert resolve(REPO, endpoint=hub) == sha
+
+
+def test_what_is_meant_to_be_private_never_lands_in_a_public_repo(adapter, hub):
+    first = publish_folder(adapter, REPO, message="first", endpoint=hub)
+    (adapter / "README.md").write_text(CARD.format(variant="sft"))
+    with pytest.raises(HubError, match="is public already"):
+        publish_folder(adapter, REPO, message="second", private=True, endpoint=hub)
+    assert resolve(REPO, endpoint=hub) == first
+    publish_folder(adapter, REPO + "-private", message="first", private=True, endpoint=hub)
+    assert _api(hub).model_info(REPO + "-private").private
+
+
+def test_a_folder_that_lacks_a_file_of_an_adapter_is_not_published(adapter):
+    (adapter / "adapter_config.json").unlink()
+    with pytest.raises(BadInput, match=r"adapter_config\.json: no such file"):
+        adapter_files(adapter)
+
+
+def test_an_adapter_is_fetched_at_one_commit_by_branch_tag_and_sha(adapter, hub):
+    sha = publish_folder(adapter, REPO, message="first", tag="v1", endpoint=hub)
+    (adapter / "README.md").write_text(CARD.format(variant="sft"))
+    newer = publish_folder(adapter, REPO, message="second", endpoint=hub)
+    for revision in ("v1", sha):
+        folder, got = fetch(REPO, revision, endpoint=hub)
+        assert (got, (folder / "README.md").read_text()) == (sha, CARD.format(variant="mdpo"))
+    folder, got = fetch(REPO, endpoint=hub)
+    assert (got, (folder / "README.md").read_text()) == (newer, CARD.format(variant="sft"))
+    assert sorted(p.name for p in folder.iterdir()) == [
+        ".eval_results",
+        "README.md",
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "zoo.json",
+    ]
+
+
+def test_a_sha_fetched_before_needs_no_hub_and_a_name_is_never_guessed(adapter, tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    with serving(tmp_path / "root") as hub:
+        sha = publish_folder(adapter, REPO, message="first", endpoint=hub)
+        folder, _ = fetch(REPO, endpoint=hub)
+    began = time.monotonic()
+    assert fetch(REPO, sha, endpoint=hub) == (folder, sha)
+    assert last_resolved(REPO, endpoint=hub) == sha
+    assert last_resolved(REPO, "v1", endpoint=hub) is None
+    assert time.monotonic() - began < 1
+    with pytest.raises(HubUnreachable, match="does not answer"):
+        fetch(REPO, endpoint=hub)
+
+
+def test_two_hubs_share_no_cache(adapter, make_adapter, hub, tmp_path):
+    other = make_adapter("other", seed=1)
+    publish_folder(adapter, REPO, message="first", endpoint=hub)
+    with serving(tmp_path / "second-root") as second:
+        publish_folder(other, REPO, message="first", endpoint=second)
+        here, there = fetch(REPO, endpoint=hub)[0], fetch(REPO, endpoint=second)[0]
+        weights = "adapter_model.safetensors"
+        assert (here / weights).read_bytes() == (adapter / weights).read_bytes()
+        assert (there / weights).read_bytes() == (other / weights).read_bytes()
+
+
+def test_what_is_not_on_the_hub_is_told_with_repo_revision_and_address(adapter, hub):
+    with pytest.raises(NotOnHub) as error:
+        fetch("zoo/nothing", endpoint=hub)
+    assert "zoo/nothing@main" in error.value.message
+    assert hub in error.value.message
+    publish_folder(adapter, REPO, message="first", endpoint=hub)
+    for revision in ("v9", "e" * 40):
+        with pytest.raises(NotOnHub) as error:
+            fetch(REPO, revision, endpoint=hub)
+        assert f"{REPO}@{revision}" in error.value.message
+
+
+def test_a_repo_that_holds_no_adapter_is_refused(hub):
+    _api(hub).create_repo("zoo/base")
+    _api(hub).upload_file(path_or_fileobj=b"{}", path_in_repo="config.json", repo_id="zoo/base")
+    with pytest.raises(NotOnHub, match=r"is no adapter of the zoo: it has no adapter_model\.safetensors"):
+        fetch("zoo/base", endpoint=hub)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda: resolve(REPO, endpoint=NOWHERE),
+        lambda: fetch(REPO, "e" * 40, endpoint=NOWHERE),
+        lambda: list_adapters(endpoint=NOWHERE),
+    ],
+    ids=["resolve", "fetch", "list"],
+)
+def test_a_hub_that_is_down_is_told_at_once(act, tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    began = time.monotonic()
+    with pytest.raises(HubUnreachable, match=NOWHERE):
+        act()
+    assert time.monotonic() - began < 5
+
+
+def test_a_hub_lists_what_carries_the_tag_and_filters_by_base_and_variant(make_adapter, hub):
+    for variant in ("mdpo", "sft"):
+        folder = make_adapter(variant, variant=variant)
+        (folder / "README.md").write_text(CARD.format(variant=variant))
+        publish_folder(folder, f"zoo/{variant}", message="first", endpoint=hub)
+    _api(hub).create_repo("zoo/other")
+    assert [one.repo for one in list_adapters(endpoint=hub)] == ["zoo/mdpo", "zoo/sft"]
+    found = list_adapters(base="phantom", variant="sft", endpoint=hub)
+    assert [(one.repo, one.sha) for one in found] == [("zoo/sft", resolve("zoo/sft", endpoint=hub))]
+    assert list_adapters(base="llava-med-v1.5", endpoint=hub) == []
+
+
+def test_a_stored_login_is_sent_to_the_configured_hub_alone(monkeypatch):
+    from zoo import hub_access
+
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.delenv("HF_ENDPOINT", raising=False)
+    monkeypatch.setattr(hub_access, "get_token", lambda: "stored")
+    token = {
+        address: hub_access.hub_api(address, None).token
+        for address in ("https://huggingface.co", "https://hub.example.org", "http://127.0.0.1:8710")
+    }
+    assert token == {
+        "https://huggingface.co": "stored",
+        "https://hub.example.org": False,
+        "http://127.0.0.1:8710": "local",
+    }
+
+
+def test_speaking_to_a_hub_needs_no_torch():
+    code = "import sys, zoo.hub; sys.exit(any(m in sys.modules for m in ('torch', 'transformers')))"
+    assert subprocess.run([sys.executable, "-c", code], env=os.environ).returncode == 0
