@@ -13,6 +13,7 @@ import pygit2
 from pygit2.enums import FileMode, ObjectType
 
 from zoo.localhub import names, pointer
+from zoo.localhub.disk import force_to_disk
 from zoo.localhub.errors import AlreadyThere, BadRequest, EntryMissing, RevisionMissing, StaleParent
 from zoo.localhub.gitrepo import HEADS, MAIN, TAGS, GitRepo
 
@@ -48,7 +49,7 @@ class GitWriter(GitRepo):
         repo = GitWriter(folder)
         staged = _Staged(repo._git, None)
         staged.place(Place(".gitattributes", repo.store_blob(pointer.gitattributes())))
-        repo._write_commit(HEADS + MAIN, staged.tree(), "initial commit", [])
+        repo._move(MAIN, repo._write_commit(staged.tree(), "initial commit", []), ())
         return repo
 
     def commit(
@@ -73,6 +74,7 @@ class GitWriter(GitRepo):
             )
         before = self._commit(head).tree
         staged = _Staged(self._git, before)
+        edits = list(edits)
         for edit in edits:
             if isinstance(edit, Place):
                 staged.place(edit)
@@ -83,12 +85,13 @@ class GitWriter(GitRepo):
         if after == before.id:
             return head
         text = f"{title}\n\n{message}" if message else title
-        return self._write_commit(HEADS + branch, after, text, [pygit2.Oid(hex=head)])
+        self._move(branch, commit := self._write_commit(after, text, [pygit2.Oid(hex=head)]), edits)
+        return commit
 
     def squash(self, branch: str, *, title: str) -> str:
         """Replace a branch's history by one commit of the same files; return it."""
-        commit = self._write_commit(None, self._commit(self._head(branch)).tree.id, title, [])
-        self._git.references.create(HEADS + branch, pygit2.Oid(hex=commit), force=True)
+        commit = self._write_commit(self._commit(self._head(branch)).tree.id, title, [])
+        self._move(branch, commit, ())
         return commit
 
     def create_branch(self, name: str, commit: str) -> None:
@@ -133,8 +136,23 @@ class GitWriter(GitRepo):
             )
         return head
 
-    def _write_commit(self, ref: str | None, tree: pygit2.Oid, text: str, parents: list[pygit2.Oid]) -> str:
-        return str(self._git.create_commit(ref, _signature(), _signature(), text, tree, list(parents)))
+    def _write_commit(self, tree: pygit2.Oid, text: str, parents: list[pygit2.Oid]) -> str:
+        return str(self._git.create_commit(None, _signature(), _signature(), text, tree, list(parents)))
+
+    def _move(self, branch: str, commit: str, edits: Iterable[Edit]) -> None:
+        """Let the branch stand on the commit, once all that is new in it is safely on disk."""
+        tree = self._commit(commit).tree
+        new = {commit, str(tree.id)}
+        for edit in edits:
+            if isinstance(edit, Place):
+                new.add(edit.blob)
+            for folder in _parents(edit.path):
+                if folder in tree:
+                    new.add(str(tree[folder].id))
+        loose = [self.folder / "objects" / oid[:2] / oid[2:] for oid in new]
+        force_to_disk([path for path in loose if path.exists()])
+        self._git.references.create(HEADS + branch, pygit2.Oid(hex=commit), force=True)
+        force_to_disk([self.folder / HEADS / branch])
 
     def _create_ref(self, prefix: str, name: str, commit: str, message: str = "") -> None:
         names.revision(name)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from zoo.localhub import names
+from zoo.localhub.disk import force_to_disk
 from zoo.localhub.errors import BadObject
 
 CHUNK_BYTES = 1 << 20
@@ -91,28 +92,18 @@ class Incoming:
             raise BadObject(f"{self.size} bytes came, {size} were announced")
         if sha256 is not None and sha256 != found:
             raise BadObject(f"the bytes have the sha256 {found}, {sha256} was announced")
-        self._file.flush()
-        os.fsync(self._file.fileno())
         self._file.close()
+        force_to_disk([Path(self._file.name)])
         place = self._objects.path(found)
         place.parent.mkdir(parents=True, exist_ok=True)
         os.replace(self._file.name, place)
-        sync_folder(place.parent)
+        force_to_disk([place])
         return found
 
     def discard(self) -> None:
         """Forget the bytes unless they were kept."""
         self._file.close()
         Path(self._file.name).unlink(missing_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Force a folder's entries to disk, so that a renamed file survives a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def git_sha1(path: Path) -> str:

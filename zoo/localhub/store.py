@@ -23,11 +23,12 @@ from typing import Literal
 import pygit2
 
 from zoo.localhub import names
+from zoo.localhub.disk import force_to_disk
 from zoo.localhub.errors import AlreadyThere, BadRequest, RepoMissing, RootInUse
 from zoo.localhub.gitrepo import GitRepo
 from zoo.localhub.gitwriter import GitWriter
 from zoo.localhub.names import KINDS, Kind
-from zoo.localhub.objects import Objects, sync_folder
+from zoo.localhub.objects import Objects
 
 Gated = Literal[False, "auto", "manual"]
 _SETTINGS = "hub.json"
@@ -80,7 +81,6 @@ class Store:
             ) from error
         # A mounted volume may belong to another user id; the settings of these repositories run nothing.
         pygit2.settings.owner_validation = False
-        pygit2.settings.enable_fsync_gitdir(True)
         self.incoming = root / "incoming"
         shutil.rmtree(self.incoming, ignore_errors=True)
         self.objects = Objects(root / "objects", self.incoming)
@@ -128,7 +128,7 @@ class Store:
             self._write_settings(fresh, Settings(private, gated, time.time()))
             folder.parent.mkdir(parents=True, exist_ok=True)
             os.rename(fresh, folder)
-            sync_folder(folder.parent)
+            force_to_disk([folder])
         return self.find(kind, repo_id)
 
     def delete(self, repo: Repo) -> None:
@@ -149,7 +149,7 @@ class Store:
             self._refuse_taken(repo.kind, new_id)
             folder.parent.mkdir(parents=True, exist_ok=True)
             os.rename(repo.folder, folder)
-            sync_folder(folder.parent)
+            force_to_disk([folder])
         return self.find(repo.kind, new_id)
 
     def configure(self, repo: Repo, *, private: bool | None = None, gated: Gated | None = None) -> Repo:
