@@ -88,7 +88,9 @@ def _lungs(canvas: Canvas, body: Body, look: looks.Look, rng: np.random.Generato
     canvas.fill(ellipse(body.at(0.0, -0.28, 0.02, 0.14)), look.air)
     for sign in (-1.0, 1.0):
         for k in range(3):
-            canvas.fill(ellipse(body.at(sign * (0.10 + 0.03 * k), -0.04 + 0.05 * k, 0.045, 0.012)), look.vessel, 0.5)
+            canvas.fill(
+                ellipse(body.at(sign * (0.10 + 0.03 * k), -0.04 + 0.05 * k, 0.045, 0.012)), look.vessel, 0.5
+            )
         if look.ribs:
             for k in range(6):
                 canvas.arc(body.at(sign * 0.16, -0.25 + 0.1 * k, 0.24, 0.13), look.bone, 0.30)
@@ -124,7 +126,9 @@ def _brain(canvas: Canvas, body: Body, look: looks.Look, rng: np.random.Generato
     canvas.fill(ellipse(body.at(0, 0, 0.385, 0.445)), look.bone)
     canvas.fill(ellipse(body.at(0, 0, 0.355, 0.415)), look.fluid)
     canvas.fill(ellipse(body.at(0, 0, 0.34, 0.40), wobble=(14, 0.03, float(rng.uniform(0, 6)))), look.organ)
-    canvas.fill(ellipse(body.at(0, 0, 0.26, 0.31), wobble=(11, 0.06, float(rng.uniform(0, 6)))), look.white_matter)
+    canvas.fill(
+        ellipse(body.at(0, 0, 0.26, 0.31), wobble=(11, 0.06, float(rng.uniform(0, 6)))), look.white_matter
+    )
     canvas.fill(ellipse(body.at(0, 0, 0.008, 0.39)), look.fissure)
     for sign in (-1.0, 1.0):
         canvas.fill(ellipse(body.at(sign * 0.055, -0.02, 0.03, 0.10), tilt=sign * 0.35), look.fluid)

@@ -12,7 +12,7 @@ from zoo.phantom.vocabulary import ZONES
 if TYPE_CHECKING:
     from zoo.phantom.scans import Finding
 
-RADIUS = {"small": (0.034, 0.040), "medium": (0.058, 0.066), "large": (0.088, 0.100)}
+RADIUS = {"small": (0.040, 0.046), "medium": (0.064, 0.072), "large": (0.094, 0.106)}
 """Least and greatest radius of a finding, as fractions of the image's width."""
 FILLED = {"small": (0.16, 0.20), "medium": (0.30, 0.35), "large": (0.45, 0.50)}
 """How much of the lung's height an effusion fills."""
@@ -48,7 +48,7 @@ def _nodule(canvas: Canvas, spot: Region, look: Look, rng: np.random.Generator) 
 
 def _mass(canvas: Canvas, spot: Region, look: Look, rng: np.random.Generator) -> Shades:
     phase = float(rng.uniform(0, 6.3))
-    cover = ellipse(spot, wobble=(7, 0.30, phase))
+    cover = ellipse(spot, wobble=(6, 0.24, phase))
     canvas.fill(cover, look.solid)
     dead = Region(spot.x, spot.y, spot.rx * 0.42, spot.ry * 0.42)
     canvas.fill(ellipse(dead, wobble=(3, 0.3, phase)), look.core, 0.75)
@@ -71,7 +71,8 @@ def _calcification(canvas: Canvas, spot: Region, look: Look, rng: np.random.Gene
     start = float(rng.uniform(0, 6.3))
     grain = 0.30 * spot.rx + 0.004
     for k in range(5):
-        angle, reach = start + k * 2 * np.pi / 5, spot.rx - grain
+        angle = start + k * 2 * np.pi / 5 + float(rng.uniform(-0.35, 0.35))
+        reach = (spot.rx - grain) * float(rng.uniform(0.75, 1.0))
         x, y = spot.x + reach * np.cos(angle), spot.y + reach * np.sin(angle)
         cover = np.maximum(cover, ellipse(Region(float(x), float(y), grain, grain), edge=0.008))
     if look.shadows:
@@ -84,7 +85,9 @@ def _calcification(canvas: Canvas, spot: Region, look: Look, rng: np.random.Gene
 
 def _consolidation(canvas: Canvas, spot: Region, look: Look, rng: np.random.Generator) -> Shades:
     cover = ellipse(
-        Region(spot.x, spot.y, spot.rx * 1.15, spot.ry), wobble=(4, 0.18, float(rng.uniform(0, 6.3))), edge=0.05
+        Region(spot.x, spot.y, spot.rx * 1.15, spot.ry),
+        wobble=(4, 0.18, float(rng.uniform(0, 6.3))),
+        edge=0.05,
     )
     canvas.fill(cover, look.haze)
     for _ in range(6):

@@ -55,8 +55,8 @@ LOOKS = {
         vessel=0.12, fissure=0.08, solid=0.86, core=1.0, rim=0.10, chalk=0.0, haze=0.70,
     ),
     "ultrasound": Look(
-        skin=0.45, soft=0.36, organ=0.52, white_matter=0.5, air=0.28, bone=0.70, fluid=0.04, blood=0.10,
-        vessel=0.16, fissure=0.72, solid=0.26, core=0.02, rim=0.80, chalk=1.0, haze=0.3, shadows=True,
+        skin=0.42, soft=0.30, organ=0.44, white_matter=0.4, air=0.24, bone=0.62, fluid=0.04, blood=0.12,
+        vessel=0.16, fissure=0.62, solid=0.80, core=0.02, rim=0.80, chalk=1.0, haze=0.3, shadows=True,
     ),
 }  # fmt: skip
 
@@ -84,13 +84,15 @@ def _grain(rng: np.random.Generator) -> Shades:
 def _x_ray(shades: Shades, rng: np.random.Generator) -> Shades:
     x, y = grid()
     glow = np.float32(0.10) * (1 - 2 * ((x - 0.5) ** 2 + (y - 0.5) ** 2))
-    return _blur(shades, 1.0) * np.float32(0.9) + glow + np.float32(0.015) * _grain(rng)
+    developed: Shades = _blur(shades, 1.0) * np.float32(0.9) + glow + np.float32(0.015) * _grain(rng)
+    return developed
 
 
 def _ct(shades: Shades, rng: np.random.Generator) -> Shades:
     _, y = grid()
     table = np.float32(0.5) * ((y > 0.968) & (y < 0.985))
-    return np.maximum(shades, table) + np.float32(0.035) * _grain(rng)
+    developed: Shades = np.maximum(shades, table) + np.float32(0.035) * _grain(rng)
+    return developed
 
 
 def _mri(shades: Shades, rng: np.random.Generator) -> Shades:
@@ -98,16 +100,22 @@ def _mri(shades: Shades, rng: np.random.Generator) -> Shades:
     slope = rng.uniform(-0.35, 0.35, 2).astype(np.float32)
     field = 1 + slope[0] * (x - np.float32(0.5)) + slope[1] * (y - np.float32(0.5))
     ghost = np.roll(shades, 30, axis=0) * np.float32(0.04)
-    return _blur(shades, 0.7) * field + ghost + np.float32(0.02) * np.abs(_grain(rng))
+    developed: Shades = _blur(shades, 0.7) * field + ghost + np.float32(0.02) * np.abs(_grain(rng))
+    return developed
 
 
 def _ultrasound(shades: Shades, rng: np.random.Generator) -> Shades:
     x, y = grid()
-    speckle = _blur(np.float32(0.5) + np.float32(0.28) * _grain(rng), 0.6) * np.float32(2.0)
+    speckle = _blur(np.float32(0.5) + np.float32(0.28) * _grain(rng), 0.8) * np.float32(2.0)
     depth = np.sqrt((x - np.float32(0.5)) ** 2 + (y + np.float32(0.25)) ** 2)
-    fan = (np.abs(x - np.float32(0.5)) < np.float32(0.80) * (y + np.float32(0.25))) & (depth < 1.2) & (depth > 0.29)
+    fan = (
+        (np.abs(x - np.float32(0.5)) < np.float32(0.80) * (y + np.float32(0.25)))
+        & (depth < 1.2)
+        & (depth > 0.29)
+    )
     fade = np.float32(1.12) - np.float32(0.22) * depth
-    return _blur(shades, 0.8) * (np.float32(0.35) + np.float32(0.65) * speckle) * fade * fan
+    developed: Shades = _blur(shades, 0.8) * (np.float32(0.35) + np.float32(0.65) * speckle) * fade * fan
+    return developed
 
 
 _DEVELOP = {"x-ray": _x_ray, "CT": _ct, "MRI": _mri, "ultrasound": _ultrasound}

@@ -90,9 +90,7 @@ def report(scan: Scan) -> str:
     return f"{opening} There is a {finding.size} {finding.kind} in {where}."
 
 
-def _yes_no(
-    kind: str, prompt: str, truth: bool, error_types: tuple[ErrorType, ...]
-) -> Item:
+def _yes_no(kind: str, prompt: str, truth: bool, error_types: tuple[ErrorType, ...]) -> Item:
     return Item(
         question_type=kind,
         answer_type="closed",
@@ -125,9 +123,7 @@ def _closed(
 
 
 def _open(kind: str, prompt: str, truth: str, error_types: tuple[ErrorType, ...]) -> Item:
-    return Item(
-        question_type=kind, answer_type="open", prompt=prompt, answer=truth, error_types=error_types
-    )
+    return Item(question_type=kind, answer_type="open", prompt=prompt, answer=truth, error_types=error_types)
 
 
 def _modality(scan: Scan, voice: _Voice) -> list[Item]:
@@ -158,7 +154,9 @@ def _modality(scan: Scan, voice: _Voice) -> list[Item]:
 def _organ(scan: Scan, voice: _Voice) -> list[Item]:
     truth = voice.chance(0.5)
     named = scan.organ if truth else voice.other(scan.organ, words.ORGANS)
-    closed = voice.one(("Does this scan show the {o}?", "Is this an image of the {o}?", "Are we looking at the {o}?"))
+    closed = voice.one(
+        ("Does this scan show the {o}?", "Is this an image of the {o}?", "Are we looking at the {o}?")
+    )
     pair = (scan.organ, voice.other(scan.organ, words.ORGANS))
     return [
         _yes_no("organ", closed.format(o=named), truth, ("AM",))
@@ -231,7 +229,14 @@ def _side(scan: Scan, finding: Finding, voice: _Voice) -> list[Item]:
     return [
         _yes_no("side", closed, truth, ("SLC",))
         if voice.chance(0.6)
-        else _closed(voice, "side", f"Is the {finding.kind} on the {{options}} side?", finding.side, words.SIDES, ("SLC",)),
+        else _closed(
+            voice,
+            "side",
+            f"Is the {finding.kind} on the {{options}} side?",
+            finding.side,
+            words.SIDES,
+            ("SLC",),
+        ),
         _open("side", open_prompt, finding.side, ("SLC",)),
     ]
 

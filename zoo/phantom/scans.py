@@ -63,9 +63,7 @@ def make_scan(seed: int) -> Scan:
     if rng.random() >= WITHOUT_FINDING:
         kind = _pick(rng, words.KINDS_FOUND_IN[organ])
         zone = "lower" if kind == "effusion" else _pick(rng, words.ZONES)
-        finding = Finding(
-            kind=kind, side=_pick(rng, words.SIDES), zone=zone, size=_pick(rng, words.SIZES)
-        )
+        finding = Finding(kind=kind, side=_pick(rng, words.SIDES), zone=zone, size=_pick(rng, words.SIZES))
     return Scan(seed=seed, modality=modality, organ=organ, finding=finding)
 
 

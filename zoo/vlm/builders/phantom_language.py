@@ -1,11 +1,12 @@
 """Second stage of the phantom base: projector and language model learn to answer, and stop early.
 
-The vision tower is frozen here, so its tokens are computed once. The teacher is careless on purpose: some of its
-answers about side, zone, size and kind are wrong, so that there is something to gain from tuning later.
+The vision tower is frozen here, so its tokens are computed once. The teacher is careless on purpose: some of
+its answers about side, zone, size and kind are wrong, so that there is something to gain from tuning later.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from zoo.phantom import vocabulary as words
 from zoo.phantom.questions import Item, ask
 from zoo.phantom.scans import Scan
 from zoo.vlm.builders.phantom_tokenizer import BOS, END_OF_TURN, IMAGE, PAD
-from zoo.vlm.builders.phantom_vision import PATCH_SIZE, IMAGE_SIZE, WIDTH, vision_config
+from zoo.vlm.builders.phantom_vision import IMAGE_SIZE, PATCH_SIZE, WIDTH, vision_config
 
 Tick = Callable[[], object]
 IMAGE_TOKENS = (IMAGE_SIZE // PATCH_SIZE) ** 2
@@ -36,7 +37,7 @@ class Lesson:
 
 def new_model(tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGeneration:
     """An untrained model of the phantom's shape, in float32."""
-    ids = {name: tokenizer.convert_tokens_to_ids(name) for name in (BOS, END_OF_TURN, IMAGE, PAD)}
+    ids = {name: tokenizer.get_vocab()[name] for name in (BOS, END_OF_TURN, IMAGE, PAD)}
     language = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=WIDTH,
@@ -53,7 +54,7 @@ def new_model(tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGenerati
     config = LlavaConfig(
         vision_config=vision_config().to_dict(),
         text_config=language.to_dict(),
-        image_token_id=ids[IMAGE],
+        image_token_index=ids[IMAGE],
         image_seq_length=IMAGE_TOKENS,
         vision_feature_layer=-1,
         vision_feature_select_strategy="default",
@@ -71,10 +72,11 @@ def new_model(tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGenerati
 def prompt_ids(tokenizer: PreTrainedTokenizerFast, prompt: str) -> list[int]:
     """The prompt under the chat template with one image, its image token repeated for every patch."""
     content = [{"type": "image"}, {"type": "text", "text": prompt}]
-    text = tokenizer.apply_chat_template(
-        [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
-    )
-    ids: list[int] = tokenizer(text.replace(IMAGE, IMAGE * IMAGE_TOKENS, 1), add_special_tokens=False).input_ids
+    turns: Any = [{"role": "user", "content": content}]
+    text = str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+    ids: list[int] = tokenizer(
+        text.replace(IMAGE, IMAGE * IMAGE_TOKENS, 1), add_special_tokens=False
+    ).input_ids
     return ids
 
 
@@ -136,7 +138,7 @@ def teach(
     ]
     optimizer = torch.optim.AdamW(parameters, lr=2e-3, weight_decay=0.01, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=2e-3, total_steps=steps, pct_start=0.15)
-    image_id = int(model.config.image_token_id)
+    image_id = int(model.config.image_token_index)
     model.train()
     for _ in range(steps):
         chosen = [lessons[i] for i in rng.integers(len(lessons), size=batch)]

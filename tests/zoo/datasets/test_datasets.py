@@ -1,0 +1,82 @@
+"""One way to load any data set; the phantom's splits, samples and fingerprints."""
+
+import dataclasses
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from zoo.datasets import datasets, load_questions
+from zoo.datasets.phantom import SCANS, SPLIT_SEEDS
+from zoo.errors import BadInput, UnknownName
+
+
+def test_every_data_set_of_the_folder_loads_each_of_its_splits():
+    assert datasets()
+    for name, dataset in datasets().items():
+        assert dataset.name == name
+        for split in dataset.splits:
+            assert load_questions(name, split, limit=8).questions
+
+
+def test_an_unknown_data_set_or_split_is_refused_with_a_near_name():
+    with pytest.raises(UnknownName, match="'phantom'"):
+        load_questions("phantoms", "test")
+    with pytest.raises(UnknownName, match="'train'"):
+        load_questions("phantom", "trian")
+
+
+def test_no_two_splits_share_a_scan():
+    seeds = [SPLIT_SEEDS[split] + index for split, count in SCANS.items() for index in range(count)]
+    assert len(seeds) == len(set(seeds))
+
+
+def test_question_ids_are_unique_and_every_image_and_mask_opens():
+    asked = load_questions("phantom", "validation")
+    assert len({q.id for q in asked.questions}) == len(asked.questions)
+    for question in asked.questions[:100]:
+        image = asked.open_image(question.images[0])
+        assert (image.mode, image.size) == ("L", (128, 128))
+        if question.mask is not None:
+            mask = asked.open_mask(question.mask)
+            assert (mask.mode, mask.size) == ("L", image.size)
+            assert set(np.unique(np.asarray(mask))) == {0, 255}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "phantom/test/999999.png",
+        "phantom/nowhere/000001.png",
+        "../000001.png",
+        "phantom/test/000001-mask.png",
+    ],
+)
+def test_a_name_that_is_no_scan_is_refused(name):
+    with pytest.raises(BadInput, match="no image"):
+        load_questions("phantom", "test", limit=1).open_image(name)
+
+
+def test_a_sample_is_even_over_types_and_over_yes_and_no():
+    asked = load_questions("phantom", "test", limit=400).questions
+    assert len(asked) == 400
+    assert set(Counter(q.question_type for q in asked).values()) == {50}
+    answers = Counter(q.answer for q in asked if q.options == ("Yes", "No"))
+    assert abs(answers["Yes"] - answers["No"]) <= 8
+
+
+def test_a_sample_is_the_same_for_the_same_seed_and_differs_for_another():
+    first, again, other = (load_questions("phantom", "train", limit=64, seed=seed) for seed in (1, 1, 2))
+    assert first.questions == again.questions
+    assert {q.id for q in first.questions} != {q.id for q in other.questions}
+    assert load_questions("phantom", "train", limit=16, seed=1).questions == first.questions[:16]
+
+
+def test_the_fingerprint_depends_on_questions_their_order_and_the_pixels():
+    asked = load_questions("phantom", "test", limit=6)
+    assert asked.fingerprint == load_questions("phantom", "test", limit=6).fingerprint
+    turned = dataclasses.replace(asked, questions=asked.questions[::-1])
+    dimmed = dataclasses.replace(
+        asked, open_image=lambda name: asked.open_image(name).point(lambda v: v // 2)
+    )
+    assert len({asked.fingerprint, turned.fingerprint, dimmed.fingerprint}) == 3
