@@ -14,7 +14,7 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, get_sessi
 from huggingface_hub.errors import LocalEntryNotFoundError
 from tqdm import tqdm
 
-from zoo.errors import BadInput, HubError, NotOnHub
+from zoo.errors import BadInput, HubError, HubUnreachable, NotOnHub
 from zoo.hub_access import asking, cache_of, hub_address, hub_api, recall, remember
 from zoo.manifest import CONFIG_NAME, MANIFEST_NAME, WEIGHTS_NAME
 
@@ -177,8 +177,14 @@ def resolve(
     if is_full_sha(revision):
         return revision
     address = hub_address(endpoint)
-    with asking(f"{repo}@{revision}", address):
-        sha = hub_api(address, token).model_info(repo, revision=revision).sha
+    try:
+        with asking(f"{repo}@{revision}", address):
+            sha = hub_api(address, token).model_info(repo, revision=revision).sha
+    except HubUnreachable as error:
+        if known := recall(address, repo, revision):
+            hint = f"it last stood for {known}: {repo}@{known} needs no Hub if it was fetched before"
+            raise HubUnreachable(error.message, hint=hint) from error
+        raise
     if sha is None or not is_full_sha(sha):
         raise HubError(f"{address} gave {sha!r} for {repo}@{revision}, which is no full commit hash")
     remember(address, repo, revision, sha)

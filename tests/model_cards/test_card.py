@@ -1,6 +1,9 @@
 import ast
 import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -62,6 +65,29 @@ def test_no_card_has_a_broken_table_or_an_unfilled_place(any_manifest):
 def test_the_code_on_every_card_is_python(any_manifest):
     (block,) = re.findall(r"```python\n(.*?)```", render(any_manifest), flags=re.DOTALL)
     ast.parse(block)
+
+
+@pytest.mark.slow
+def test_the_code_on_a_card_answers_a_question(make_adapter, tmp_path):
+    folder = make_adapter()
+    (block,) = re.findall(r"```python\n(.*?)```", render(read_manifest(folder)), flags=re.DOTALL)
+    make = f"""
+from peft import LoraConfig, get_peft_model
+from PIL import Image
+from transformers import AutoModelForImageTextToText
+from zoo.bases import get_base
+model = AutoModelForImageTextToText.from_pretrained(get_base("phantom").folder)
+config = LoraConfig(r=2, target_modules=r".*language_model.*q_proj")
+get_peft_model(model, config).save_pretrained({str(folder)!r})
+Image.new("L", (64, 64), 90).save("scan.png")
+"""
+    program = make + block.replace("path/to/this/folder", str(folder))
+    offline = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=offline, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
 
 
 def test_the_metadata_names_base_data_licence_and_tags(make_adapter):

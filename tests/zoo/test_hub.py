@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 import threading
@@ -219,8 +218,9 @@ def test_a_sha_fetched_before_needs_no_hub_and_a_name_is_never_guessed(adapter, 
     assert last_resolved(REPO, endpoint=hub) == sha
     assert last_resolved(REPO, "v1", endpoint=hub) is None
     assert time.monotonic() - began < 1
-    with pytest.raises(HubUnreachable, match="does not answer"):
+    with pytest.raises(HubUnreachable, match="does not answer") as error:
         fetch(REPO, endpoint=hub)
+    assert f"{REPO}@{sha} needs no Hub" in error.value.hint
 
 
 def test_two_hubs_share_no_cache(adapter, make_adapter, hub, tmp_path):
@@ -301,6 +301,19 @@ def test_a_stored_login_is_sent_to_the_configured_hub_alone(monkeypatch):
     }
 
 
-def test_speaking_to_a_hub_needs_no_torch():
-    code = "import sys, zoo.hub; sys.exit(any(m in sys.modules for m in ('torch', 'transformers')))"
-    assert subprocess.run([sys.executable, "-c", code], env=os.environ).returncode == 0
+def _stderr(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr.strip()
+
+
+@pytest.mark.parametrize("module", ["zoo.hub", "zoo.catalog", "model_cards.card", "training.publish"])
+def test_cards_and_hub_need_no_torch(module):
+    heavy = ("torch", "transformers", "peft", "gradio", "fastapi")
+    code = f"import sys, {module}; sys.exit(' '.join(m for m in {heavy} if m in sys.modules))"
+    assert _stderr(code) == ""
+
+
+@pytest.mark.parametrize("module", ["zoo.cli.ls", "zoo.cli.show", "zoo.cli.pull", "model_cards.cli"])
+def test_a_verb_is_imported_without_what_it_needs_to_run(module):
+    heavy = ("huggingface_hub", "pydantic", "numpy", "jinja2")
+    code = f"import sys, {module}; sys.exit(' '.join(m for m in {heavy} if m in sys.modules))"
+    assert _stderr(code) == ""
