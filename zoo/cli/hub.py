@@ -27,14 +27,12 @@ def hub() -> None:
     help="Address of this machine's loopback; any other is refused, because any token may write.",
 )
 @click.option(
-    "--lfs-from",
-    type=click.IntRange(min=1),
-    default=None,
-    metavar="BYTES",
-    help="Ask for files of this size and up by LFS, for files too big for one request. Every client "
-    "must then set HF_HUB_DISABLE_XET=1. Off by default.",
+    "--lfs",
+    is_flag=True,
+    help="Ask for large files by LFS, not within the commit: for files of many GB, and for "
+    "Dataset.push_to_hub. Every client must then set HF_HUB_DISABLE_XET=1. Off by default.",
 )
-def serve(root: Path, port: int, host: str, lfs_from: int | None) -> None:
+def serve(root: Path, port: int, host: str, lfs: bool) -> None:
     """Serve the folder --root as a Hub until Ctrl-C.
 
     huggingface_hub, transformers and datasets use it by HF_ENDPOINT alone. Any token writes, no token
@@ -51,4 +49,4 @@ def serve(root: Path, port: int, host: str, lfs_from: int | None) -> None:
         click.echo(f"embedded Hub at {url}")
         click.echo(f"  use it with: export HF_ENDPOINT={url} HF_TOKEN=local")
 
-    run(root, host=host, port=port, lfs_from=lfs_from, ready=ready)
+    run(root, host=host, port=port, lfs=lfs, ready=ready)

@@ -18,10 +18,10 @@ from zoo.localhub.store import Store
 _LOCAL_NAMES = {"127.0.0.1", "localhost", "[::1]"}
 
 
-def build_app(root: Path, *, lfs_from: int | None = None) -> "LocalHub":
+def build_app(root: Path, *, lfs: bool = False) -> "LocalHub":
     """The app over the folder `root`; `close()` it to let go of the folder.
 
-    `lfs_from` is the size in bytes from which files are asked for by LFS instead of within the commit.
+    With `lfs` the files that are kept outside git are asked for by LFS instead of within the commit.
     Only clients with HF_HUB_DISABLE_XET=1 can do that, so it is off by default.
 
     Raises:
@@ -34,7 +34,7 @@ def build_app(root: Path, *, lfs_from: int | None = None) -> "LocalHub":
     )
     inner.router.redirect_slashes = False
     inner.state.store = store
-    inner.state.lfs_from = lfs_from
+    inner.state.lfs = lfs
     inner.state.seal_key = secrets.token_bytes(32)
     return LocalHub(inner, store)
 

@@ -107,9 +107,7 @@ def select(repos: Iterable[Repo], query: Query) -> list[dict[str, Any]]:
     """
     keys = {"lastModified", "createdAt", "downloads", "likes", "trendingScore", "id"}
     if query.sort not in keys:
-        raise BadRequest(
-            f"nothing to sort by is called {query.sort!r}", hint=f"known: {', '.join(sorted(keys))}"
-        )
+        raise BadRequest(f"cannot sort by {query.sort!r}", hint=f"known: {', '.join(sorted(keys))}")
     found = []
     for repo in repos:
         wanted = (

@@ -21,7 +21,7 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 0,
-    lfs_from: int | None = None,
+    lfs: bool = False,
     ready: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serve `root` until the process is told to end; `ready` gets the address once it answers.
@@ -32,7 +32,7 @@ def serve(
     """
     listening = _listen(host, port)
     try:
-        app = build_app(root, lfs_from=lfs_from)
+        app = build_app(root, lfs=lfs)
         try:
             server = _Server(_config(app), lambda: ready(_url(listening)))
             server.run(sockets=[listening])
@@ -43,10 +43,10 @@ def serve(
 
 
 @contextmanager
-def serving(root: Path, *, port: int = 0, lfs_from: int | None = None) -> Iterator[str]:
+def serving(root: Path, *, port: int = 0, lfs: bool = False) -> Iterator[str]:
     """Serve `root` from a thread of this process and give the address; ends with the block."""
     listening = _listen("127.0.0.1", port)
-    app = build_app(root, lfs_from=lfs_from)
+    app = build_app(root, lfs=lfs)
     started = threading.Event()
     server = _Server(_config(app), started.set)
     server.handles_signals = False

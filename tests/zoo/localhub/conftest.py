@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -49,10 +50,9 @@ def stranger(url: str) -> HfApi:
 
 
 @pytest.fixture
-def repo(api: HfApi, request: pytest.FixtureRequest) -> str:
-    """A fresh model repository named after the test."""
-    name = request.node.name.replace("[", "-").replace("]", "").replace("--", "-")[:60].strip("-._")
-    return api.create_repo(f"local/{name}").repo_id
+def repo(api: HfApi) -> str:
+    """A fresh model repository."""
+    return api.create_repo(f"local/model-{uuid.uuid4().hex[:12]}").repo_id
 
 
 @pytest.fixture

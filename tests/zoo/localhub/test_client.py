@@ -1,5 +1,6 @@
 """The real client's ways through the embedded Hub."""
 
+import hashlib
 import os
 import threading
 from pathlib import Path
@@ -68,8 +69,6 @@ def test_a_folder_goes_up_and_comes_back_whole(api: HfApi, repo: str, tmp_path: 
 
 
 def test_a_large_file_sent_in_a_commit_is_kept_by_its_content(api: HfApi, repo: str, root: Path) -> None:
-    import hashlib
-
     content = os.urandom(3 << 20)
     sha256 = hashlib.sha256(content).hexdigest()
     put(api, repo, {"w.bin": content})

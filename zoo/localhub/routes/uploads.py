@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from zoo.localhub import names, payload
+from zoo.localhub import names, payload, pointer
 from zoo.localhub.errors import BadObject, BadRequest, EntryMissing, NotOffered
 from zoo.localhub.gitrepo import Entry
 from zoo.localhub.http import (
@@ -35,7 +35,7 @@ async def preupload(request: Request) -> Response:
     """How to send each file, and what lies at its path now, so that an unchanged one is not sent.
 
     `regular` lets a client that would use Xet send the file within the commit; a server started with
-    `lfs_from` says `lfs` for files of that size and up, for clients that have Xet off.
+    `lfs` says `lfs` for files that are kept outside git, for clients that have Xet off.
     """
     repo = await repo_of(request, write=True)
     _no_pull_requests(request)
@@ -43,7 +43,7 @@ async def preupload(request: Request) -> Response:
     files = (await read_json(request)).get("files")
     if not isinstance(files, list) or len(files) > _MOST_FILES:
         raise BadRequest(f"'files' is no list of at most {_MOST_FILES} files")
-    lfs_from: int | None = request.app.state.lfs_from
+    by_lfs: bool = request.app.state.lfs
 
     def look() -> list[dict[str, Any]]:
         git = repo.git()
@@ -59,7 +59,7 @@ async def preupload(request: Request) -> Response:
                 entry = git.entry(commit, names.file_path(file["path"]))
             except EntryMissing:
                 entry = None
-            mode = "lfs" if lfs_from is not None and size >= max(lfs_from, 1) else "regular"
+            mode = "lfs" if by_lfs and pointer.goes_outside_git(file["path"], size) else "regular"
             told = {"path": file["path"], "uploadMode": mode, "shouldIgnore": False}
             oid = _present(request, entry, size, mode) if entry else None
             answer.append({**told, "oid": oid} if oid else told)
