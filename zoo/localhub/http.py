@@ -6,7 +6,7 @@ between segments; `segment` and `path_rest` decode them.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -35,6 +35,7 @@ from zoo.localhub.store import Repo, Store
 
 USER = "local"
 MOST_JSON_BYTES = 16 << 20
+_POUR_BYTES = 4 << 20
 _KIND_OF_PREFIX: Mapping[str, Kind] = {"models": "model", "datasets": "dataset"}
 _STATUS: Mapping[type[HubRefusal], tuple[int, str]] = {
     BadRequest: (400, ""),
@@ -154,6 +155,24 @@ async def read_body(request: Request) -> bytes:
         if len(raw) > MOST_JSON_BYTES:
             raise TooLarge(f"the body is larger than {MOST_JSON_BYTES} bytes")
     return bytes(raw)
+
+
+async def pour(request: Request, write: Callable[[bytes], object], *, most: int | None = None) -> None:
+    """Write a body of any size away, some MiB at a time, from a thread.
+
+    Raises:
+        BadObject: it has more than `most` bytes.
+    """
+    pending, total = bytearray(), 0
+    async for chunk in request.stream():
+        pending += chunk
+        total += len(chunk)
+        if most is not None and total > most:
+            raise BadObject(f"more than the {most} bytes that were announced")
+        if len(pending) >= _POUR_BYTES:
+            await run_in_threadpool(write, bytes(pending))
+            pending.clear()
+    await run_in_threadpool(write, bytes(pending))
 
 
 def flag(request: Request, key: str) -> bool:

@@ -19,6 +19,7 @@ from zoo.localhub.http import (
     base_url,
     flag,
     need_token,
+    pour,
     read_json,
     repo_of,
     segment,
@@ -141,10 +142,7 @@ async def put_object(request: Request) -> Response:
         need_token(request)
         raise BadRequest("this address was not given by this server", hint="ask for the upload again")
     with store_of(request).objects.incoming() as new:
-        async for chunk in request.stream():
-            if new.size + len(chunk) > size:
-                raise BadObject(f"more than the {size} bytes that were announced")
-            await run_in_threadpool(new.write, chunk)
+        await pour(request, new.write, most=size)
         await run_in_threadpool(lambda: new.keep(sha256=oid, size=size))
     return JSONResponse({})
 
@@ -174,8 +172,7 @@ async def _spool(request: Request, folder: Path) -> Path:
     handle, name = tempfile.mkstemp(dir=folder, prefix="commit-")
     try:
         with os.fdopen(handle, "wb") as file:
-            async for chunk in request.stream():
-                await run_in_threadpool(file.write, chunk)
+            await pour(request, file.write)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
