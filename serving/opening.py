@@ -1,0 +1,98 @@
+"""From settings to a running service: load the base, bring the adapters here, load them, start the engine.
+
+Everything that can be wrong with what the operator typed is found here, before the first question.
+"""
+
+from collections.abc import Callable
+
+from serving.core.registry import Registry
+from serving.library import Library, ZooHub, name_adapters
+from serving.service import Service
+from serving.settings import Settings
+from zoo.bases import Base, get_base
+from zoo.errors import ZooError
+from zoo.hub import RepoRef, parse_ref
+from zoo.manifest import read_manifest
+
+Say = Callable[[str], None]
+
+
+def open_service(settings: Settings, *, say: Say) -> Service:
+    """A service that is ready for questions; `say` is told each step, for people.
+
+    Raises:
+        ZooError: an unknown base, or an adapter that was named and cannot be had or served.
+    """
+    base = get_base(settings.base)
+    hub = ZooHub(settings.hub)
+    aliases = _named(settings, hub) if settings.adapters else _listed(settings, base, say)
+    say(f"loading the base {base.pinned} on {settings.device}")
+    from serving.engines.banked import BankedModel  # torch: seconds to import
+    from serving.engines.embedded import EmbeddedEngine
+
+    model = BankedModel(
+        base,
+        device=settings.device,
+        dtype=settings.dtype,
+        slots=settings.slots,
+        max_rank=settings.max_rank,
+        max_new_tokens=settings.max_new_tokens,
+    )
+    registry = Registry(slots=settings.slots)
+    engine = EmbeddedEngine(
+        model,
+        registry,
+        slots=settings.slots,
+        max_rows=settings.max_rows,
+        max_waiting_rows=settings.max_waiting_rows,
+        feature_bytes=settings.feature_bytes,
+        feature_ttl_s=settings.feature_ttl_s,
+    )
+    service = Service(
+        base=base,
+        engine=engine,
+        library=Library(hub, registry, aliases),
+        registry=registry,
+        max_adapters=settings.max_adapters,
+        max_question_chars=settings.max_question_chars,
+        timeout_s=settings.timeout_s,
+    )
+    try:
+        for alias in list(aliases)[: settings.slots]:
+            adapter = service.prepare(alias)
+            say(f"loaded {alias}: {adapter.id}")
+    except ZooError:
+        service.close()
+        raise
+    return service
+
+
+def _named(settings: Settings, hub: ZooHub) -> dict[str, RepoRef]:
+    """The adapters that the operator named, by their variants' names."""
+    found = []
+    for written in settings.adapters:
+        ref = parse_ref(written)
+        folder = hub.fetch(ref.repo, hub.resolve(ref.repo, ref.revision))
+        found.append((read_manifest(folder).variant.name, ref))
+    return name_adapters(found)
+
+
+def _listed(settings: Settings, base: Base, say: Say) -> dict[str, RepoRef]:
+    """Every adapter of the Hub that was made for this very base; what is left out is said."""
+    from zoo.catalog import adapters
+
+    found = []
+    try:
+        entries = adapters(base=base.name, endpoint=settings.hub)
+    except ZooError as error:
+        say(f"no adapter was named and the Hub's list cannot be had, so the base serves alone: {error}")
+        return {}
+    for entry in entries:
+        if entry.manifest is None:
+            say(f"left out {entry.repo}: {entry.error}")
+        elif entry.manifest.base.revision != base.revision:
+            made_for = f"{entry.manifest.base.name}@{entry.manifest.base.revision}"
+            say(f"left out {entry.repo}: it was made for {made_for}, and this is {base.pinned}")
+        else:
+            found.append((entry.manifest.variant.name, RepoRef(entry.repo)))
+    return name_adapters(found)
