@@ -10,13 +10,16 @@ def hub() -> None:
     """Run a Hub on this machine: for work without internet, for tests, for the demo."""
 
 
-@hub.command()
-@click.option(
+_root = click.option(
     "--root",
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
-    help="Folder that holds the Hub's repositories; made if it is not there.",
+    help="Folder that holds the Hub's repositories; `serve` makes it if it is not there.",
 )
+
+
+@hub.command()
+@_root
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="Port; 0 takes a free one."
 )
@@ -50,3 +53,23 @@ def serve(root: Path, port: int, host: str, lfs: bool) -> None:
         click.echo(f"  use it with: export HF_ENDPOINT={url} HF_TOKEN=local")
 
     run(root, host=host, port=port, lfs=lfs, ready=ready)
+
+
+@hub.command()
+@_root
+def prune(root: Path) -> None:
+    """Delete the large files in --root that no repository points to any more.
+
+    Deleting a repository takes away its history at once, but leaves its large files to this. Files
+    younger than an hour stay. No server may hold the folder meanwhile.
+    """
+    from zoo.localhub.store import Store
+
+    if not root.is_dir():
+        raise click.BadParameter(f"no such folder: {root}", param_hint="--root")
+    store = Store(root)
+    try:
+        count, freed_bytes = store.prune()
+    finally:
+        store.close()
+    click.echo(f"{count} large files deleted, {freed_bytes / 1e6:.1f} MB")

@@ -55,10 +55,8 @@ def file_path(path: str) -> str:
         raise BadRequest(f"{path!r} is absolute; a path starts at the repository's root without a slash")
     if "\\" in path or _CONTROL.search(path):
         raise BadRequest(f"{path!r} holds a backslash or a control character")
-    try:
-        path.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise BadRequest(f"{path!r} is no valid UTF-8") from error
+    if not _is_utf8(path):
+        raise BadRequest(f"{path!r} is no valid UTF-8")
     for segment in path.split("/"):
         if segment in ("", ".", ".."):
             raise BadRequest(f"{path!r} has the segment {segment!r}")
@@ -86,8 +84,20 @@ def revision(text: str) -> str:
         or text[0] == "-"
         or text[-1] == "."
         or _BAD_IN_REF.search(text)
+        or not _is_utf8(text)
     ):
         raise BadRequest(f"{text!r} is no branch, tag or commit", hint="use a name such as main or v1.0")
+    return text
+
+
+def message(text: str) -> str:
+    """The title or text of a commit or tag, checked.
+
+    Raises:
+        BadRequest: git cannot keep it.
+    """
+    if "\0" in text or not _is_utf8(text):
+        raise BadRequest(f"{text[:80]!r} holds what no commit message can: a NUL or half a character")
     return text
 
 
@@ -100,3 +110,12 @@ def sha256(text: str) -> str:
     if not _SHA256.fullmatch(text):
         raise BadRequest(f"{text[:80]!r} is no sha256: 64 lower-case hexadecimal digits")
     return text
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether the text can be written down: JSON may carry halves of characters."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

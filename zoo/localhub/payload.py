@@ -51,8 +51,8 @@ def read(path: Path, git: GitRepo, objects: Objects) -> CommitBody:
             raise BadRequest("a line of the commit has no object as its 'value'")
         if key == "header":
             headers += 1
-            body.title = _text(value, "summary")
-            body.message = _text(value, "description", default="")
+            body.title = names.message(_text(value, "summary"))
+            body.message = names.message(_text(value, "description", default=""))
             body.parent = _text(value, "parentCommit", default="") or None
         elif key == "file":
             path_in_repo = names.file_path(_text(value, "path"))

@@ -92,6 +92,7 @@ def _config(app: object) -> uvicorn.Config:
         access_log=False,
         lifespan="off",
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=5,
     )
 

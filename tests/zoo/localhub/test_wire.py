@@ -237,6 +237,10 @@ def test_no_branch_or_tag_gets_a_name_that_is_none(api: HfApi, repo: str, url: s
         b'{"key": "header", "value": {"summary": "s"}}\n'
         b'{"key": "file", "value": {"path": "a", "content": "eA==", "encoding": "rot13"}}\n',
         b'{"key": "header", "value": {"summary": 1}}\n',
+        b'{"key": "header", "value": {"summary": "a\\u0000b"}}\n',
+        b'{"key": "header", "value": {"summary": "a\\ud800b"}}\n',
+        b'{"key": "header", "value": {"summary": "s"}}\n'
+        b'{"key": "file", "value": {"path": "a\\ud800", "content": "eA==", "encoding": "base64"}}\n',
         b'{"key": "header", "value": {"summary": "s"}}\n' * 2,
     ],
 )

@@ -149,11 +149,15 @@ async def create_tag(request: Request) -> Response:
     repo = await repo_of(request, write=True)
     revision = segment(request, "rev", slashes=True)
     data = await read_json(request)
+    tag = names.revision(str(data.get("tag")))
+    message = names.message(str(data.get("message") or ""))
 
     def change() -> None:
         with store_of(request).writing(repo) as git:
             git.create_tag(
-                names.revision(str(data.get("tag"))), git.resolve(revision), str(data.get("message") or "")
+                names.revision(str(data.get("tag"))),
+                git.resolve(revision),
+                names.message(str(data.get("message") or "")),
             )
 
     await run_in_threadpool(change)
@@ -179,7 +183,7 @@ async def squash(request: Request) -> Response:
 
     def change() -> None:
         with store_of(request).writing(repo) as git:
-            title = str(data.get("message") or "squash the history")
+            title = names.message(str(data.get("message") or "squash the history"))
             git.squash(segment(request, "rev", slashes=True), title=title)
 
     await run_in_threadpool(change)
