@@ -154,11 +154,7 @@ async def create_tag(request: Request) -> Response:
 
     def change() -> None:
         with store_of(request).writing(repo) as git:
-            git.create_tag(
-                names.revision(str(data.get("tag"))),
-                git.resolve(revision),
-                names.message(str(data.get("message") or "")),
-            )
+            git.create_tag(tag, git.resolve(revision), message)
 
     await run_in_threadpool(change)
     return JSONResponse({})
