@@ -1,4 +1,4 @@
-"""`medzoo serve`: one base and many adapters behind a REST service."""
+"""`medzoo serve`: one base and many adapters behind a REST service and a page."""
 
 import click
 
@@ -20,10 +20,11 @@ import click
 @click.option("--device", help="Where the base runs, such as cpu or cuda.  [default: cpu]")
 @click.option("--dtype", help="float32, bfloat16 or float16.  [default: float32]")
 @click.option("--slots", type=click.IntRange(1, 256), help="Adapters loaded at once.  [default: 8]")
-def serve(adapters: tuple[str, ...], **given: str | int | None) -> None:
+@click.option("--page/--no-page", default=True, show_default=True, help="Serve the page beside REST.")
+def serve(adapters: tuple[str, ...], page: bool, **given: str | int | None) -> None:
     """Answer questions about images by several adapters side by side.
 
-    REST is under /v1 of the address that is printed. Every option can also be set
+    The page is at the address that is printed, REST under /v1. Every option but --page can also be set
     in the environment, such as MEDZOO_PORT=8080; limits, batch sizes and times only there. Ctrl-C ends
     the server.
     """
@@ -36,4 +37,4 @@ def serve(adapters: tuple[str, ...], **given: str | int | None) -> None:
     settings = read_settings(**flags, **({"adapters": tuple(named)} if named else {}))
     socket = listen(settings.host, settings.port)
     service = open_service(settings, say=lambda text: click.echo(text, err=True))
-    run(service, settings, socket)
+    run(service, settings, socket, page=page)

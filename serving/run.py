@@ -32,10 +32,10 @@ def listen(host: str, port: int) -> socket.socket:
     return taken
 
 
-def run(service: Service, settings: Settings, taken: socket.socket) -> None:
+def run(service: Service, settings: Settings, taken: socket.socket, *, page: bool = True) -> None:
     """Serve until SIGINT or SIGTERM, then end the engine."""
     limits = Limits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
-    app = build_app(service, limits=limits)
+    app = build_app(service, limits=limits, page=page)
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
     port = taken.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host

@@ -1,0 +1,150 @@
+"""Answers, waiting and faults as HTML. Pure; every word that comes from a model or a user is escaped."""
+
+from difflib import SequenceMatcher
+from html import escape
+
+from serving.core.requests import BASE, Answer, Comparison
+from serving.service import Listing
+from zoo.errors import ZooError
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8C6D31")
+"""Told apart by colour-blind people too (Okabe and Ito 2008, and two more); a letter goes with each."""
+BASE_COLOUR = "#5B6472"
+SHORT = 8
+"""Hex digits shown of a commit and a digest; the whole one is in the title and under `Provenance`."""
+
+
+def comparison_html(comparison: Comparison, listings: dict[str, Listing]) -> str:
+    """All answers side by side; `listings` by alias give titles and scores where they are known."""
+    base = next((one for one in comparison.answers if one.variant == BASE), None)
+    cards = "".join(
+        _card(number, one, base, listings.get(one.asked)) for number, one in enumerate(comparison.answers)
+    )
+    count = len({one.text for one in comparison.answers})
+    said = "all say the same" if count == 1 else f"{count} different answers"
+    if len(comparison.answers) == 1:
+        said = "one answer"
+    return (
+        f'<section class="mz-result"><header><p class="mz-asked">{escape(comparison.question)}</p>'
+        f'<p class="mz-said">{said} · {_time(comparison.milliseconds)}</p></header>'
+        f'<div class="mz-grid">{cards}</div></section>'
+    )
+
+
+def waiting_html(question: str, names: list[str]) -> str:
+    """Empty cards in place of the answers to come."""
+    cards = "".join(
+        f'<article class="mz-card" style="--mz:{_colour(number, name)}">{_head(number, name, "")}'
+        f'<div class="mz-bones"><i></i><i></i></div></article>'
+        for number, name in enumerate(names)
+    )
+    return (
+        f'<section class="mz-result" aria-busy="true"><header><p class="mz-asked">{escape(question)}</p>'
+        f'<p class="mz-said">asking {len(names)} at once</p></header>'
+        f'<div class="mz-grid">{cards}</div></section>'
+    )
+
+
+def empty_html() -> str:
+    """What stands in place of answers before the first question."""
+    return (
+        '<section class="mz-empty"><div class="mz-ghosts"><i></i><i></i><i></i></div>'
+        "<p>The answers will stand here side by side, each with the commit and the weights that gave it.</p>"
+        "<p>Choose an image and ask, or click an example.</p></section>"
+    )
+
+
+def fault_html(error: ZooError) -> str:
+    """What was wrong and what to do next."""
+    hint = f"<p>{escape(error.hint)}</p>" if error.hint else ""
+    return (
+        f'<section class="mz-fault" role="alert"><h3>{escape(error.message)}</h3>{hint}'
+        f"<code>{escape(type(error).__name__)}</code></section>"
+    )
+
+
+def choice_label(listing: Listing) -> str:
+    """An adapter in the list of choices: name and score, or why it cannot be asked."""
+    if listing.adapter is None:
+        return f"{listing.alias} · cannot be asked"
+    score = listing.accuracy
+    return f"{listing.alias} · {_score(score.value, score.low, score.high)}" if score else listing.alias
+
+
+def _card(number: int, answer: Answer, base: Answer | None, listing: Listing | None) -> str:
+    text = _marked(answer.text, base.text) if base and answer is not base else escape(answer.text)
+    chips = []
+    if base is not None and answer is not base:
+        same = answer.text == base.text
+        chips.append(_chip("same as base" if same else "differs from base", "" if same else "mz-differs"))
+    if listing and (score := listing.accuracy):
+        about = f"{score.metric} on {score.dataset} {score.split}, {score.n} questions, 95 % interval"
+        chips.append(_chip(_score(score.value, score.low, score.high), title=about))
+    if answer.hub_unreachable:
+        chips.append(
+            _chip("Hub out of reach: last known commit", "mz-differs", "The name could not be asked anew")
+        )
+    title = listing.title if listing else ("without any adapter" if answer.variant == BASE else "")
+    empty = '<span class="mz-none">(no words)</span>'
+    return (
+        f'<article class="mz-card" style="--mz:{_colour(number, answer.variant)}">'
+        f"{_head(number, answer.variant, title)}"
+        f'<p class="mz-text">{text or empty}</p>'
+        f'<p class="mz-chips">{"".join(chips)}</p>{_provenance(answer)}</article>'
+    )
+
+
+def _head(number: int, name: str, title: str) -> str:
+    sub = f"<small>{escape(title)}</small>" if title else ""
+    return f'<header><b class="mz-letter">{_letter(number)}</b><h3>{escape(name)}{sub}</h3></header>'
+
+
+def _provenance(answer: Answer) -> str:
+    adapter = answer.adapter
+    digest = adapter.digest or "none: the base has no adapter weights"
+    short = f"weights {adapter.digest[:SHORT]}" if adapter.digest else "base weights"
+    return (
+        f'<footer><p class="mz-where" title="{escape(str(adapter))}">{escape(adapter.repo)}'
+        f"<span>@{escape(adapter.sha[:SHORT])}</span></p>"
+        f'<p class="mz-facts"><span title="sha256 {escape(digest)}">{short}</span>'
+        f"<span>{_time(answer.milliseconds)}</span><span>{_tokens(answer.tokens)}</span></p>"
+        f"<details><summary>Provenance</summary><dl><dt>adapter</dt><dd>{escape(str(adapter))}</dd>"
+        f"<dt>sha256</dt><dd>{escape(digest)}</dd><dt>base</dt><dd>{escape(answer.base)}</dd>"
+        f"<dt>asked as</dt><dd>{escape(answer.asked)}</dd></dl></details></footer>"
+    )
+
+
+def _marked(text: str, base: str) -> str:
+    """The text with the words marked that the base did not say there."""
+    words = text.split()
+    match = SequenceMatcher(a=base.lower().split(), b=text.lower().split(), autojunk=False)
+    parts = []
+    for kind, _, _, start, end in match.get_opcodes():
+        piece = escape(" ".join(words[start:end]))
+        if piece:
+            parts.append(piece if kind == "equal" else f"<mark>{piece}</mark>")
+    return " ".join(parts)
+
+
+def _chip(text: str, kind: str = "", title: str = "") -> str:
+    return f'<span class="mz-chip {kind}" title="{escape(title)}">{escape(text)}</span>'
+
+
+def _score(value: float, low: float, high: float) -> str:
+    return f"accuracy {value * 100:.1f} % ({low * 100:.1f} to {high * 100:.1f})"
+
+
+def _colour(number: int, name: str) -> str:
+    return BASE_COLOUR if name == BASE else COLOURS[number % len(COLOURS)]
+
+
+def _letter(number: int) -> str:
+    return chr(ord("A") + number % 26)
+
+
+def _time(milliseconds: float) -> str:
+    return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
+
+
+def _tokens(count: int) -> str:
+    return f"{count} token" if count == 1 else f"{count} tokens"

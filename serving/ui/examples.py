@@ -1,0 +1,45 @@
+"""Drawn scans to click on, with a question each. They show no one, so they may be kept and repeated."""
+
+from dataclasses import dataclass
+
+from PIL import Image
+
+from zoo.phantom.questions import ask
+from zoo.phantom.scans import Scan, make_scan
+
+FIRST_SEED = 3_000_011
+"""Where the search for example scans begins: among the test scans of the phantom data set."""
+ASKED = ("report", "side", "kind", "zone")
+"""The types of questions that the examples ask, in order."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A picture and what to ask about it."""
+
+    image: Image.Image
+    label: str
+    question: str
+
+
+def examples() -> list[Example]:
+    """One example for each type of question, each on another kind of scan, all with a finding."""
+    found: list[Example] = []
+    seen: set[tuple[str, str]] = set()
+    seed = FIRST_SEED
+    while len(found) < len(ASKED):
+        scan = make_scan(seed)
+        kind = (scan.modality, scan.organ)
+        new_modality = scan.modality not in {modality for modality, _ in seen}
+        if scan.finding is not None and kind not in seen and new_modality:
+            seen.add(kind)
+            found.append(_example(scan, ASKED[len(found)]))
+        seed += 1
+    return found
+
+
+def _example(scan: Scan, question_type: str) -> Example:
+    asked = [item for item in ask(scan) if item.question_type == question_type]
+    question = next((item for item in asked if item.answer_type != "closed"), asked[0])
+    label = f"{scan.modality} of the {scan.organ}"
+    return Example(Image.fromarray(scan.pixels).convert("RGB"), label[0].upper() + label[1:], question.prompt)

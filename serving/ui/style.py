@@ -1,0 +1,28 @@
+"""How the page looks: Gradio's theme and the style sheet beside it. All of it comes with the packages."""
+
+from pathlib import Path
+
+import gradio as gr
+
+ASSETS = Path(__file__).parent / "assets"
+
+
+def theme() -> gr.themes.Base:
+    """Calm and light, in the fonts that Gradio brings along; its semi-bold ones lack most letters."""
+    return gr.themes.Base(
+        primary_hue=gr.themes.colors.teal,
+        neutral_hue=gr.themes.colors.slate,
+        radius_size=gr.themes.sizes.radius_lg,
+        font=[gr.themes.LocalFont("IBM Plex Sans", weights=(400, 700)), "system-ui", "sans-serif"],
+        font_mono=[gr.themes.LocalFont("IBM Plex Mono", weights=(400, 700)), "ui-monospace", "monospace"],
+    )
+
+
+def css() -> str:
+    """The page's own style sheet."""
+    return (ASSETS / "page.css").read_text(encoding="utf-8")
+
+
+def script(name: str) -> str:
+    """A script of the page's own."""
+    return (ASSETS / name).read_text(encoding="utf-8")
