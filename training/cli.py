@@ -134,9 +134,22 @@ def train(
 @click.argument("repo")
 @click.option("--hub", "endpoint", help="Hub address. Default: HF_ENDPOINT, else huggingface.co.")
 @click.option("--private", is_flag=True, help="Make the repo private.")
-def publish(folder: Path, repo: str, endpoint: str | None, private: bool) -> None:
+@click.option("--tag", help="Tag of the commit, such as v1.")
+@click.option("--allow-unevaluated", is_flag=True, help="Publish an adapter that nobody has scored.")
+def publish(
+    folder: Path, repo: str, endpoint: str | None, private: bool, tag: str | None, allow_unevaluated: bool
+) -> None:
     """Publish the adapter in FOLDER as REPO (`owner/name`), with its card, in one commit."""
     from training.publish import publish as publish_adapter
 
-    done = publish_adapter(folder, repo, endpoint=endpoint, private=private)
-    click.echo(f"published {done.repo}@{done.sha}")
+    done = publish_adapter(
+        folder,
+        repo,
+        endpoint=endpoint,
+        private=private,
+        tag=tag,
+        allow_unevaluated=allow_unevaluated,
+    )
+    click.echo(f"published {done.pinned}\n  {done.address}")
+    if done.left_out:
+        click.echo(f"  left out: {done.left_out}")

@@ -9,6 +9,7 @@ from zoo.errors import BadInput
 from zoo.evaluation.bootstrap import Interval, bootstrap_mean
 from zoo.evaluation.metrics.vqa import correct, open_recall
 from zoo.manifest import Evaluation
+from zoo.manifest import Interval as Bounds
 from zoo.records import Prediction
 
 Metric = Callable[[Prediction], float]
@@ -75,12 +76,14 @@ def as_evaluations(
             subset=s.subset,
             dataset=first.dataset,
             split=first.split,
-            value=round(s.interval.value, 4),
-            low=round(s.interval.low, 4),
-            high=round(s.interval.high, 4),
+            value=_rounded(s.interval.value),
+            low=_rounded(s.interval.low),
+            high=_rounded(s.interval.high),
             n=s.interval.n,
-            base_value=_rounded(s.base_value),
-            sft_value=_rounded(s.sft_value),
+            base_value=None if s.base_value is None else _rounded(s.base_value),
+            over_base=_bounds(s.over_base),
+            sft_value=None if s.sft_value is None else _rounded(s.sft_value),
+            over_sft=_bounds(s.over_sft),
             fingerprint=fingerprint,
         )
         for s in scores
@@ -88,8 +91,14 @@ def as_evaluations(
     ]
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
+def _rounded(value: float) -> float:
+    return round(value, 4)
+
+
+def _bounds(difference: Interval | None) -> Bounds | None:
+    return (
+        None if difference is None else Bounds(low=_rounded(difference.low), high=_rounded(difference.high))
+    )
 
 
 def _by_adapter(predictions: Sequence[Prediction]) -> dict[str, dict[str, Prediction]]:

@@ -36,13 +36,12 @@ class TrainableLora:
             use_rslora=spec.use_rslora,
             target_modules=rf".*language_model\..*\.({targets})",
             task_type="CAUSAL_LM",
-            base_model_name_or_path=vlm.base.repo,
             revision=None if vlm.base.folder else vlm.base.revision,
         )
         self.vlm = vlm
         torch.manual_seed(seed)
-        self._peft: Any = get_peft_model(vlm.model, config)
-        self._peft.peft_config["default"].base_model_name_or_path = vlm.base.repo
+        self._peft: Any = get_peft_model(vlm.model, config, autocast_adapter_dtype=True)
+        config.base_model_name_or_path = vlm.base.repo  # peft put the folder of this machine there
         self.parameters = [p for p in self._peft.parameters() if p.requires_grad]
         """The LoRA's tensors, in a fixed order; nothing else is trainable."""
 
@@ -54,7 +53,7 @@ class TrainableLora:
 
     def state(self) -> dict[str, torch.Tensor]:
         """The LoRA's tensors by PEFT's names."""
-        state: dict[str, torch.Tensor] = get_peft_model_state_dict(self._peft)
+        state: dict[str, torch.Tensor] = get_peft_model_state_dict(self._peft, save_embedding_layers=False)
         return state
 
     def restore(self, state: dict[str, torch.Tensor]) -> None:
@@ -69,5 +68,5 @@ class TrainableLora:
 
     def save(self, folder: Path) -> None:
         """Write `adapter_model.safetensors` and `adapter_config.json`."""
-        self._peft.save_pretrained(str(folder))
+        self._peft.save_pretrained(str(folder), save_embedding_layers=False)  # True would ask the Hub
         (folder / "README.md").unlink(missing_ok=True)  # the card is written from the manifest

@@ -44,7 +44,7 @@ class VisionLanguageModel:
         self.image_processor = processor.image_processor
         self.bank: AdapterBank | None = None
         self.end_of_turn: int = self.tokenizer.eos_token_id
-        self._image_token: str = processor.image_token
+        self._image_token: str = processor.image_token  # stands for one image feature
         self._template = processor
 
     @property
@@ -83,10 +83,11 @@ class VisionLanguageModel:
         Each image is as many image tokens as it has features, so that nothing is cut.
 
         Raises:
-            BadInput: the prompt holds the image token itself.
+            BadInput: the prompt holds one of the tokenizer's special tokens.
         """
-        if self._image_token in prompt:
-            raise BadInput(f"a question may not hold the marker {self._image_token!r}")
+        marker = next((token for token in self.tokenizer.all_special_tokens if token in prompt), None)
+        if marker:
+            raise BadInput(f"a question may not hold {marker!r}, which {self.base.name} takes for a marker")
         content: list[dict[str, str]] = [{"type": "image"} for _ in features.images]
         content.append({"type": "text", "text": prompt})
         text = self._template.apply_chat_template(

@@ -1,0 +1,148 @@
+"""Training: what moves, what resumes, what stops."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from training.checkpoint import CHECKPOINT_NAME
+from training.data import PairSet, epoch_batches, read_pair_set
+from training.loop import Run, learning_rate, train
+from training.pairs.build import build_pairs
+from training.variant import Numbers
+from training.variants import get_variant
+from zoo.bases import get_base
+from zoo.datasets import load_questions
+from zoo.errors import TrainingFailed
+from zoo.manifest import read_manifest
+from zoo.vlm.lora import LoraSpec
+from zoo.vlm.model import load_base
+
+VARIANT = get_variant("text_hallu")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> PairSet:
+    """24 pairs."""
+    folder = tmp_path_factory.mktemp("data") / "pairs"
+    build_pairs(VARIANT, load_questions("phantom", "train", limit=24), folder, base="phantom@0", seed=0)
+    return read_pair_set(folder, VARIANT)
+
+
+def a_run(**numbers: float | int) -> Run:
+    changed = replace(VARIANT.numbers, **({"learning_rate": 1e-3, "epochs": 2, "batch_size": 8} | numbers))  # type: ignore[arg-type]
+    return Run(objective=VARIANT.objective, numbers=changed, lora=LoraSpec(r=4, alpha=8), seed=0)
+
+
+def log_of(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_the_loss_starts_at_ln_2_and_falls_and_the_margin_rises(data: PairSet, tmp_path: Path) -> None:
+    trained = train(load_base(get_base("phantom")), data, a_run(epochs=6), tmp_path)
+    log = log_of(tmp_path)
+    assert trained.steps == len(log) == 18
+    assert log[0]["loss"] == pytest.approx(math.log(2), abs=1e-5)
+    assert log[-1]["loss"] < 0.9 * log[0]["loss"]
+    assert log[-1]["margin_over_rejected_response"] > log[0]["margin_over_rejected_response"]
+
+
+def test_a_run_stopped_at_a_checkpoint_goes_on_to_the_same_weights(data: PairSet, tmp_path: Path) -> None:
+    whole = train(load_base(get_base("phantom")), data, a_run(), tmp_path / "whole", checkpoint_every=2)
+    train(load_base(get_base("phantom")), data, a_run(), tmp_path / "other", checkpoint_every=4)
+    assert (tmp_path / "other" / CHECKPOINT_NAME).exists()  # of step 4 of 6
+    resumed = train(load_base(get_base("phantom")), data, a_run(), tmp_path / "other")
+    assert {"event": "resumed", "step": 4} in log_of(tmp_path / "other")
+    assert [e["step"] for e in log_of(tmp_path / "other") if "loss" in e] == [1, 2, 3, 4, 5, 6]
+    for name, tensor in whole.lora.state().items():
+        assert torch.equal(tensor, resumed.lora.state()[name]), name
+
+
+def test_a_checkpoint_of_another_run_is_refused_naming_what_differs(data: PairSet, tmp_path: Path) -> None:
+    train(load_base(get_base("phantom")), data, a_run(), tmp_path, checkpoint_every=4)
+    with pytest.raises(TrainingFailed, match="another numbers"):
+        train(load_base(get_base("phantom")), data, a_run(learning_rate=2e-3), tmp_path)
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_the_pairs(data: PairSet, tmp_path: Path) -> None:
+    vlm = load_base(get_base("phantom"))
+    with torch.no_grad():
+        vlm.model.lm_head.weight[0, 0] = float("nan")
+    with pytest.raises(TrainingFailed, match=r"on the pairs phantom-train-\d{6}-\d{2}/pair, "):
+        train(vlm, data, a_run(), tmp_path)
+
+
+def test_only_the_lora_moves(data: PairSet, tmp_path: Path) -> None:
+    vlm = load_base(get_base("phantom"))
+    before = {name: p.clone() for name, p in vlm.model.named_parameters()}
+    trained = train(vlm, data, a_run(), tmp_path)
+    after = {name.replace(".base_layer", ""): p for name, p in vlm.model.named_parameters()}
+    for name, tensor in before.items():
+        assert torch.equal(tensor, after[name]), name
+    assert all("language_model" in name for name in trained.lora.state())
+    assert len(trained.lora.state()) == 2 * 7 * vlm.model.config.text_config.num_hidden_layers
+
+
+def test_the_learning_rate_warms_up_and_falls_to_nothing() -> None:
+    """100 steps, 3 of them warm-up: a third, two thirds, whole; half way down the cosine, a half; then 0."""
+    numbers = Numbers(learning_rate=1.0)
+    rates = [learning_rate(step, 100, numbers) for step in range(100)]
+    assert rates[:4] == pytest.approx([1 / 3, 2 / 3, 1.0, 1.0])
+    assert learning_rate(51, 99, numbers) == pytest.approx(0.5)  # (51 - 3) of 96
+    assert rates[-1] < 0.001
+    assert learning_rate(50, 100, replace(numbers, schedule="constant")) == 1.0
+
+
+def test_every_epoch_sees_every_pair_once_in_an_order_of_its_own() -> None:
+    first, second = (epoch_batches(10, batch_size=4, epoch=e, seed=0) for e in (0, 1))
+    assert sorted(n for batch in first for n in batch) == list(range(10))
+    assert [len(batch) for batch in first] == [4, 4, 2]
+    assert first != second
+    assert first == epoch_batches(10, batch_size=4, epoch=0, seed=0)
+
+
+@pytest.mark.slow
+def test_a_run_killed_between_checkpoints_ends_bit_for_bit_like_one_that_was_not(
+    tmp_path: Path, tune: Callable[[str], Path]
+) -> None:
+    """`kill -9` a real process; the same command goes on from the checkpoint."""
+    pairs = tune("text_hallu").parent / "pairs"
+
+    def command(out: Path) -> list[str]:
+        words = ["train", "text_hallu", "--pairs", str(pairs), "--out", str(out), "--batch-size", "4"]
+        return [sys.executable, "-m", "zoo", *words, "--rank", "4", "--checkpoint-every", "10"]
+
+    subprocess.run(command(tmp_path / "whole"), check=True, capture_output=True)
+    child = subprocess.Popen(
+        command(tmp_path / "killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    log = tmp_path / "killed" / "log.jsonl"
+    deadline = time.monotonic() + 120
+    while not (log.exists() and len(log.read_text().splitlines()) >= 13):
+        assert child.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    assert not (tmp_path / "killed" / "zoo.json").exists()
+    subprocess.run(command(tmp_path / "killed"), check=True, capture_output=True)
+    events = [entry for entry in log_of(tmp_path / "killed") if "event" in entry]
+    assert len(events) == 1
+    assert events[0]["step"] >= 10
+    whole, killed = (load_file(tmp_path / n / "adapter_model.safetensors") for n in ("whole", "killed"))
+    assert whole.keys() == killed.keys()
+    for name, tensor in whole.items():
+        assert torch.equal(tensor, killed[name]), name
+    assert (
+        read_manifest(tmp_path / "killed").weights_sha256 == read_manifest(tmp_path / "whole").weights_sha256
+    )

@@ -1,0 +1,29 @@
+"""`medzoo demo`: the main job, end to end, on this machine."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="End after one comparison over REST.")
+@click.option(
+    "--image",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Ask about your own picture (PNG, JPEG, DICOM). Default: a drawn scan.",
+)
+@click.option("--question", help="What to ask. Default: a description.")
+@click.option("--port", default=7860, show_default=True, help="Port of the page; 0 takes a free one.")
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".demo"),
+    show_default=True,
+    help="Where the demo keeps its work; a stopped demo goes on from there.",
+)
+def demo(once: bool, image: Path | None, question: str | None, port: int, folder: Path) -> None:
+    """Train, evaluate, publish, serve and compare three variants of the phantom base on this machine."""
+    from zoo.demo import Demo
+
+    Demo(folder).run(port=port, once=once, image=image, question=question)
