@@ -6,6 +6,7 @@ from html import escape
 from serving.core.requests import BASE, Answer, Comparison
 from serving.service import Listing
 from zoo.errors import ZooError
+from zoo.manifest import Evaluation
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8C6D31")
 """Told apart by colour-blind people too (Okabe and Ito 2008, and two more); a letter goes with each."""
@@ -27,7 +28,7 @@ def comparison_html(comparison: Comparison, listings: dict[str, Listing]) -> str
     return (
         f'<section class="mz-result"><header><p class="mz-asked">{escape(comparison.question)}</p>'
         f'<p class="mz-said">{said} · {_time(comparison.milliseconds)}</p></header>'
-        f'<div class="mz-grid">{cards}</div></section>'
+        f'<div class="mz-grid" data-count="{len(comparison.answers)}">{cards}</div></section>'
     )
 
 
@@ -41,7 +42,7 @@ def waiting_html(question: str, names: list[str]) -> str:
     return (
         f'<section class="mz-result" aria-busy="true"><header><p class="mz-asked">{escape(question)}</p>'
         f'<p class="mz-said">asking {len(names)} at once</p></header>'
-        f'<div class="mz-grid">{cards}</div></section>'
+        f'<div class="mz-grid" data-count="{len(names)}">{cards}</div></section>'
     )
 
 
@@ -66,9 +67,9 @@ def fault_html(error: ZooError) -> str:
 def choice_label(listing: Listing) -> str:
     """An adapter in the list of choices: name and score, or why it cannot be asked."""
     if listing.adapter is None:
-        return f"{listing.alias} · cannot be asked"
+        return f"{listing.alias}\ncannot be asked"
     score = listing.accuracy
-    return f"{listing.alias} · {_score(score.value, score.low, score.high)}" if score else listing.alias
+    return f"{listing.alias}\n{_percent(score)}" if score else listing.alias
 
 
 def _card(number: int, answer: Answer, base: Answer | None, listing: Listing | None) -> str:
@@ -79,7 +80,7 @@ def _card(number: int, answer: Answer, base: Answer | None, listing: Listing | N
         chips.append(_chip("same as base" if same else "differs from base", "" if same else "mz-differs"))
     if listing and (score := listing.accuracy):
         about = f"{score.metric} on {score.dataset} {score.split}, {score.n} questions, 95 % interval"
-        chips.append(_chip(_score(score.value, score.low, score.high), title=about))
+        chips.append(_chip(f"accuracy {_percent(score)}", title=about))
     if answer.hub_unreachable:
         chips.append(
             _chip("Hub out of reach: last known commit", "mz-differs", "The name could not be asked anew")
@@ -130,8 +131,8 @@ def _chip(text: str, kind: str = "", title: str = "") -> str:
     return f'<span class="mz-chip {kind}" title="{escape(title)}">{escape(text)}</span>'
 
 
-def _score(value: float, low: float, high: float) -> str:
-    return f"accuracy {value * 100:.1f} % ({low * 100:.1f} to {high * 100:.1f})"
+def _percent(score: Evaluation) -> str:
+    return f"{score.value * 100:.1f} % ({score.low * 100:.1f}–{score.high * 100:.1f})"
 
 
 def _colour(number: int, name: str) -> str:

@@ -97,7 +97,8 @@ def build_page(service: Service, limits: Limits) -> gr.Blocks:
                 name=escape(base.name),
                 sha=base.revision[: cards.SHORT],
                 notice=escape(NOTICE),
-            )
+            ),
+            elem_id="mz-header",
         )
         with gr.Row(elem_classes="mz-main"):
             with gr.Column(scale=4, min_width=280, elem_classes="mz-ask"):
@@ -120,7 +121,10 @@ def build_page(service: Service, limits: Limits) -> gr.Blocks:
                     elem_id="mz-question",
                 )
                 adapters = gr.CheckboxGroup(
-                    choices=[(BASE, BASE)], value=[BASE], label="Adapters", elem_id="mz-adapters"
+                    choices=[(BASE, BASE)],
+                    value=[BASE],
+                    label="Adapters, with accuracy and its 95 % interval",
+                    elem_id="mz-adapters",
                 )
                 others = gr.Textbox(
                     label="Others on the Hub",
@@ -150,7 +154,7 @@ def build_page(service: Service, limits: Limits) -> gr.Blocks:
 
 def _choices(listed: list[Listing]) -> list[tuple[str, str]]:
     return [
-        (f"{BASE} · without any adapter", BASE),
+        (f"{BASE}\nno adapter", BASE),
         *((cards.choice_label(one), one.alias) for one in listed if one.adapter is not None),
     ]
 

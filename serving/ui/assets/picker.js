@@ -14,7 +14,8 @@ async function take(file) {
   props.problem = '';
   props.busy = true;
   try {
-    const typed = new Blob([file], { type: file.type || 'application/dicom' });
+    // Browsers know no DICOM; the server goes by the bytes, whatever they are called.
+    const typed = new Blob([file], { type: 'application/dicom' });
     const uri = await new Promise((done, failed) => {
       const reader = new FileReader();
       reader.onload = () => done(reader.result);
