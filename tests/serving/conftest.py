@@ -57,7 +57,7 @@ class FakeModel:
         self.gate.wait(10)
         self.batches.append([slot for _, _, slot in rows])
         if any("explode" in prompt for _, prompt, _ in rows):
-            raise RuntimeError("secret question text")
+            raise RuntimeError(f"secret {rows}")
         return [Said(f"{self.slots[slot]}: {prompt} {size[0]}x{size[1]}", 3) for size, prompt, slot in rows]
 
 
@@ -111,7 +111,7 @@ class Rig:
 
 @pytest.fixture
 def make_rig(make_adapter: Any) -> Iterator[Callable[..., Rig]]:
-    """Call it to get a service on fakes with the adapters sft, text_hallu, mdpo and other (another base's)."""
+    """Call it for a service on fakes with the adapters sft, text_hallu, mdpo, and other of another base."""
     made: list[Rig] = []
 
     def make(*, slots: int = 4, clock: Any = None, **engine_options: Any) -> Rig:

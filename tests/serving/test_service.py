@@ -1,0 +1,62 @@
+import pytest
+
+from serving.core.requests import AdapterId
+from zoo.errors import BadInput, Busy
+
+
+def test_answers_come_in_the_order_asked_each_with_its_provenance(rig, image):
+    done = rig.service.compare([image], "  What is shown? ", ["mdpo", "base", "local/sft@main"])
+    assert done.question == "What is shown?"
+    assert [(a.asked, a.variant, a.text) for a in done.answers] == [
+        ("mdpo", "mdpo", "mdpo: What is shown? 64x48"),
+        ("base", "base", "base: What is shown? 64x48"),
+        ("local/sft@main", "sft", "sft: What is shown? 64x48"),
+    ]
+    digest = rig.library.bring(rig.library.resolve("mdpo")).manifest.weights_sha256
+    assert done.answers[0].adapter == AdapterId("local/mdpo", "2" * 40, digest)
+    assert done.answers[1].adapter == AdapterId("medvlm-zoo/phantom", "a" * 40, "")
+    assert {a.base for a in done.answers} == {"phantom@" + "a" * 40}
+    assert {a.tokens for a in done.answers} == {3}
+
+
+@pytest.mark.parametrize(
+    ("question", "adapters", "reason"),
+    [
+        ("  ", ["base"], "the question is empty"),
+        ("x" * 2001, ["base"], "2001 characters, the limit is 2000"),
+        ("Q", [], "no adapter is named"),
+        ("Q", ["base", " "], "no adapter is named"),
+        ("Q", ["base", "base"], "'base' is named twice"),
+        ("Q", [f"a/{n}" for n in range(9)], "9 adapters in one comparison, the limit is 8"),
+    ],
+)
+def test_a_comparison_that_makes_no_sense_is_refused(rig, image, question, adapters, reason):
+    with pytest.raises(BadInput, match=reason):
+        rig.service.compare([image], question, adapters)
+
+
+def test_more_images_than_the_base_takes_are_refused(rig, image):
+    with pytest.raises(BadInput, match="2 images in one question; phantom takes 1 to 1"):
+        rig.service.compare([image, image], "Q", ["base"])
+
+
+def test_an_answer_that_takes_too_long_is_given_up(rig, image):
+    rig.service._timeout_s = 0.05
+    rig.model.gate.clear()
+    with pytest.raises(Busy, match="no answer within"):
+        rig.service.compare([image], "Q", ["base"])
+    rig.model.gate.set()
+
+
+def test_the_list_shows_states_scores_and_what_cannot_be_had(rig):
+    rig.service.prepare("mdpo")
+    rig.hub.heads.pop("local/sft")
+    listed = {one.alias: one for one in rig.service.adapters()}
+    assert {name: one.status.state for name, one in listed.items()} == {
+        "sft": "failed",
+        "text_hallu": "on_disk",
+        "mdpo": "resident",
+    }
+    assert listed["sft"].status.reason == "no repo local/sft"
+    assert listed["mdpo"].accuracy.value == 0.71
+    assert listed["mdpo"].written == "local/mdpo@main"
