@@ -69,7 +69,7 @@ def choice_label(listing: Listing) -> str:
     if listing.adapter is None:
         return f"{listing.alias}\ncannot be asked"
     score = listing.accuracy
-    return f"{listing.alias}\n{_percent(score)}" if score else listing.alias
+    return f"{listing.alias}\n{_percent(score) if score else 'not evaluated'}"
 
 
 def _card(number: int, answer: Answer, base: Answer | None, listing: Listing | None) -> str:

@@ -23,16 +23,15 @@ class Example:
 
 
 def examples() -> list[Example]:
-    """One example for each type of question, each on another kind of scan, all with a finding."""
+    """One example for each type of question, each of another modality and organ, all with a finding."""
     found: list[Example] = []
-    seen: set[tuple[str, str]] = set()
+    modalities, organs = set[str](), set[str]()
     seed = FIRST_SEED
     while len(found) < len(ASKED):
         scan = make_scan(seed)
-        kind = (scan.modality, scan.organ)
-        new_modality = scan.modality not in {modality for modality, _ in seen}
-        if scan.finding is not None and kind not in seen and new_modality:
-            seen.add(kind)
+        if scan.finding is not None and scan.modality not in modalities and scan.organ not in organs:
+            modalities.add(scan.modality)
+            organs.add(scan.organ)
             found.append(_example(scan, ASKED[len(found)]))
         seed += 1
     return found
