@@ -103,7 +103,7 @@ def train(
             step += 1
             tokens += metrics.pop("tokens")
             seconds = time.monotonic() - began
-            log.write({"step": step, **metrics, "seconds": round(seconds, 3)})
+            log.write({"step": step, "of": len(batches), **metrics, "seconds": round(seconds, 3)})
             bar.set_postfix(loss=f"{metrics['loss']:.4f}", refresh=False)
             bar.update()
             if step % checkpoint_every == 0 and step < len(batches):

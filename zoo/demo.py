@@ -11,17 +11,22 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+
+from tqdm import tqdm
 
 from zoo.bases import get_base
 from zoo.errors import ZooError
 from zoo.notice import NOTICE
 
-VARIANTS = ("sft", "text_hallu", "mdpo")
+VARIANTS = ("mdpo", "text_hallu", "sft")
+"""The longest first, so that two cores end together."""
 OWNER = "local"
 START_TIMEOUT_S = 120
 EXAMPLE_SEED = 3_000_011
@@ -43,31 +48,58 @@ class Demo:
         began = time.monotonic()
         with self._server("hub", "serve", "--root", str(self.folder / "hub")) as hub:
             self.hub = hub
-            adapters = [self._adapter(variant) for variant in VARIANTS]
+            adapters = self._adapters()
             self._evaluate(adapters)
             repos = [self._publish(adapter) for adapter in adapters]
             self._verb("ls", "--hub", hub)
             options = [word for repo in repos for word in ("--adapter", repo)]
+            asked_of = ["base", *VARIANTS]
             with self._server("serve", *options, "--hub", hub, "--port", str(port)) as url:
                 picture = image or self._example()
                 asked = question or EXAMPLE_QUESTION
                 _say(f"asking {url} about {picture.name}: {asked}")
-                print(_table(_compare(url, picture, asked, ["base", *repos])))
+                print(_table(_compare(url, picture, asked, asked_of)))
                 print(f"\nfrom nothing to this comparison in {time.monotonic() - began:.0f} s")
                 if not once:
                     _say(f"open {url} to compare in the page, or ask over REST:")
-                    fields = " ".join(f"-F adapters={repo}" for repo in ["base", *repos])
-                    print(f"  curl -F image=@{picture} -F question='{asked}' {fields} {url}/v1/compare")
+                    fields = f"-F question='{asked}' -F adapters={','.join(asked_of)}"
+                    print(f"  curl -F image=@{picture} {fields} {url}/v1/compare")
                     print(f"{NOTICE}\nCtrl-C ends the demo.", flush=True)
                     _wait()
 
-    def _adapter(self, variant: str) -> Path:
+    def _adapters(self) -> list[Path]:
+        """Make the adapters, as many at once as there are cores, with a bar each."""
+        cores = os.cpu_count() or 1
+        workers = min(len(VARIANTS), cores)
+        _say(f"medzoo pairs and medzoo train for {', '.join(VARIANTS)}, {workers} at once")
+        with ThreadPoolExecutor(workers) as pool:
+            futures = [pool.submit(self._adapter, name, max(1, cores // workers)) for name in VARIANTS]
+            self._watch(futures)
+            return [future.result() for future in futures]
+
+    def _adapter(self, variant: str, threads: int) -> Path:
+        """Pairs and training of one variant; what they print goes into a file beside the adapter."""
         pairs, adapter = self.folder / "pairs" / variant, self.folder / "adapters" / variant
-        if not pairs.exists():
-            self._verb("pairs", variant, "--out", str(pairs))
-        if not (adapter / "zoo.json").exists():
-            self._verb("train", variant, "--pairs", str(pairs), "--out", str(adapter))
+        adapter.mkdir(parents=True, exist_ok=True)
+        with (adapter.parent / f"{variant}.txt").open("a", encoding="utf-8") as said:
+            if not pairs.exists():
+                self._verb("pairs", variant, "--out", str(pairs), into=said, threads=threads)
+            if not (adapter / "zoo.json").exists():
+                words = ("train", variant, "--pairs", str(pairs), "--out", str(adapter))
+                self._verb(*words, into=said, threads=threads)
         return adapter
+
+    def _watch(self, futures: Sequence[Future[Path]]) -> None:
+        """A progress bar for each training, read from its log, until all have ended."""
+        with ExitStack() as stack:
+            bars = {
+                name: stack.enter_context(tqdm(desc=f"{name:<10}", unit="step", position=i))
+                for i, name in enumerate(VARIANTS)
+            }
+            while wait(futures, timeout=0.5).not_done:
+                for name, bar in bars.items():
+                    step, bar.total = _progress(self.folder / "adapters" / name / "log.jsonl")
+                    bar.update(step - bar.n)
 
     def _evaluate(self, adapters: Sequence[Path]) -> None:
         out = self.folder / "evaluation"
@@ -86,18 +118,23 @@ class Demo:
         self._verb("phantom", "draw", "--seed", str(EXAMPLE_SEED), "--out", str(path))
         return path
 
-    def _verb(self, *words: str) -> None:
-        """Run a verb to its end, its output on this terminal.
+    def _verb(self, *words: str, into: TextIO | None = None, threads: int | None = None) -> None:
+        """Run a verb to its end, its output on this terminal or `into` a file.
 
         Raises:
             ZooError: it failed.
         """
-        _say(f"medzoo {' '.join(words)}")
-        done = subprocess.run(_command(*words), env=self._environment())
+        if into is None:
+            _say(f"medzoo {' '.join(words)}")
+        environment = self._environment()
+        if threads:
+            environment["OMP_NUM_THREADS"] = str(threads)
+        done = subprocess.run(_command(*words), env=environment, stdout=into, stderr=into)
         if done.returncode:
+            where = f"{into.name} says" if into else "it says above"
             raise ZooError(
                 f"`medzoo {' '.join(words)}` ended with status {done.returncode}",
-                hint="mend what it says above and run the demo again; it goes on from there",
+                hint=f"mend what {where} and run the demo again; it goes on from there",
             )
 
     @contextmanager
@@ -159,6 +196,14 @@ def _table(comparison: dict[str, Any]) -> str:
         rows.append((answer["variant"], answer["text"], answer["id"]))
     widths = [max(len(row[i]) for row in rows) for i in range(2)]
     return "\n".join(f"{a.ljust(widths[0])}  {b.ljust(widths[1])}  {c}" for a, b, c in rows)
+
+
+def _progress(log: Path) -> tuple[int, int | None]:
+    """Steps done and steps in all, from a training log; nothing yet before it is there."""
+    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
+    steps = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+    done = [entry for entry in steps if "of" in entry]
+    return (done[-1]["step"], done[-1]["of"]) if done else (0, None)
 
 
 def _say(text: str) -> None:

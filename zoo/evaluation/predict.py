@@ -40,10 +40,13 @@ def predict(
         bank.load(slot, folder, manifest)
     digests = [bank.resident[slot] for slot in range(len(names))]
     size = max(1, ROWS // len(names))
-    found: list[list[Prediction]] = [[] for _ in names]
+    found: list[dict[str, Prediction]] = [{} for _ in names]
+    ordered = sorted(
+        questions.questions, key=lambda q: (q.answer_type, q.question_type)
+    )  # like lengths together
     with tqdm(total=len(questions.questions), desc="answers", unit="question") as bar:
         for start in range(0, len(questions.questions), size):
-            batch = questions.questions[start : start + size]
+            batch = ordered[start : start + size]
             features = _encode(vlm, questions, batch)
             rows = [
                 Row(feature, question.prompt, slot)
@@ -54,9 +57,9 @@ def predict(
             for slot, name in enumerate(names):
                 part = answers[slot * len(batch) : (slot + 1) * len(batch)]
                 for question, answer in zip(batch, part, strict=True):
-                    found[slot].append(_prediction(vlm, question, name, digests[slot], answer))
+                    found[slot][question.id] = _prediction(vlm, question, name, digests[slot], answer)
             bar.update(len(batch))
-    return [prediction for of_one in found for prediction in of_one]
+    return [of_one[question.id] for of_one in found for question in questions.questions]
 
 
 def adapter_name(manifest: AdapterManifest) -> str:
