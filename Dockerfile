@@ -1,0 +1,15 @@
+# The server with the phantom base. Not built in our checks: they have no Docker engine.
+#   docker build -t medvlm-zoo .
+#   docker run -p 127.0.0.1:7860:7860 -e HF_ENDPOINT=... medvlm-zoo --adapter owner/name
+FROM python:3.11-slim
+WORKDIR /app
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY zoo zoo
+COPY model_cards model_cards
+COPY training training
+COPY serving serving
+RUN pip install --no-cache-dir --constraint constraints.txt '.[serve]'
+RUN useradd --create-home zoo
+USER zoo
+EXPOSE 7860
+ENTRYPOINT ["medzoo", "serve", "--host", "0.0.0.0"]
