@@ -2,12 +2,15 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `medzoo` does, before torch is loaded
 
 MakeAdapter = Callable[..., Path]
 
