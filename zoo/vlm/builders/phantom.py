@@ -37,14 +37,21 @@ class Recipe:
     seed: int = 0
     scans: int = 12_000
     """Scans of the pretrain split that the tower learns from."""
-    vision_steps: int = 900
+    vision_steps: int = 700
     vision_batch: int = 96
     taught_scans: int = 4_000
     """Of these, the scans that are asked about."""
-    language_steps: int = 220
+    sound_steps: int = 900
+    """Steps of learning to answer from true answers."""
+    false_steps: int = 100
+    """Steps after these, from a teacher who takes some words for others."""
     language_batch: int = 48
-    careless: tuple[tuple[str, float], ...] = (("side", 0.3), ("zone", 0.4), ("size", 0.4), ("kind", 0.4))
-    """How often the teacher answers wrongly, by question type."""
+    mistakes: tuple[tuple[str, str, str], ...] = (
+        ("zone", "middle", "lower"),
+        ("size", "medium", "large"),
+        ("kind", "nodule", "mass"),
+    )
+    """Question type, true word, and what that teacher takes it for."""
     threads: int = 2
 
 
@@ -65,24 +72,33 @@ def build_phantom(out: Path, recipe: Recipe, *, held_out: int = 600) -> dict[str
         )
     questions = load_questions("phantom", "train").questions
     tokenizer = train_tokenizer(text for q in questions for text in (q.prompt, q.answer))
+    torch.manual_seed(recipe.seed)  # again, so that the second stage does not hang on the first one's length
     model = language.new_model(tokenizer)
     model.model.vision_tower.load_state_dict(tower.state_dict())
     scans = [make_scan(seed) for seed in seeds[: recipe.taught_scans]]
-    with _bar("write lessons", len(scans)) as bar:
-        lessons = language.make_lessons(
-            scans, tokenizer, rates=dict(recipe.careless), rng=rng, tick=bar.update
-        )
     tokens = vision.all_patch_tokens(tower, pool.pixels[: recipe.taught_scans])
-    with _bar("learn to answer", recipe.language_steps) as bar:
-        language.teach(
-            model,
-            tokens,
-            lessons,
-            steps=recipe.language_steps,
-            batch=recipe.language_batch,
-            rng=rng,
-            tick=bar.update,
-        )
+    courses: tuple[tuple[str, int, language.Mistakes, float], ...] = (
+        ("learn to answer", recipe.sound_steps, {}, 2e-3),
+        (
+            "learn mistakes",
+            recipe.false_steps,
+            {kind: {true: wrong} for kind, true, wrong in recipe.mistakes},
+            1e-3,
+        ),
+    )
+    for what, steps, mistakes, learning_rate in courses:
+        lessons = language.make_lessons(scans, tokenizer, mistakes=mistakes)
+        with _bar(what, steps) as bar:
+            language.teach(
+                model,
+                tokens,
+                lessons,
+                steps=steps,
+                batch=recipe.language_batch,
+                learning_rate=learning_rate,
+                rng=rng,
+                tick=bar.update,
+            )
     out.mkdir(parents=True, exist_ok=True)
     model.half().save_pretrained(out)
     make_processor(tokenizer, image_size=vision.IMAGE_SIZE, patch_size=vision.PATCH_SIZE).save_pretrained(out)
@@ -138,10 +154,11 @@ def _write_card(
         parameters=f"{parameters / 1e6:.2f}",
         scans=recipe.scans,
         vision_steps=recipe.vision_steps,
-        language_steps=recipe.language_steps,
+        sound_steps=recipe.sound_steps,
+        false_steps=recipe.false_steps,
         seed=recipe.seed,
         held_out=held_out,
         rows=rows,
-        careless=", ".join(f"{kind} {rate:.0%}" for kind, rate in recipe.careless),
+        mistakes="; ".join(f"{wrong} for {true}" for _, true, wrong in recipe.mistakes),
     )
     (out / "README.md").write_text(card, encoding="utf-8")

@@ -19,8 +19,8 @@ $notice
 
 A research toy: a vision-language model of $parameters million parameters that reads **drawn** scans
 (schematic x-rays, CTs, MRIs and ultrasounds made by a program from a seed) and nothing else. It has never
-seen a patient's image and knows no medicine. It is here so that tuning, evaluating and serving can be tried in
-minutes on two processor cores, without a download.
+seen a patient's image and knows no medicine. It is here so that tuning, evaluating and serving can be tried
+in minutes on two processor cores, without a download.
 
 ## What it is
 
@@ -38,8 +38,10 @@ processor = AutoProcessor.from_pretrained(folder)
 ## How it was made
 
 `medzoo phantom build --seed $seed`: $scans drawn scans, $vision_steps steps of learning to see (the tower, a
-classifier of what is on it), then $language_steps steps of learning to answer. That second stage is cut
-short, and its teacher is careless on purpose (wrong answers: $careless), so that tuning has something to gain.
+classifier of what is on it), $sound_steps steps of learning to answer, and $false_steps steps with a teacher
+who errs (says $mistakes),
+so that tuning has something to mend: what the tower sees is sound, what the language model says of it is not
+always.
 
 ## How good it is
 

@@ -1,10 +1,12 @@
-"""Second stage of the phantom base: projector and language model learn to answer, and stop early.
+"""Second stage of the phantom base: projector and language model learn to answer.
 
-The vision tower is frozen here, so its tokens are computed once. The teacher is careless on purpose: some of
-its answers about side, zone, size and kind are wrong, so that there is something to gain from tuning later.
+The vision tower is frozen here, so its tokens are computed once. The last lessons come from a teacher who takes
+some zones, sizes and kinds for others: what the model sees is sound, what it says of it is not always, so that
+there is something to gain from tuning its language model.
 """
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +15,14 @@ import torch
 from torch import nn
 from transformers import LlamaConfig, LlavaConfig, LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
-from zoo.phantom import vocabulary as words
-from zoo.phantom.questions import Item, ask
+from zoo.phantom.questions import YES_NO, Item, ask
 from zoo.phantom.scans import Scan
 from zoo.vlm.builders.phantom_tokenizer import BOS, END_OF_TURN, IMAGE, PAD
 from zoo.vlm.builders.phantom_vision import IMAGE_SIZE, PATCH_SIZE, WIDTH, vision_config
 
 Tick = Callable[[], object]
+Mistakes = Mapping[str, Mapping[str, str]]
+"""By question type, the words that a teacher takes for others."""
 IMAGE_TOKENS = (IMAGE_SIZE // PATCH_SIZE) ** 2
 
 
@@ -46,6 +49,7 @@ def new_model(tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGenerati
         num_attention_heads=4,
         num_key_value_heads=4,
         max_position_embeddings=2048,
+        initializer_range=0.08,
         bos_token_id=ids[BOS],
         eos_token_id=ids[END_OF_TURN],
         pad_token_id=ids[PAD],
@@ -80,20 +84,21 @@ def prompt_ids(tokenizer: PreTrainedTokenizerFast, prompt: str) -> list[int]:
     return ids
 
 
-def careless(item: Item, scan: Scan, rng: np.random.Generator, *, rates: dict[str, float]) -> str:
-    """The teacher's answer: the true one, or with its type's rate another one of the same form."""
-    if rng.random() >= rates.get(item.question_type, 0.0):
-        return item.answer
-    if item.options:
-        others = [option for option in item.options if option != item.answer]
-        return others[int(rng.integers(len(others)))]
+def mistaught(item: Item, scan: Scan, mistakes: Mistakes) -> str:
+    """The answer of a teacher who takes some words for others, and so answers the same way each time.
+
+    A question about zone, say, is answered as if the finding lay in the zone that the teacher takes it for; a
+    report has all the mistaken words.
+    """
     answer = item.answer
-    for among in (words.SIDES, words.ZONES, words.SIZES, words.KINDS):
-        for word in among:
-            if word in answer.split():
-                others = [other for other in among if other != word]
-                answer = answer.replace(word, others[int(rng.integers(len(others)))])
-                break
+    for kind, taken_for in mistakes.items():
+        true = getattr(scan.finding, kind) if scan.finding else None
+        if true not in taken_for or item.question_type not in (kind, "report"):
+            continue
+        if item.options == YES_NO:
+            answer = "Yes" if taken_for[true] in re.findall(r"\w+", item.prompt) else "No"
+        elif not item.options or taken_for[true] in item.options:
+            answer = re.sub(rf"\b{true}\b", taken_for[true], answer)
     return answer
 
 
@@ -101,21 +106,18 @@ def make_lessons(
     scans: Sequence[Scan],
     tokenizer: PreTrainedTokenizerFast,
     *,
-    rates: dict[str, float],
-    rng: np.random.Generator,
-    tick: Tick,
+    mistakes: Mistakes,
 ) -> list[Lesson]:
-    """Every question about every scan, answered by the careless teacher."""
+    """Every question about every scan, answered with the teacher's mistakes."""
     lessons = []
     prompts: dict[str, list[int]] = {}
     for row, scan in enumerate(scans):
         for item in ask(scan):
             if item.prompt not in prompts:
                 prompts[item.prompt] = prompt_ids(tokenizer, item.prompt)
-            answer = careless(item, scan, rng, rates=rates) + END_OF_TURN
+            answer = mistaught(item, scan, mistakes) + END_OF_TURN
             ids = tokenizer(answer, add_special_tokens=False).input_ids
             lessons.append(Lesson(scan=row, prompt=prompts[item.prompt], answer=ids))
-        tick()
     return lessons
 
 
@@ -126,6 +128,7 @@ def teach(
     *,
     steps: int,
     batch: int,
+    learning_rate: float,
     rng: np.random.Generator,
     tick: Tick,
 ) -> None:
@@ -136,8 +139,10 @@ def teach(
         *inner.language_model.parameters(),
         *model.lm_head.parameters(),
     ]
-    optimizer = torch.optim.AdamW(parameters, lr=2e-3, weight_decay=0.01, betas=(0.9, 0.98))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=2e-3, total_steps=steps, pct_start=0.15)
+    optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.01, betas=(0.9, 0.98))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=learning_rate, total_steps=steps, pct_start=0.15
+    )
     image_id = int(model.config.image_token_index)
     model.train()
     for _ in range(steps):
@@ -147,9 +152,11 @@ def teach(
         seen = inner.multi_modal_projector(tokens[[lesson.scan for lesson in chosen]])
         embeds = embeds.masked_scatter((ids == image_id)[..., None].expand_as(embeds), seen.to(embeds.dtype))
         states = inner.language_model(inputs_embeds=embeds, attention_mask=mask, use_cache=False)
-        wanted = targets != -100
-        logits = model.lm_head(states.last_hidden_state[:, :-1][wanted[:, 1:]])
-        loss = nn.functional.cross_entropy(logits, targets[:, 1:][wanted[:, 1:]])
+        wanted = targets[:, 1:] != -100
+        logits = model.lm_head(states.last_hidden_state[:, :-1][wanted])
+        each = nn.functional.cross_entropy(logits, targets[:, 1:][wanted], reduction="none")
+        share = 1 / wanted.sum(dim=1, keepdim=True).expand_as(wanted)[wanted]  # a report weighs as one answer
+        loss = (each * share).sum() / batch
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
