@@ -25,8 +25,7 @@ from zoo.bases import get_base
 from zoo.errors import ZooError
 from zoo.notice import NOTICE
 
-VARIANTS = ("mdpo", "text_hallu", "sft")
-"""The longest first, so that two cores end together."""
+VARIANTS = ("sft", "text_hallu", "mdpo")
 OWNER = "local"
 START_TIMEOUT_S = 120
 EXAMPLE_SEED = 3_000_011
@@ -73,9 +72,12 @@ class Demo:
         workers = min(len(VARIANTS), cores)
         _say(f"medzoo pairs and medzoo train for {', '.join(VARIANTS)}, {workers} at once")
         with ThreadPoolExecutor(workers) as pool:
-            futures = [pool.submit(self._adapter, name, max(1, cores // workers)) for name in VARIANTS]
-            self._watch(futures)
-            return [future.result() for future in futures]
+            threads = max(1, cores // workers)
+            futures = {  # the longest first, so that the cores end together
+                name: pool.submit(self._adapter, name, threads) for name in reversed(VARIANTS)
+            }
+            self._watch(list(futures.values()))
+            return [futures[name].result() for name in VARIANTS]
 
     def _adapter(self, variant: str, threads: int) -> Path:
         """Pairs and training of one variant; what they print goes into a file beside the adapter."""
