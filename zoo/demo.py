@@ -7,6 +7,7 @@ types. What a step has made is kept; a demo that was stopped goes on with the ne
 import base64
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -45,6 +46,7 @@ class Demo:
     def run(self, *, port: int, once: bool, image: Path | None, question: str | None) -> None:
         """Make what is missing, serve, and ask one question; then stay until Ctrl-C, or end if `once`."""
         began = time.monotonic()
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # ends the servers too
         with self._server("hub", "serve", "--root", str(self.folder / "hub")) as hub:
             self.hub = hub
             adapters = self._adapters()
