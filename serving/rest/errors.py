@@ -1,15 +1,24 @@
-"""Errors -> HTTP replies: a status for each kind of `ZooError`, one form for all, nothing of the inside."""
+"""Errors -> HTTP replies: a status for each kind of `ZooError`, one form for all, nothing of the inside.
+
+An error that nobody foresaw may quote the question, so its message goes nowhere: neither to the caller
+nor, by way of the web server's own logging of tracebacks, to the log.
+"""
 
 import logging
+from traceback import walk_tb
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.rest.replies import ErrorReply, Fault
 from zoo import errors
 
 log = logging.getLogger(__name__)
+
+FRAMES = 5
+"""Places that the log names of an unforeseen error, the innermost first."""
 
 # The first that fits counts: an error stands before the ones it is a kind of.
 STATUSES: tuple[tuple[type[errors.ZooError], int], ...] = (
@@ -35,7 +44,7 @@ def add_error_replies(app: FastAPI) -> None:
     """Turn every error of the `/v1` and health routes into an `ErrorReply`."""
     app.add_exception_handler(errors.ZooError, _zoo_error)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _internal_error)
+    app.add_middleware(Silence)
 
 
 async def _zoo_error(request: Request, error: Exception) -> JSONResponse:
@@ -54,7 +63,41 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(reply.model_dump(), status_code=error.status_code, headers=error.headers)
 
 
-async def _internal_error(request: Request, error: Exception) -> JSONResponse:
-    log.error("%s %s: %s", request.method, request.url.path, type(error).__name__)
+class Silence:
+    """Ends every unforeseen error here: a reply that tells nothing, a log line of its type and place.
+
+    A handler for `Exception` would not do, as Starlette raises the error again after it and uvicorn then
+    logs it with its message. A reply that has begun cannot be changed and breaks off.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def noting(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        except Exception as error:  # the edge: whatever went wrong is the reply
+            log.error("%s %r: %s at %s", scope["method"], scope["path"], type(error).__name__, _place(error))
+            if not begun:
+                await _internal_error()(scope, receive, send)
+
+
+def _place(error: Exception) -> str:
+    """Where an error was raised and by which way, as `file:line`."""
+    frames = [f"{frame.f_code.co_filename}:{line}" for frame, line in walk_tb(error.__traceback__)]
+    return " < ".join(frames[: -FRAMES - 1 : -1])
+
+
+def _internal_error() -> JSONResponse:
     fault = Fault(type="InternalError", message="the server failed on this request", hint="ask the operator")
     return JSONResponse(ErrorReply(error=fault).model_dump(), status_code=500)
