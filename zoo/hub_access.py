@@ -5,14 +5,16 @@ files under one repo's name; huggingface.co has the one that all its tools share
 """
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import httpx2
-from huggingface_hub import HfApi, constants, get_token
+from huggingface_hub import HfApi, close_session, constants, get_token
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
@@ -25,6 +27,9 @@ from huggingface_hub.errors import (
 )
 
 from zoo.errors import BadInput, HubError, HubUnreachable, NotOnHub, ZooError
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_changing_proxies = threading.Lock()
 
 
 def hub_address(endpoint: str | None = None) -> str:
@@ -45,7 +50,12 @@ def hub_address(endpoint: str | None = None) -> str:
 
 
 def hub_api(address: str, token: str | None) -> HfApi:
-    """A client of that Hub, made for one call; `token` None means the one that `_token_for` finds."""
+    """A client of that Hub, made for one call; `token` None means the one that `_token_for` finds.
+
+    A Hub on loopback is never asked through a proxy: see `_go_direct` for what that changes in NO_PROXY.
+    """
+    if _is_loopback(address):
+        _go_direct(urlsplit(address).hostname or "")
     return HfApi(endpoint=address, token=token or _token_for(address), library_name="medvlm-zoo")
 
 
@@ -64,6 +74,26 @@ def _is_loopback(address: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _go_direct(host: str) -> None:
+    """Keep what is sent to a loopback host, token and all, from the proxy that the environment names.
+
+    `huggingface_hub` reads the proxies once, when it makes the client that all its calls share. So the host
+    and all of `LOOPBACK` are added to NO_PROXY and no_proxy of this process, for its children too, and a
+    client made before is closed; the next call makes another. Proxies of the operating system's own
+    settings are written beside it, since NO_PROXY alone would hide them. Without a proxy nothing is changed.
+    """
+    with _changing_proxies:
+        found = getproxies()
+        proxies = {f"{kind}_proxy": found[kind] for kind in ("http", "https", "all") if found.get(kind)}
+        direct = [one.strip() for one in found.get("no", "").split(",") if one.strip()]
+        missing = [one for one in dict.fromkeys((host, *LOOPBACK)) if one not in direct]
+        if not proxies or not missing or "*" in direct:
+            return
+        os.environ.update(proxies)
+        os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join([*direct, *missing])
+        close_session()
 
 
 def cache_of(address: str) -> Path:

@@ -1,10 +1,12 @@
+import os
 import subprocess
 import sys
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from huggingface_hub import HfApi
+from huggingface_hub import HfApi, close_session, get_session
 
 from zoo.errors import BadInput, HubError, HubUnreachable, NotOnHub
 from zoo.hub import (
@@ -317,3 +319,76 @@ def test_a_verb_is_imported_without_what_it_needs_to_run(module):
     heavy = ("huggingface_hub", "pydantic", "numpy", "jinja2")
     code = f"import sys, {module}; sys.exit(' '.join(m for m in {heavy} if m in sys.modules))"
     assert _stderr(code) == ""
+
+
+class _Proxy(BaseHTTPRequestHandler):
+    """Answers everything with 502 and keeps who was asked for and with which token."""
+
+    def _see(self):
+        self.server.seen.append((self.path, self.headers.get("authorization")))
+        self.send_error(502)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_CONNECT = _see
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def proxy(monkeypatch):
+    """What a proxy saw that the environment names for everything, and for which it excepts but one host."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Proxy)
+    server.seen = []
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{server.server_port}")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "hub.example.net")
+    close_session()
+    yield server.seen
+    close_session()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("client_was_made_before", [False, True])
+def test_a_proxy_sees_nothing_of_what_is_asked_of_a_hub_on_loopback(
+    adapter, hub, proxy, monkeypatch, client_was_made_before
+):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    if client_was_made_before:
+        get_session()
+    for address in (hub, hub.replace("127.0.0.1", "localhost")):
+        sha = publish_folder(adapter, REPO, message="first", endpoint=address)
+        fetch(REPO, sha, endpoint=address)
+        assert [one.repo for one in list_adapters(endpoint=address)] == [REPO]
+    assert proxy == []
+    assert os.environ["no_proxy"] == os.environ["NO_PROXY"] == "hub.example.net,127.0.0.1,::1,localhost"
+    with pytest.raises(HubUnreachable):
+        resolve(REPO, endpoint="http://hub.example.org")
+    assert "http://hub.example.org" in proxy[0][0]
+
+
+def test_a_proxy_of_the_operating_system_still_serves_hubs_elsewhere(monkeypatch):
+    from zoo import hub_access
+
+    for name in ("http_proxy", "https_proxy", "no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setattr(hub_access, "getproxies", lambda: {"https": "http://10.0.0.1:3128"})
+    hub_access.hub_api("http://[::1]:8710", None)
+    assert (os.environ["https_proxy"], os.environ["no_proxy"]) == (
+        "http://10.0.0.1:3128",
+        "::1,127.0.0.1,localhost",
+    )
+    close_session()
+
+
+def test_without_a_proxy_the_environment_stays_as_it_is(monkeypatch):
+    from zoo import hub_access
+
+    monkeypatch.setattr(hub_access, "getproxies", dict)
+    before = dict(os.environ)
+    hub_access.hub_api("http://127.0.0.1:8710", None)
+    assert dict(os.environ) == before
