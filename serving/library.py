@@ -16,7 +16,7 @@ from serving.core.registry import Registry
 from serving.core.requests import BASE, AdapterId
 from zoo.errors import BadInput, HubUnreachable, UnknownName, ZooError
 from zoo.hub import RepoRef, fetch, last_resolved, parse_ref, resolve
-from zoo.manifest import read_manifest
+from zoo.manifest import CONFIG_NAME, MANIFEST_NAME, WEIGHTS_NAME, read_manifest
 
 
 class Hub(Protocol):
@@ -99,18 +99,33 @@ class Library:
     def bring(self, wanted: Resolved) -> OnDisk:
         """The adapter's files, fetched if they are not here; one fetch serves all who wait for it.
 
+        Files that were fetched and are gone since, such as from a cache that was cleared, are fetched anew,
+        unless the adapter is loaded and needs none.
+
         Raises:
             ZooError: the fetch failed; every waiter gets the reason, and the next request tries again.
         """
         key = (wanted.repo, wanted.sha)
         with self._lock:
             fetching = self._fetches.get(key)
+            if fetching is not None and self._is_lost(fetching):
+                fetching = None
             mine = fetching is None
             if fetching is None:
                 fetching = self._fetches[key] = Future()
         if mine:
             self._fetch(key, fetching)
         return fetching.result()
+
+    def _is_lost(self, fetching: "Future[OnDisk]") -> bool:
+        """True if the files of a fetch that went well are gone and wanted."""
+        if not fetching.done():
+            return False
+        adapter = fetching.result()
+        names = (WEIGHTS_NAME, CONFIG_NAME, MANIFEST_NAME)
+        if all((adapter.folder / name).is_file() for name in names):
+            return False
+        return self._registry.status(adapter.id.repo, adapter.id.sha).state != "resident"
 
     def _fetch(self, key: tuple[str, str], fetching: "Future[OnDisk]") -> None:
         repo, sha = key

@@ -1,3 +1,4 @@
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -77,3 +78,42 @@ def test_the_same_adapter_twice_is_refused():
 def test_no_variant_may_be_named_like_the_base():
     with pytest.raises(BadInput, match="'base'"):
         name_adapters([("base", RepoRef("a/one"))])
+
+
+def test_files_that_are_gone_are_fetched_anew(rig, make_adapter, image):
+    wanted = rig.library.resolve("mdpo")
+    first = rig.library.bring(wanted)
+    shutil.rmtree(first.folder)
+    rig.hub.add(wanted.repo, wanted.sha, make_adapter("again", variant="mdpo", seed=2))
+    second = rig.library.bring(wanted)
+    assert second.folder.is_dir()
+    assert second.id == first.id
+    assert rig.library.bring(wanted) == second
+    assert rig.hub.fetched == [f"local/mdpo@{'2' * 40}"] * 2
+
+
+def test_a_cache_without_its_weights_counts_as_gone(rig):
+    wanted = rig.library.resolve("mdpo")
+    weights = rig.library.bring(wanted).folder / "adapter_model.safetensors"
+    weights.unlink()
+    rig.hub.fault = HubUnreachable("no answer")
+    with pytest.raises(HubUnreachable):
+        rig.library.bring(wanted)
+    weights.touch()
+    rig.hub.fault = None
+    assert rig.library.bring(wanted).manifest.variant.name == "mdpo"
+
+
+def test_an_adapter_whose_files_are_gone_serves_while_it_is_loaded_and_after_its_eviction(
+    make_rig, make_adapter, image
+):
+    rig = make_rig(slots=1)
+    adapter = rig.service.prepare("mdpo")
+    shutil.rmtree(adapter.folder)
+    rig.service.compare([image], "Q", ["mdpo"])
+    assert rig.hub.fetched == [f"local/mdpo@{'2' * 40}"]
+    rig.service.compare([image], "Q", ["sft"])
+    rig.hub.add("local/mdpo", "2" * 40, make_adapter("again", variant="mdpo", seed=2))
+    answer = rig.service.compare([image], "Q", ["mdpo"]).answers[0]
+    assert answer.text == "mdpo: Q 64x48"
+    assert rig.hub.fetched.count(f"local/mdpo@{'2' * 40}") == 2
