@@ -61,7 +61,7 @@ def open_service(settings: Settings, *, say: Say) -> Service:
         for alias in list(aliases)[: settings.slots]:
             adapter = service.prepare(alias)
             say(f"loaded {alias}: {adapter.id}")
-    except ZooError:
+    except Exception:  # whatever it was, the engine's thread must not outlive it
         service.close()
         raise
     return service

@@ -122,10 +122,16 @@ class Service:
         """Bring an adapter here and load it, so that its first question is as quick as the next.
 
         Raises:
-            ZooError: it cannot be resolved, fetched or loaded.
+            ZooError: it cannot be resolved, fetched or loaded; `Busy` if that was not done in time.
         """
         adapter = self._library.bring(self._library.resolve(alias))
-        self._engine.warm(adapter).result(timeout=self._timeout_s)
+        try:
+            self._engine.warm(adapter).result(timeout=self._timeout_s)
+        except FutureTimeout:
+            raise Busy(
+                f"{alias} was not loaded within {self._timeout_s:g} s",
+                hint="give it longer in MEDZOO_TIMEOUT_S",
+            ) from None
         return adapter
 
     def adapters(self) -> list[Listing]:
