@@ -23,6 +23,8 @@ def commands(document: str) -> list[list[str]]:
 
 
 COMMANDS = commands("README.md")
+PLANNED = {"zoo/memory.py", "zoo/llm.py", "training/roi.py", "training/cache.py"}
+"""Files that ARCHITECTURE says do not exist yet."""
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=[" ".join(c[:3]) for c in COMMANDS])
@@ -39,7 +41,7 @@ def test_a_command_of_the_readme_parses(words: list[str]) -> None:
 
 def test_the_readme_shows_every_verb_that_a_user_types() -> None:
     shown = {words[1] for words in COMMANDS}
-    assert shown >= {"demo", "hub", "pairs", "train", "evaluate", "score", "publish", "ls", "pull", "serve"}
+    assert shown >= {"hub", "pairs", "train", "evaluate", "score", "publish", "ls", "pull", "serve"}
 
 
 def test_every_file_that_a_document_links_to_is_there() -> None:
@@ -50,8 +52,7 @@ def test_every_file_that_a_document_links_to_is_there() -> None:
             assert (ROOT / target).exists(), f"{document} links to {target}"
             found += 1
         for target in re.findall(r"`((?:zoo|training|serving|tests|model_cards)/[\w./]+)`", text):
-            named_as_missing = f"`{target}`" in text and "do not exist yet" in text
-            assert (ROOT / target).exists() or named_as_missing, f"{document} names {target}"
+            assert (ROOT / target).exists() != (target in PLANNED), f"{document} names {target}"
     assert found >= 5
 
 

@@ -1,13 +1,7 @@
 """A finished run as an adapter folder: weights, PEFT's configuration, and `zoo.json` with a probe."""
 
 import hashlib
-import os
-import platform
-import resource
-import subprocess
-import sys
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -17,6 +11,7 @@ from training.checkpoint import CHECKPOINT_NAME
 from training.data import PairSet
 from training.loop import Run, Trained
 from training.objective import as_data
+from training.provenance import commit, hardware, peak_memory_bytes, versions
 from training.variant import Variant
 from zoo.manifest import (
     WEIGHTS_NAME,
@@ -78,15 +73,15 @@ def write_adapter(
         ),
         cost=Cost(
             seconds=round(trained.seconds, 1),
-            peak_memory_bytes=_peak_memory_bytes(),
+            peak_memory_bytes=peak_memory_bytes(vlm.device),
             response_tokens=trained.response_tokens,
         ),
         probe=_probe(vlm, trained),
         weights_sha256=hashlib.sha256((folder / WEIGHTS_NAME).read_bytes()).hexdigest(),
         license=_narrower(vlm.base.license, data.report.license),
-        commit=_commit(),
-        versions={"python": platform.python_version(), **_versions()},
-        hardware=_hardware(vlm),
+        commit=commit(),
+        versions=versions(),
+        hardware=hardware(vlm.device),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     write_manifest(folder, manifest)
@@ -117,43 +112,10 @@ def _departures(variant: Variant, run: Run) -> list[str]:
     ours, theirs = vars(run.numbers), vars(variant.numbers)
     for name, value in theirs.items():
         if ours[name] != value:
-            found.append(f"{name} is {ours[name]:g}, where the paper's code has {value:g}.")
+            found.append(f"{name} is {ours[name]}, where the paper's code has {value}.")
     return found
 
 
 def _narrower(base: str, data: str) -> str:
     """The adapter's licence, never wider than the base's and the data's."""
     return base if base == data else f"{base} and {data}"
-
-
-def _commit() -> str:
-    """Commit of the code that runs, `+dirty` where files differ from it; empty outside of a checkout."""
-    here = Path(__file__).resolve().parent.parent
-    if not (here / ".git").exists():
-        return ""
-    env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
-
-    def git(*words: str) -> str:
-        return subprocess.run(
-            ["git", *words], cwd=here, env=env, capture_output=True, text=True, check=True
-        ).stdout.strip()
-
-    return git("rev-parse", "HEAD") + ("+dirty" if git("status", "--porcelain", "-uno") else "")
-
-
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in ("medvlm-zoo", "torch", "transformers", "peft", "safetensors")}
-
-
-def _hardware(vlm: VisionLanguageModel) -> str:
-    if vlm.device.type == "cuda":
-        return torch.cuda.get_device_name(vlm.device)
-    return f"CPU, {platform.machine()}, {torch.get_num_threads()} threads"
-
-
-def _peak_memory_bytes() -> int:
-    """Peak memory of the device, or of the process on a CPU."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -49,7 +49,8 @@ def load_checkpoint(folder: Path, settings: dict[str, Any]) -> Checkpoint | None
         return None
     checkpoint = Checkpoint(**torch.load(path, weights_only=True))
     if checkpoint.settings != settings:
-        differ = [k for k in settings if checkpoint.settings.get(k) != settings[k]]
+        keys = {**settings, **checkpoint.settings}
+        differ = [key for key in keys if checkpoint.settings.get(key) != settings.get(key)]
         was, now = (json.dumps(s.get(differ[0])) for s in (checkpoint.settings, settings))
         raise TrainingFailed(
             f"{path} is of a run with another {differ[0]}: it had {was}, this one has {now}",

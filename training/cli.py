@@ -42,7 +42,13 @@ def variants(name: str | None) -> None:
 @BASE
 @click.option("--dataset", default="phantom", show_default=True, help="Data set of the questions.")
 @click.option("--split", default="train", show_default=True, help="Split of the questions.")
-@click.option("--limit", default=2000, show_default=True, help="Questions to take, balanced by type.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=2000,
+    show_default=True,
+    help="Questions to take, balanced by type.",
+)
 @SEED
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to make.")
 def pairs(
@@ -80,11 +86,27 @@ def pairs(
     type=click.Path(path_type=Path),
     help="Adapter folder; a killed run goes on there.",
 )
-@click.option("--learning-rate", type=float, help="Default: the variant's times the base's scale.")
-@click.option("--epochs", type=int, help="Default: the variant's.")
-@click.option("--batch-size", type=int, help="Pairs a step. Default: the variant's.")
-@click.option("--rank", default=16, show_default=True, help="Rank of the LoRA; alpha is twice the rank.")
-@click.option("--checkpoint-every", default=50, show_default=True, help="Steps between checkpoints.")
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Default: the variant's times the base's scale.",
+)
+@click.option("--epochs", type=click.IntRange(min=1), help="Default: the variant's.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Pairs a step. Default: the variant's.")
+@click.option(
+    "--rank",
+    type=click.IntRange(min=1),
+    default=16,
+    show_default=True,
+    help="Rank of the LoRA; alpha is twice the rank.",
+)
+@click.option(
+    "--checkpoint-every",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    help="Steps between checkpoints.",
+)
 @SEED
 def train(
     variant_name: str,
@@ -115,7 +137,7 @@ def train(
     if (out / MANIFEST_NAME).exists():
         raise BadInput(f"{out} holds a finished adapter", hint="choose another --out")
     variant, base = get_variant(variant_name), get_base(base_name)
-    data = read_pair_set(pairs_dir, variant)
+    data = read_pair_set(pairs_dir, variant, base=base.pinned)
     numbers = replace(
         variant.numbers,
         learning_rate=learning_rate or variant.numbers.learning_rate * base.learning_rate_scale,

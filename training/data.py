@@ -27,17 +27,28 @@ class PairSet:
         return Image.open(self.folder / name).convert("RGB")
 
 
-def read_pair_set(folder: Path, variant: Variant) -> PairSet:
+def read_pair_set(folder: Path, variant: Variant, *, base: str) -> PairSet:
     """Read a pair set and see that it is whole and has what the variant needs.
 
+    `base` is the `name@revision` that is to be trained.
+
     Raises:
-        BadRecord: no pair set, one whose files have changed, or a pair without a half that the
-            variant's objective reads.
+        BadRecord: no pair set, one whose files have changed, one of another variant or base, or a pair
+            without a half that the variant's objective reads.
     """
     path = folder / REPORT_NAME
     if not path.is_file():
         raise BadRecord(f"{folder} is no pair set: it has no {REPORT_NAME}", hint="medzoo pairs --help")
-    report = PairReport(**json.loads(path.read_text(encoding="utf-8")))
+    try:
+        report = PairReport(**json.loads(path.read_text(encoding="utf-8")))
+    except (TypeError, ValueError) as error:
+        raise BadRecord(f"{path}: not the report of a pair set ({error})") from error
+    for what, was, wanted in (("variant", report.variant, variant.name), ("base", report.base, base)):
+        if was != wanted:
+            raise BadRecord(
+                f"{folder} holds pairs of the {what} {was}, and this run is of {wanted}",
+                hint=f"medzoo pairs {variant.name} --base {base.partition('@')[0]} --out DIR",
+            )
     found = fingerprint(folder)
     if found != report.fingerprint:
         raise BadRecord(

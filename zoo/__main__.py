@@ -9,6 +9,7 @@ from importlib.metadata import entry_points, version
 
 import click
 
+from zoo.children import end_with_parent
 from zoo.errors import ZooError
 from zoo.notice import NOTICE
 
@@ -42,6 +43,7 @@ def main() -> None:
     # Read when torch is loaded: threads that wait give their core away. Spinning ones cost another
     # process on the same cores a factor of ten, and this one nothing.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    end_with_parent()
     try:
         medzoo.main(prog_name="medzoo")
     except ZooError as error:

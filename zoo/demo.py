@@ -7,28 +7,29 @@ types. What a step has made is kept; a demo that was stopped goes on with the ne
 import base64
 import json
 import os
+import shlex
 import signal
-import subprocess
 import sys
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from tqdm import tqdm
 
 from zoo.bases import get_base
+from zoo.children import Children
 from zoo.errors import ZooError
+from zoo.manifest import MANIFEST_NAME, read_manifest
 from zoo.notice import NOTICE
 
 VARIANTS = ("sft", "text_hallu", "mdpo")
 OWNER = "local"
-START_TIMEOUT_S = 120
 EXAMPLE_SEED = 3_000_011
 """Seed of the drawn scan that the demo asks about: one of the test split."""
 EXAMPLE_QUESTION = "Describe the findings of this scan."
@@ -42,29 +43,45 @@ class Demo:
         self.folder = folder / base.revision[:8]  # a new base starts anew
         self.folder.mkdir(parents=True, exist_ok=True)
         self.hub = ""
+        self.children = Children()
+        self.children.environment = {  # caches in the demo's folder; no proxy for this machine
+            "HF_HOME": str(self.folder / "cache"),
+            "HF_TOKEN": "local",
+            "PYTHONUNBUFFERED": "1",
+            **{name: f"{os.environ.get(name, '')},127.0.0.1,localhost" for name in ("NO_PROXY", "no_proxy")},
+        }
 
     def run(self, *, port: int, once: bool, image: Path | None, question: str | None) -> None:
         """Make what is missing, serve, and ask one question; then stay until Ctrl-C, or end if `once`."""
         began = time.monotonic()
-        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # ends the servers too
-        with self._server("hub", "serve", "--root", str(self.folder / "hub")) as hub:
-            self.hub = hub
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+        try:
+            self._run(began, port=port, once=once, image=image, question=question)
+        finally:
+            self.children.end()
+
+    def _run(self, began: float, *, port: int, once: bool, image: Path | None, question: str | None) -> None:
+        _say("medzoo hub serve")
+        with self.children.serve("hub", "serve", "--root", str(self.folder / "hub")) as hub:
+            self.hub = self.children.environment["HF_ENDPOINT"] = hub
             adapters = self._adapters()
             self._evaluate(adapters)
             repos = [self._publish(adapter) for adapter in adapters]
             self._verb("ls", "--hub", hub)
             options = [word for repo in repos for word in ("--adapter", repo)]
             asked_of = ["base", *VARIANTS]
-            with self._server("serve", *options, "--hub", hub, "--port", str(port)) as url:
+            _say("medzoo serve")
+            with self.children.serve("serve", *options, "--hub", hub, "--port", str(port)) as url:
                 picture = image or self._example()
                 asked = question or EXAMPLE_QUESTION
                 _say(f"asking {url} about {picture.name}: {asked}")
                 print(_table(_compare(url, picture, asked, asked_of)))
-                print(f"\nfrom nothing to this comparison in {time.monotonic() - began:.0f} s")
+                print(f"\nthis run of the demo took {time.monotonic() - began:.0f} s to this comparison")
                 if not once:
                     _say(f"open {url} to compare in the page, or ask over REST:")
-                    fields = f"-F question='{asked}' -F adapters={','.join(asked_of)}"
-                    print(f"  curl -F image=@{picture} {fields} {url}/v1/compare")
+                    fields = [f"image=@{picture}", f"question={asked}", f"adapters={','.join(asked_of)}"]
+                    words = [word for field in fields for word in ("-F", field)]
+                    print(f"  {shlex.join(['curl', *words, f'{url}/v1/compare'])}")
                     print(f"{NOTICE}\nCtrl-C ends the demo.", flush=True)
                     _wait()
 
@@ -73,24 +90,31 @@ class Demo:
         cores = os.cpu_count() or 1
         workers = min(len(VARIANTS), cores)
         _say(f"medzoo pairs and medzoo train for {', '.join(VARIANTS)}, {workers} at once")
-        with ThreadPoolExecutor(workers) as pool:
-            threads = max(1, cores // workers)
-            futures = {  # the longest first, so that the cores end together
-                name: pool.submit(self._adapter, name, threads) for name in reversed(VARIANTS)
-            }
+        pool = ThreadPoolExecutor(workers)
+        threads = max(1, cores // workers)
+        futures = {  # the longest first, so that the cores end together
+            name: pool.submit(self._adapter, name, threads) for name in reversed(VARIANTS)
+        }
+        try:
             self._watch(list(futures.values()))
             return [futures[name].result() for name in VARIANTS]
+        except BaseException:
+            self.children.end()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def _adapter(self, variant: str, threads: int) -> Path:
         """Pairs and training of one variant; what they print goes into a file beside the adapter."""
         pairs, adapter = self.folder / "pairs" / variant, self.folder / "adapters" / variant
         adapter.mkdir(parents=True, exist_ok=True)
+        few = {"OMP_NUM_THREADS": str(threads)}
         with (adapter.parent / f"{variant}.txt").open("a", encoding="utf-8") as said:
             if not pairs.exists():
-                self._verb("pairs", variant, "--out", str(pairs), into=said, threads=threads)
-            if not (adapter / "zoo.json").exists():
+                self.children.run("pairs", variant, "--out", str(pairs), into=said, environment=few)
+            if not (adapter / MANIFEST_NAME).exists():
                 words = ("train", variant, "--pairs", str(pairs), "--out", str(adapter))
-                self._verb(*words, into=said, threads=threads)
+                self.children.run(*words, into=said, environment=few)
         return adapter
 
     def _watch(self, futures: Sequence[Future[Path]]) -> None:
@@ -100,17 +124,21 @@ class Demo:
                 name: stack.enter_context(tqdm(desc=f"{name:<10}", unit="step", position=i))
                 for i, name in enumerate(VARIANTS)
             }
-            while wait(futures, timeout=0.5).not_done:
+            while wait(futures, timeout=0.5, return_when=FIRST_EXCEPTION).not_done:
+                for future in futures:
+                    if future.done():
+                        future.result()  # raises what went wrong
                 for name, bar in bars.items():
                     step, bar.total = _progress(self.folder / "adapters" / name / "log.jsonl")
                     bar.update(step - bar.n)
 
     def _evaluate(self, adapters: Sequence[Path]) -> None:
-        out = self.folder / "evaluation"
-        if (out / "predictions.jsonl").exists():
-            self._verb("score", str(out / "predictions.jsonl"))
+        answers = self.folder / "evaluation" / "predictions.jsonl"
+        if answers.exists() and all(read_manifest(adapter).evaluation for adapter in adapters):
+            self._verb("score", str(answers))
             return
-        self._verb("evaluate", *map(str, adapters), "--out", str(out), "--record")
+        answers.unlink(missing_ok=True)
+        self._verb("evaluate", *map(str, adapters), "--out", str(answers.parent), "--record")
 
     def _publish(self, adapter: Path) -> str:
         repo = f"{OWNER}/phantom-{adapter.name}"
@@ -122,55 +150,10 @@ class Demo:
         self._verb("phantom", "draw", "--seed", str(EXAMPLE_SEED), "--out", str(path))
         return path
 
-    def _verb(self, *words: str, into: TextIO | None = None, threads: int | None = None) -> None:
-        """Run a verb to its end, its output on this terminal or `into` a file.
-
-        Raises:
-            ZooError: it failed.
-        """
-        if into is None:
-            _say(f"medzoo {' '.join(words)}")
-        environment = self._environment()
-        if threads:
-            environment["OMP_NUM_THREADS"] = str(threads)
-        done = subprocess.run(_command(*words), env=environment, stdout=into, stderr=into)
-        if done.returncode:
-            where = f"{into.name} says" if into else "it says above"
-            raise ZooError(
-                f"`medzoo {' '.join(words)}` ended with status {done.returncode}",
-                hint=f"mend what {where} and run the demo again; it goes on from there",
-            )
-
-    @contextmanager
-    def _server(self, *words: str) -> Iterator[str]:
-        """Run a verb that serves; yield the address that its first line with one tells."""
+    def _verb(self, *words: str) -> None:
+        """Run a verb to its end on this terminal."""
         _say(f"medzoo {' '.join(words)}")
-        child = subprocess.Popen(_command(*words), env=self._environment(), stdout=subprocess.PIPE, text=True)
-        assert child.stdout is not None
-        try:
-            timer = threading.Timer(START_TIMEOUT_S, child.kill)
-            timer.start()
-            url = next((w for line in child.stdout for w in line.split() if w.startswith("http://")), "")
-            timer.cancel()
-            if not url:
-                raise ZooError(f"`medzoo {' '.join(words)}` did not start (status {child.wait()})")
-            threading.Thread(target=_drain, args=(child.stdout,), daemon=True).start()
-            yield url
-        finally:
-            child.terminate()
-            try:
-                child.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                child.kill()
-
-    def _environment(self) -> dict[str, str]:
-        """The children's environment: caches inside of the demo's folder, no other Hub."""
-        mine = {"HF_HOME": str(self.folder / "cache"), "HF_TOKEN": "local", "PYTHONUNBUFFERED": "1"}
-        return {**os.environ, **mine, **({"HF_ENDPOINT": self.hub} if self.hub else {})}
-
-
-def _command(*words: str) -> list[str]:
-    return [sys.executable, "-m", "zoo", *words]
+        self.children.run(*words)
 
 
 def _compare(url: str, image: Path, question: str, adapters: Sequence[str]) -> dict[str, Any]:
@@ -187,7 +170,8 @@ def _compare(url: str, image: Path, question: str, adapters: Sequence[str]) -> d
         f"{url}/v1/compare", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
     try:
-        with urllib.request.urlopen(request, timeout=120) as reply:
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never by a proxy
+        with direct.open(request, timeout=120) as reply:
             found: dict[str, Any] = json.load(reply)
             return found
     except urllib.error.HTTPError as error:
@@ -212,12 +196,6 @@ def _progress(log: Path) -> tuple[int, int | None]:
 
 def _say(text: str) -> None:
     print(f"\n== {text}", flush=True)
-
-
-def _drain(lines: Iterator[str]) -> None:
-    """Read on, so that a child never waits for its pipe."""
-    for _ in lines:
-        pass
 
 
 def _wait() -> None:

@@ -1,4 +1,4 @@
-"""Clinical terms by error type, their alternatives, and negation: enough to find, compare and swap them.
+"""Clinical terms by error type and their alternatives: enough to find, compare and swap them.
 
 A group is a set of mutually exclusive terms; each term is a tuple of spellings, the first of which is
 written when a swap needs it. The lists are representative, not complete: a text in which nothing is
@@ -108,14 +108,14 @@ def facts(text: str) -> frozenset[tuple[str, str]]:
 
 
 def alternatives(found: Found) -> list[str]:
-    """The other terms of the group, written in the case of the text's own term."""
+    """First spellings of the other terms of the group."""
     return [term[0] for term in found.group.terms if term is not found.term]
 
 
 def replace(text: str, found: Found, new: str) -> str:
-    """`text` with that term replaced by `new`, keeping a capital at its beginning."""
-    old = text[found.start : found.end]
-    if old[:1].isupper() and not new[:1].isupper():
+    """`text` with that term replaced by `new`, keeping a capital at a sentence's beginning."""
+    begins = text[: found.start].rstrip()[-1:] in ("", ".", "!", "?")
+    if begins and text[found.start].isupper():
         new = new[:1].upper() + new[1:]
     return text[: found.start] + new + text[found.end :]
 

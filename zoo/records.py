@@ -14,6 +14,8 @@ from typing import Any, Literal, TypeVar, get_type_hints
 
 from zoo.errors import BadRecord
 
+BASE = "base"
+"""Name of the base wherever an adapter's name may stand."""
 AnswerType = Literal["closed", "open", "report"]
 ErrorType = Literal["MM", "AM", "SLC", "LAS"]
 """Clinical error types: modality (MM), anatomy (AM), side and place (SLC), specificity (LAS)."""
@@ -65,6 +67,7 @@ class Prediction:
     question_id: str
     dataset: str
     split: str
+    images: tuple[str, ...]
     prompt: str
     truth: str
     answer_type: AnswerType
@@ -74,7 +77,9 @@ class Prediction:
     base: str
     """`name@revision` of the base."""
     adapter: str
-    """`base`, or the adapter's variant name or repo."""
+    """`base`, or the adapter's repo, or its variant before it has one."""
+    variant: str
+    """The adapter's variant; `base` for the base."""
     digest: str
     """sha256 of the adapter's weights; empty for the base."""
     answer: str

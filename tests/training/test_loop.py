@@ -36,7 +36,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> PairSet:
     """24 pairs."""
     folder = tmp_path_factory.mktemp("data") / "pairs"
     build_pairs(VARIANT, load_questions("phantom", "train", limit=24), folder, base="phantom@0", seed=0)
-    return read_pair_set(folder, VARIANT)
+    return read_pair_set(folder, VARIANT, base="phantom@0")
 
 
 def a_run(**numbers: float | int) -> Run:

@@ -62,6 +62,15 @@ def test_an_open_answer_has_one_clinical_term_swapped_within_its_group() -> None
         assert made.how["writer"] == "rule-based writer 1"
 
 
+def test_every_mention_of_the_swapped_term_changes_and_no_yes_stands_for_a_no() -> None:
+    truth = "MRI of the liver. No cyst on the right side of the liver."
+    for seed in range(40):
+        made = hallucinate([draft(truth, seed=seed)])[0]
+        assert isinstance(made, Made)
+        assert "Yes" not in made.response
+        assert made.response.count("liver") in (0, 2)
+
+
 def test_an_answer_without_a_clinical_term_is_dropped_with_a_reason() -> None:
     assert hallucinate([draft("42 mm")]) == [Dropped("no clinical term to swap")]
 
@@ -118,11 +127,11 @@ def test_a_variant_that_asks_the_base_says_so_where_there_is_none(
 def test_a_pair_set_that_changed_is_refused(questions: QuestionSet, tmp_path: Path) -> None:
     variant = get_variant("text_hallu")
     build_pairs(variant, questions, tmp_path / "p", base="phantom@0", seed=0)
-    assert len(read_pair_set(tmp_path / "p", variant).pairs) == 40
+    assert len(read_pair_set(tmp_path / "p", variant, base="phantom@0").pairs) == 40
     path = tmp_path / "p" / "pairs.jsonl"
     path.write_text(path.read_text().replace('"weight": null', '"weight": 1.0', 1))
     with pytest.raises(BadRecord, match="has changed since it was made"):
-        read_pair_set(tmp_path / "p", variant)
+        read_pair_set(tmp_path / "p", variant, base="phantom@0")
     with pytest.raises(BadInput, match="exists already"):
         build_pairs(variant, questions, tmp_path / "p", base="phantom@0", seed=0)
 
@@ -131,8 +140,17 @@ def test_a_pair_without_the_half_that_a_variant_reads_is_refused(
     questions: QuestionSet, tmp_path: Path
 ) -> None:
     build_pairs(get_variant("sft"), questions, tmp_path / "p", base="phantom@0", seed=0)
+    with pytest.raises(BadRecord, match="pairs of the variant sft, and this run is of text_hallu"):
+        read_pair_set(tmp_path / "p", get_variant("text_hallu"), base="phantom@0")
+    with pytest.raises(BadRecord, match="pairs of the base phantom@0, and this run is of phantom@1"):
+        read_pair_set(tmp_path / "p", get_variant("sft"), base="phantom@1")
+    report = tmp_path / "p" / "pairs.json"
+    report.write_text(report.read_text().replace('"sft"', '"text_hallu"'))
     with pytest.raises(BadRecord, match="has no rejected response, and text_hallu reads one"):
-        read_pair_set(tmp_path / "p", get_variant("text_hallu"))
+        read_pair_set(tmp_path / "p", get_variant("text_hallu"), base="phantom@0")
+    report.write_text("[]")
+    with pytest.raises(BadRecord, match="not the report of a pair set"):
+        read_pair_set(tmp_path / "p", get_variant("sft"), base="phantom@0")
 
 
 def test_the_report_tells_what_length_alone_gives_away(tmp_path: Path, questions: QuestionSet) -> None:

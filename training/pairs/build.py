@@ -96,7 +96,9 @@ def build_pairs(
         kept=len(pairs),
         dropped=dict(sorted(dropped.items())),
         longer_is_chosen=_longer_is_chosen(pairs),
-        makers=sorted({str(p.made_by["writer"]) for p in pairs if "writer" in p.made_by}),
+        makers=sorted(
+            {str(p.made_by[k]) for p in pairs for k in ("writer", "rejected_image") if k in p.made_by}
+        ),
         fingerprint=fingerprint(part),
     )
     (part / REPORT_NAME).write_text(json.dumps(asdict(report), indent=2) + "\n", encoding="utf-8")
@@ -188,7 +190,8 @@ def _save(path: Path, image: Image.Image) -> None:
 def _file_name(name: str) -> str:
     """A question's id or image name as one safe file name."""
     stem = name.removesuffix(".png")
-    return "".join(c if c.isalnum() or c in "-_." else "_" for c in stem)
+    safe = "".join(c if c.isalnum() or c in "-." else "-" for c in stem)
+    return f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"  # no two names become one
 
 
 def _plain(text: str) -> str:

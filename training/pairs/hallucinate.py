@@ -1,7 +1,7 @@
 """The rule-based writer: swap one clinical term of the true answer for another of its kind.
 
-It stands in for a language model's hallucinated rewrite, and says so in every pair. It keeps the
-answer's form, so that length does not give the rejected answer away.
+It stands in for a language model's hallucinated rewrite, and says so in every pair. Every mention of the
+term is swapped and the rest of the sentence stays, so a rewrite can read oddly ("the right spine").
 """
 
 from collections.abc import Sequence
@@ -27,11 +27,15 @@ def _rewrite(draft: Draft) -> Made | Dropped:
     if others:
         new = others[int(rng.integers(len(others)))]
         return Made(new, {"writer": WRITER, "swap": [truth, new]})
-    found = find_terms(truth)
+    found = [term for term in find_terms(truth) if term.group.name != "answer"]
     if not found:
         return Dropped("no clinical term to swap")
     term = found[int(rng.integers(len(found)))]
     others = alternatives(term)
     new = others[int(rng.integers(len(others)))]
+    text = truth
+    for mention in reversed(found):  # every mention, from the end, so that places stay right
+        if mention.term is term.term:
+            text = replace(text, mention, new)
     swap = [truth[term.start : term.end], new]
-    return Made(replace(truth, term, new), {"writer": WRITER, "swap": swap, "group": term.group.name})
+    return Made(text, {"writer": WRITER, "swap": swap, "group": term.group.name})

@@ -10,7 +10,13 @@ import click
 @click.option("--base", "base_name", default="phantom", show_default=True, help="Base, see `medzoo bases`.")
 @click.option("--dataset", default="phantom", show_default=True, help="Data set of the questions.")
 @click.option("--split", default="test", show_default=True, help="Split of the questions.")
-@click.option("--limit", default=600, show_default=True, help="Questions to ask, balanced by type.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="Questions to ask, balanced by type.",
+)
 @click.option("--seed", default=0, show_default=True, help="Seed of the sample of questions.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Where predictions.jsonl goes.")
 @click.option("--record", is_flag=True, help="Write scores and answers into the adapter folders too.")
@@ -24,30 +30,38 @@ def evaluate(
     out: Path,
     record: bool,
 ) -> None:
-    """Answer and score a benchmark with the base and the adapters in the folders ADAPTERS, in one pass."""
+    """Answer and score a benchmark with the base and the adapters in the folders ADAPTERS, in one pass.
+
+    Name the SFT adapter among them to see what a preference variant adds to it. --record puts the scores
+    in the place of earlier ones on the same split.
+    """
     from zoo.bases import get_base
     from zoo.datasets import load_questions
+    from zoo.errors import BadInput
     from zoo.evaluation.predict import adapter_name, predict
-    from zoo.evaluation.score import BASE, as_evaluations, score_predictions
+    from zoo.evaluation.score import as_evaluations, score_predictions, sft_adapter
     from zoo.evaluation.table import score_table
+    from zoo.hub import PREDICTIONS_NAME
     from zoo.manifest import read_manifest, write_manifest
-    from zoo.records import write_jsonl
+    from zoo.records import BASE, write_jsonl
     from zoo.vlm.model import load_base
 
+    if (out / PREDICTIONS_NAME).exists():
+        raise BadInput(f"{out / PREDICTIONS_NAME} exists already", hint="choose another --out, or remove it")
     base = get_base(base_name)
     questions = load_questions(dataset, split, limit=limit, seed=seed)
     manifests = [read_manifest(folder) for folder in adapters]
-    sft = next((adapter_name(m) for m in manifests if m.variant.name == "sft"), "sft")
     predictions = predict(load_base(base), adapters, questions)
-    write_jsonl(out / "predictions.jsonl", predictions)
-    scores = score_predictions(predictions, sft=sft)
-    click.echo(score_table(scores))
-    click.echo(f"\n{len(predictions)} answers in {out / 'predictions.jsonl'}")
-    if not record:
-        return
-    for folder, manifest in zip(adapters, manifests, strict=True):
-        name = adapter_name(manifest)
-        evaluations = as_evaluations(scores, predictions, name)
-        write_manifest(folder, manifest.model_copy(update={"evaluation": evaluations}))
-        write_jsonl(folder / "predictions.jsonl", [p for p in predictions if p.adapter in (BASE, sft, name)])
-        click.echo(f"recorded in {folder}")
+    scores = score_predictions(predictions)
+    sft = sft_adapter(predictions)
+    if record:
+        for folder, manifest in zip(adapters, manifests, strict=True):
+            name = adapter_name(manifest)
+            beside = [p for p in predictions if p.adapter in (BASE, sft, name)]
+            others = [e for e in manifest.evaluation if (e.dataset, e.split) != (dataset, split)]
+            found = as_evaluations(scores, predictions, name)
+            write_jsonl(folder / PREDICTIONS_NAME, beside)
+            write_manifest(folder, manifest.model_copy(update={"evaluation": [*others, *found]}))
+            click.echo(f"recorded in {folder}")
+    write_jsonl(out / PREDICTIONS_NAME, predictions)
+    click.echo(f"\n{score_table(scores)}\n\n{len(predictions)} answers in {out / PREDICTIONS_NAME}")

@@ -7,9 +7,9 @@ import click
 
 @click.command()
 @click.argument("predictions", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--sft", default="sft", show_default=True, help="Name of the SFT adapter in the file.")
+@click.option("--sft", help="Name of the SFT adapter in the file.  [default: the one of the variant sft]")
 @click.option("--json", "as_json", is_flag=True, help="Print every score as JSON.")
-def score(predictions: Path, sft: str, as_json: bool) -> None:
+def score(predictions: Path, sft: str | None, as_json: bool) -> None:
     """Score the answers in the file PREDICTIONS (predictions.jsonl)."""
     import json
     from dataclasses import asdict

@@ -1,6 +1,9 @@
-"""Percentile bootstrap over questions: how far a mean, or a difference of paired means, can be trusted."""
+"""Percentile bootstrap over images: how far a mean, or a difference of paired means, can be trusted.
 
-from collections.abc import Sequence
+Questions about one image are right or wrong together more often than not, so whole images are resampled.
+"""
+
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,19 +27,28 @@ class Interval:
         return self.low <= 0.0 <= self.high
 
 
-def bootstrap_mean(values: Sequence[float], *, seed: int = 0) -> Interval:
-    """The mean of `values` and the percentile interval of resampled means of equal size.
+def bootstrap_mean(
+    values: Sequence[float], groups: Sequence[Hashable] | None = None, *, seed: int = 0
+) -> Interval:
+    """The mean of `values` and the percentile interval of means over resampled groups.
 
-    For a difference, give the paired differences.
+    Each resample draws as many groups as there are, with replacement; without `groups` each value is its
+    own. For a difference, give the paired differences.
 
     Raises:
-        ValueError: there are no values.
+        ValueError: there are no values, or not as many groups as values.
     """
     if not len(values):
         raise ValueError("no values to take the mean of")
     array = np.asarray(values, dtype=np.float64)
-    rng = np.random.default_rng(seed)
-    means = array[rng.integers(len(array), size=(RESAMPLES, len(array)))].mean(axis=1)
+    numbers = {group: n for n, group in enumerate(dict.fromkeys(groups or range(len(array))))}
+    member = np.array([numbers[group] for group in (groups or range(len(array)))])
+    if len(member) != len(array):
+        raise ValueError(f"{len(member)} groups for {len(array)} values")
+    sums = np.bincount(member, weights=array)
+    sizes = np.bincount(member)
+    drawn = np.random.default_rng(seed).integers(len(sums), size=(RESAMPLES, len(sums)))
+    means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
     return Interval(float(array.mean()), float(low), float(high), len(array))

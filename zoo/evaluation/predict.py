@@ -11,7 +11,7 @@ from tqdm import tqdm
 from zoo.datasets import QuestionSet
 from zoo.errors import BadInput
 from zoo.manifest import AdapterManifest, read_manifest
-from zoo.records import Prediction, Question
+from zoo.records import BASE, Prediction, Question
 from zoo.vlm.bank import AdapterBank
 from zoo.vlm.generate import Generated, Row, generate
 from zoo.vlm.model import ImageFeatures, VisionLanguageModel
@@ -32,7 +32,8 @@ def predict(
         BadInput: two adapters of one name.
     """
     manifests = [read_manifest(folder) for folder in adapters]
-    names = ["base", *(adapter_name(m) for m in manifests)]
+    names = [BASE, *(adapter_name(m) for m in manifests)]
+    variants = [BASE, *(m.variant.name for m in manifests)]
     if len(set(names)) != len(names):
         raise BadInput(f"two adapters bear one name among {', '.join(names)}")
     bank = AdapterBank(vlm, slots=len(names), max_rank=max([m.lora.r for m in manifests], default=1))
@@ -57,7 +58,9 @@ def predict(
             for slot, name in enumerate(names):
                 part = answers[slot * len(batch) : (slot + 1) * len(batch)]
                 for question, answer in zip(batch, part, strict=True):
-                    found[slot][question.id] = _prediction(vlm, question, name, digests[slot], answer)
+                    found[slot][question.id] = _prediction(
+                        vlm, question, answer, adapter=name, variant=variants[slot], digest=digests[slot]
+                    )
             bar.update(len(batch))
     return [of_one[question.id] for of_one in found for question in questions.questions]
 
@@ -77,12 +80,19 @@ def _encode(
 
 
 def _prediction(
-    vlm: VisionLanguageModel, question: Question, adapter: str, digest: str, answer: Generated
+    vlm: VisionLanguageModel,
+    question: Question,
+    answer: Generated,
+    *,
+    adapter: str,
+    variant: str,
+    digest: str,
 ) -> Prediction:
     return Prediction(
         question_id=question.id,
         dataset=question.dataset,
         split=question.split,
+        images=question.images,
         prompt=question.prompt,
         truth=question.answer,
         answer_type=question.answer_type,
@@ -91,6 +101,7 @@ def _prediction(
         error_types=question.error_types,
         base=vlm.base.pinned,
         adapter=adapter,
+        variant=variant,
         digest=digest,
         answer=answer.text,
         tokens=answer.tokens,

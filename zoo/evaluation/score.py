@@ -10,11 +10,10 @@ from zoo.evaluation.bootstrap import Interval, bootstrap_mean
 from zoo.evaluation.metrics.vqa import correct, open_recall
 from zoo.manifest import Evaluation
 from zoo.manifest import Interval as Bounds
-from zoo.records import Prediction
+from zoo.records import BASE, Prediction
 
 Metric = Callable[[Prediction], float]
 METRICS: Mapping[str, Metric] = {"accuracy": correct, "open_recall": open_recall}
-BASE = "base"
 
 
 @dataclass(frozen=True)
@@ -32,16 +31,18 @@ class Score:
     sft_value: float | None
 
 
-def score_predictions(predictions: Sequence[Prediction], *, sft: str = "sft") -> list[Score]:
+def score_predictions(predictions: Sequence[Prediction], *, sft: str | None = None) -> list[Score]:
     """Every metric of every adapter on every subset, adapters in the order in which they appear.
 
-    `sft` names the SFT adapter among the predictions; where it is absent, differences from it are None.
+    `sft` names the SFT adapter among them; without it, it is the one whose variant is `sft`, and where
+    there is none, differences from it are None.
 
     Raises:
-        BadInput: no predictions, an adapter twice on one question, or adapters that did not answer
-            the same questions.
+        BadInput: no predictions, an adapter twice on one question, adapters that did not answer the
+            same questions, or no single SFT adapter of that name.
     """
     by_adapter = _by_adapter(predictions)
+    sft = sft_adapter(predictions, sft)
     questions = next(iter(by_adapter.values()))
     scores = []
     for subset, ids in _subsets(questions.values()).items():
@@ -49,9 +50,27 @@ def score_predictions(predictions: Sequence[Prediction], *, sft: str = "sft") ->
             if metric == "open_recall" and any(questions[i].answer_type == "closed" for i in ids):
                 continue  # recall is for answers in words
             values = {name: [rule(answers[i]) for i in ids] for name, answers in by_adapter.items()}
-            scores += [_score(name, metric, subset, values, sft) for name in by_adapter]
+            images = [questions[i].images for i in ids]
+            scores += [_score(name, metric, subset, values, images, sft) for name in by_adapter]
     order = list(by_adapter)
     return sorted(scores, key=lambda s: order.index(s.adapter))
+
+
+def sft_adapter(predictions: Iterable[Prediction], named: str | None = None) -> str | None:
+    """Name of the SFT adapter among the predictions, or None where there is none.
+
+    Raises:
+        BadInput: none is named so, or there are several to choose from.
+    """
+    variants = {p.adapter: p.variant for p in predictions}
+    if named:
+        if named not in variants:
+            raise BadInput(f"no adapter is named {named!r} among {', '.join(variants)}")
+        return named
+    found = [adapter for adapter, variant in variants.items() if variant == "sft"]
+    if len(found) > 1:
+        raise BadInput(f"several SFT adapters: {', '.join(found)}", hint="choose one with --sft NAME")
+    return found[0] if found else None
 
 
 def benchmark_fingerprint(predictions: Iterable[Prediction]) -> str:
@@ -131,20 +150,30 @@ def _subsets(questions: Iterable[Prediction]) -> dict[str, list[str]]:
     return subsets
 
 
-def _score(name: str, metric: str, subset: str, values: Mapping[str, Sequence[float]], sft: str) -> Score:
-    def over(other: str) -> Interval | None:
-        if other == name or other not in values:
+def _score(
+    name: str,
+    metric: str,
+    subset: str,
+    values: Mapping[str, Sequence[float]],
+    images: Sequence[tuple[str, ...]],
+    sft: str | None,
+) -> Score:
+    def over(other: str | None) -> Interval | None:
+        if other is None or other == name or other not in values:
             return None
-        return bootstrap_mean([a - b for a, b in zip(values[name], values[other], strict=True)])
+        differences = [a - b for a, b in zip(values[name], values[other], strict=True)]
+        return bootstrap_mean(differences, images)
 
-    def mean(other: str) -> float | None:
-        return sum(values[other]) / len(values[other]) if other in values else None
+    def mean(other: str | None) -> float | None:
+        if other is None or other not in values:
+            return None
+        return sum(values[other]) / len(values[other])
 
     return Score(
         adapter=name,
         metric=metric,
         subset=subset,
-        interval=bootstrap_mean(values[name]),
+        interval=bootstrap_mean(values[name], images),
         over_base=over(BASE),
         over_sft=over(sft) if name != BASE else None,
         base_value=mean(BASE),

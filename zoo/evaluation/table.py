@@ -4,34 +4,42 @@ from collections.abc import Sequence
 
 from zoo.evaluation.bootstrap import Interval
 from zoo.evaluation.score import Score
+from zoo.records import BASE
 
 
 def score_table(scores: Sequence[Score]) -> str:
-    """The whole-benchmark rows with their differences, then the accuracy by subset, in plain text."""
-    whole = [s for s in scores if s.subset == "all" and s.metric == "accuracy"]
-    rows = [["adapter", "accuracy", "95 % interval", "n", "over base", "over SFT"]]
-    for s in whole:
-        i = s.interval
-        rows.append(
-            [
-                s.adapter,
-                f"{i.value:.1%}",
-                f"{i.low:.1%} to {i.high:.1%}",
-                str(i.n),
-                _difference(s.over_base),
-                _difference(s.over_sft),
-            ]
-        )
-    names = [s.adapter for s in whole]
-    by_subset: dict[str, dict[str, Interval]] = {}
+    """Each metric over the whole benchmark with its differences, then by subset, in plain text."""
+    names = list(dict.fromkeys(s.adapter for s in scores))
+    tables = []
+    for metric in dict.fromkeys(s.metric for s in scores):
+        found = [s for s in scores if s.metric == metric]
+        whole = [s for s in found if s.subset == "all"]
+        if whole:
+            tables.append(_whole(metric, whole))
+        tables.append(_by_subset(metric, [s for s in found if s.subset != "all"], names))
+    if not any(s.sft_value is not None for s in scores) and names != [BASE]:
+        tables.append("No SFT adapter is among them, so nothing here says what preference adds to imitation.")
+    return "\n\n".join(tables)
+
+
+def _whole(metric: str, scores: Sequence[Score]) -> str:
+    rows = [["adapter", metric, "95 % interval", "n", "over base", "over SFT"]]
     for s in scores:
-        if s.subset != "all" and s.metric == "accuracy":
-            by_subset.setdefault(s.subset, {})[s.adapter] = s.interval
-    parts = [["accuracy on", "n", *names]]
-    for subset, found in by_subset.items():
-        n = str(next(iter(found.values())).n)
-        parts.append([subset, n, *(f"{found[name].value:.1%}" for name in names)])
-    return f"{_aligned(rows)}\n\n{_aligned(parts)}"
+        i = s.interval
+        bounds = f"{i.low:.1%} to {i.high:.1%}"
+        rows.append(
+            [s.adapter, f"{i.value:.1%}", bounds, str(i.n), _difference(s.over_base), _difference(s.over_sft)]
+        )
+    return _aligned(rows)
+
+
+def _by_subset(metric: str, scores: Sequence[Score], names: Sequence[str]) -> str:
+    rows = [[f"{metric} on", "n", *names]]
+    for subset in dict.fromkeys(s.subset for s in scores):
+        found = {s.adapter: s.interval for s in scores if s.subset == subset}
+        cells = [f"{i.value:.1%} ({i.low:.0%} to {i.high:.0%})" for i in (found[name] for name in names)]
+        rows.append([subset, str(found[names[0]].n), *cells])
+    return _aligned(rows)
 
 
 def _difference(interval: Interval | None) -> str:

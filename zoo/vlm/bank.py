@@ -24,10 +24,12 @@ from zoo.manifest import CONFIG_NAME, WEIGHTS_NAME, AdapterManifest
 from zoo.vlm.model import VisionLanguageModel
 
 PEFT_PREFIX = "base_model.model."
-_REFUSED_FEATURES = (
-    "use_dora", "modules_to_save", "layers_to_transform", "rank_pattern", "alpha_pattern",
-    "trainable_token_indices", "target_parameters", "lora_bias",
-)  # fmt: skip
+_PLAIN_LORA = frozenset({
+    "alpha_pattern", "auto_mapping", "base_model_name_or_path", "bias", "inference_mode", "init_lora_weights",
+    "lora_alpha", "lora_dropout", "megatron_core", "peft_type", "peft_version", "r", "revision",
+    "target_modules", "task_type", "use_rslora", "rank_pattern", "qalora_group_size",
+})  # fmt: skip
+"""Keys of `adapter_config.json` that may hold a value; any other that is set changes what the weights mean."""
 
 
 class _BankedLinear(nn.Module):
@@ -186,12 +188,18 @@ def _check_config(folder: Path, manifest: AdapterManifest) -> None:
     """`adapter_config.json` must say what the manifest says, and nothing that the bank cannot hold."""
     path = folder / CONFIG_NAME
     try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+        config: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise BadAdapter(f"{path}: cannot be read ({error})") from error
-    for feature in _REFUSED_FEATURES:
-        if config.get(feature):
-            raise BadAdapter(f"{path}: {feature} is set, which the adapter bank cannot represent")
+    if not isinstance(config, dict):
+        raise BadAdapter(f"{path}: not a JSON object")
+    for key, value in config.items():
+        if value and (key not in _PLAIN_LORA or key.endswith("_pattern")):
+            raise BadAdapter(f"{path}: {key} is set, which the adapter bank cannot represent")
+    if config.get("init_lora_weights") not in (True, False, None):
+        raise BadAdapter(
+            f"{path}: init_lora_weights is {config['init_lora_weights']!r}, so the base was changed"
+        )
     if config.get("peft_type") != "LORA" or config.get("bias", "none") != "none":
         raise BadAdapter(f"{path}: only plain LoRA without bias can be served")
     lora = manifest.lora

@@ -24,6 +24,16 @@ def test_a_difference_that_is_noise_holds_zero_and_a_plain_one_does_not() -> Non
     assert not bootstrap_mean([1.0, 0.0, 1.0, 1.0] * 50).holds_zero
 
 
+def test_questions_about_one_image_count_as_one_draw() -> None:
+    """50 images of 8 like answers each: the interval is that of 50 coin flips, 0.5 +- 0.139, not of 400."""
+    values = [float(image % 2) for image in range(50) for _ in range(8)]
+    images = [image for image in range(50) for _ in range(8)]
+    interval = bootstrap_mean(values, images)
+    assert interval.low == pytest.approx(0.361, abs=0.03)
+    assert interval.high == pytest.approx(0.639, abs=0.03)
+    assert interval.n == 400
+
+
 def test_no_values_are_an_error() -> None:
     with pytest.raises(ValueError, match="no values"):
         bootstrap_mean([])

@@ -24,6 +24,7 @@ def prediction(
         question_id=f"q/{number}",
         dataset="phantom",
         split="test",
+        images=(f"scan-{number}.png",),
         prompt="?",
         truth=truth,
         answer_type=kind,
@@ -32,6 +33,7 @@ def prediction(
         error_types=("SLC",),
         base="phantom@0",
         adapter=adapter,
+        variant=adapter,
         digest="",
         answer=answer,
         tokens=3,
@@ -49,6 +51,7 @@ def prediction(
         ("CT or MRI", "MRI", ("CT", "MRI"), 0.0),
         ("right upper lobe", "right upper lobe", ("upper lobe", "right upper lobe"), 1.0),
         ("", "left", ("left", "right"), 0.0),
+        ("There is no nodule but a mass", "No finding", ("No finding", "Mass"), 0.0),
     ],
 )
 def test_closed_answers(answer: str, truth: str, options: tuple[str, ...], right: float) -> None:
@@ -113,6 +116,20 @@ def test_a_difference_whose_interval_holds_zero_is_printed_as_none() -> None:
     }
     assert "+30.0%" in lines["sft"]
     assert "no difference" in lines["mdpo"]
+
+
+def test_the_sft_adapter_is_found_by_its_variant_and_its_absence_is_said() -> None:
+    answers = [replace(p, adapter=f"me/{p.adapter}") if p.adapter != "base" else p for p in three_adapters()]
+    mdpo = next(s for s in score_predictions(answers) if s.adapter == "me/mdpo" and s.subset == "all")
+    assert mdpo.sft_value == 0.7
+    alone = score_predictions([p for p in answers if p.variant != "sft"])
+    assert "No SFT adapter is among them" in score_table(alone)
+    assert "No SFT adapter" not in score_table(score_predictions(answers))
+    with pytest.raises(BadInput, match="no adapter is named 'sfd'"):
+        score_predictions(answers, sft="sfd")
+    twice = [*answers, *(replace(p, adapter="me/sft2") for p in answers if p.variant == "sft")]
+    with pytest.raises(BadInput, match="several SFT adapters"):
+        score_predictions(twice)
 
 
 def test_subsets_are_counted_each() -> None:

@@ -171,6 +171,10 @@ def test_an_adapter_of_another_base_or_revision_is_refused(
         ("use_dora", True, "use_dora is set"),
         ("modules_to_save", ["lm_head"], "modules_to_save is set"),
         ("lora_alpha", 99, "lora_alpha"),
+        ("alora_invocation_tokens", [1, 2], "alora_invocation_tokens is set"),
+        ("a_feature_of_tomorrow", 1, "a_feature_of_tomorrow is set"),
+        ("rank_pattern", {"q_proj": 8}, "rank_pattern is set"),
+        ("init_lora_weights", "pissa", "the base was changed"),
         ("peft_type", "IA3", "only plain LoRA"),
         ("bias", "all", "only plain LoRA"),
     ],
@@ -181,6 +185,12 @@ def test_a_configuration_that_the_bank_cannot_hold_is_refused_by_name(
     path = folder / "adapter_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
     with pytest.raises(BadAdapter, match=words):
+        AdapterBank(vlm, slots=2, max_rank=8).load(1, folder, read_manifest(folder))
+
+
+def test_a_configuration_that_is_no_object_is_refused(folder: Path, vlm: VisionLanguageModel) -> None:
+    (folder / "adapter_config.json").write_text("[]")
+    with pytest.raises(BadAdapter, match="not a JSON object"):
         AdapterBank(vlm, slots=2, max_rank=8).load(1, folder, read_manifest(folder))
 
 

@@ -29,9 +29,9 @@ def closed_correct(prediction: Prediction) -> float:
     """
     truth = words(prediction.truth)
     answer = words(prediction.answer)
-    if truth and truth[0] in ("yes", "no"):
+    if truth in (["yes"], ["no"]):
         said = next((word for word in answer if word in ("yes", "no")), None)
-        return float(said == truth[0])
+        return float([said] == truth)
     named = [o for o in prediction.options if _holds(answer, words(o))]
     longest = [o for o in named if not any(o != p and _holds(words(p), words(o)) for p in named)]
     if prediction.options:
@@ -46,9 +46,10 @@ def open_recall(prediction: Prediction) -> float:
 
 
 def report_correct(prediction: Prediction) -> float:
-    """Reports: the answer states the same clinical facts as the truth, none missing, none extra.
+    """Reports: the answer names the same clinical terms as the truth, none missing, none extra.
 
-    Facts are the lexicon's terms, so a report whose truth holds none counts as wrong.
+    The terms are the lexicon's, as a set: enough for a report of at most one finding. It does not see which
+    term goes with which, nor what a negation covers; a report whose truth holds no term counts as wrong.
     """
     truth = facts(prediction.truth)
     return float(bool(truth) and facts(prediction.answer) == truth)
