@@ -29,7 +29,7 @@ _PLAIN_LORA = frozenset({
     "lora_alpha", "lora_dropout", "megatron_core", "peft_type", "peft_version", "r", "revision",
     "target_modules", "task_type", "use_rslora", "rank_pattern", "qalora_group_size",
 })  # fmt: skip
-"""Keys of `adapter_config.json` that may hold a value; any other that is set changes what the weights mean."""
+"""Keys of `adapter_config.json` that may hold a value; any other one changes what the weights mean."""
 
 
 class _BankedLinear(nn.Module):
