@@ -1,4 +1,4 @@
-"""`medzoo demo`: the main job as a newcomer runs it, once from nothing and once more with a picture of one's own."""
+"""`medzoo demo` as a newcomer runs it: once from nothing, once more with a picture of one's own."""
 
 import os
 import subprocess
