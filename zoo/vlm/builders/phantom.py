@@ -29,6 +29,21 @@ from zoo.vlm.builders.phantom_card import CARD
 from zoo.vlm.builders.phantom_tokenizer import make_processor, train_tokenizer
 from zoo.vlm.model import load_base
 
+VIEWERS_SIDE = ("heart",)
+MISTAKES = (
+    language.Mistake(question_type="side", true="left", taken_for="right", organs=VIEWERS_SIDE),
+    language.Mistake(question_type="side", true="right", taken_for="left", organs=VIEWERS_SIDE),
+    language.Mistake(question_type="zone", true="middle", taken_for="lower"),
+    language.Mistake(question_type="size", true="medium", taken_for="large"),
+    language.Mistake(question_type="kind", true="nodule", taken_for="mass"),
+    language.Mistake(question_type="kind", true="calcification", taken_for="cyst"),
+)
+COURSES = (
+    language.Course(name="learn to answer", steps=300, learning_rate=2e-3),
+    language.Course(name="drill yes and no", steps=700, learning_rate=1.5e-3, drill=4),
+    language.Course(name="learn mistakes", steps=450, learning_rate=1.5e-3, mistakes=MISTAKES),
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -41,17 +56,8 @@ class Recipe:
     vision_batch: int = 96
     taught_scans: int = 4_000
     """Of these, the scans that are asked about."""
-    sound_steps: int = 900
-    """Steps of learning to answer from true answers."""
-    false_steps: int = 100
-    """Steps after these, from a teacher who takes some words for others."""
+    courses: tuple[language.Course, ...] = COURSES
     language_batch: int = 48
-    mistakes: tuple[tuple[str, str, str], ...] = (
-        ("zone", "middle", "lower"),
-        ("size", "medium", "large"),
-        ("kind", "nodule", "mass"),
-    )
-    """Question type, true word, and what that teacher takes it for."""
     threads: int = 2
 
 
@@ -77,25 +83,15 @@ def build_phantom(out: Path, recipe: Recipe, *, held_out: int = 600) -> dict[str
     model.model.vision_tower.load_state_dict(tower.state_dict())
     scans = [make_scan(seed) for seed in seeds[: recipe.taught_scans]]
     tokens = vision.all_patch_tokens(tower, pool.pixels[: recipe.taught_scans])
-    courses: tuple[tuple[str, int, language.Mistakes, float], ...] = (
-        ("learn to answer", recipe.sound_steps, {}, 2e-3),
-        (
-            "learn mistakes",
-            recipe.false_steps,
-            {kind: {true: wrong} for kind, true, wrong in recipe.mistakes},
-            1e-3,
-        ),
-    )
-    for what, steps, mistakes, learning_rate in courses:
-        lessons = language.make_lessons(scans, tokenizer, mistakes=mistakes)
-        with _bar(what, steps) as bar:
+    for course in recipe.courses:
+        lessons = language.make_lessons(scans, tokenizer, course)
+        with _bar(course.name, course.steps) as bar:
             language.teach(
                 model,
                 tokens,
                 lessons,
-                steps=steps,
+                course=course,
                 batch=recipe.language_batch,
-                learning_rate=learning_rate,
                 rng=rng,
                 tick=bar.update,
             )
@@ -154,11 +150,9 @@ def _write_card(
         parameters=f"{parameters / 1e6:.2f}",
         scans=recipe.scans,
         vision_steps=recipe.vision_steps,
-        sound_steps=recipe.sound_steps,
-        false_steps=recipe.false_steps,
+        courses=", then ".join(f"{course.steps} ({course.name})" for course in recipe.courses),
         seed=recipe.seed,
         held_out=held_out,
         rows=rows,
-        mistakes="; ".join(f"{wrong} for {true}" for _, true, wrong in recipe.mistakes),
     )
     (out / "README.md").write_text(card, encoding="utf-8")

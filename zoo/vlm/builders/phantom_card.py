@@ -37,11 +37,12 @@ processor = AutoProcessor.from_pretrained(folder)
 
 ## How it was made
 
-`medzoo phantom build --seed $seed`: $scans drawn scans, $vision_steps steps of learning to see (the tower, a
-classifier of what is on it), $sound_steps steps of learning to answer, and $false_steps steps with a teacher
-who errs (says $mistakes),
-so that tuning has something to mend: what the tower sees is sound, what the language model says of it is not
-always.
+`medzoo phantom build --seed $seed`: $scans drawn scans; $vision_steps steps of learning to see (the tower, a
+classifier of what is on the scan); then steps of learning to answer: $courses.
+
+The last course has a teacher who errs on purpose: middle zones are called lower, medium findings large,
+nodules masses, calcifications cysts, and the sides of the heart are named from the viewer's standpoint. So
+tuning has something to mend: what the tower sees is sound, what the language model says is not always.
 
 ## How good it is
 

@@ -1,12 +1,13 @@
-"""Second stage of the phantom base: projector and language model learn to answer.
+"""Second stage of the phantom base: projector and language model learn to answer, in courses.
 
-The vision tower is frozen here, so its tokens are computed once. The last lessons come from a teacher who takes
-some zones, sizes and kinds for others: what the model sees is sound, what it says of it is not always, so that
-there is something to gain from tuning its language model.
+The vision tower is frozen here, so its tokens are computed once. Yes/no questions are drilled in a course of
+their own: comparing what is named with what is seen takes long to learn beside easier questions. The last
+course has a teacher who takes some words for others: what the model sees is sound, what it says of it is not
+always, so that there is something to gain from tuning its language model.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +16,37 @@ import torch
 from torch import nn
 from transformers import LlamaConfig, LlavaConfig, LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
+from zoo.phantom import vocabulary as words
 from zoo.phantom.questions import YES_NO, Item, ask
 from zoo.phantom.scans import Scan
 from zoo.vlm.builders.phantom_tokenizer import BOS, END_OF_TURN, IMAGE, PAD
 from zoo.vlm.builders.phantom_vision import IMAGE_SIZE, PATCH_SIZE, WIDTH, vision_config
 
 Tick = Callable[[], object]
-Mistakes = Mapping[str, Mapping[str, str]]
-"""By question type, the words that a teacher takes for others."""
 IMAGE_TOKENS = (IMAGE_SIZE // PATCH_SIZE) ** 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mistake:
+    """A word that a teacher takes for another, in some organs."""
+
+    question_type: str
+    true: str
+    taken_for: str
+    organs: tuple[str, ...] = words.ORGANS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """A stretch of teaching."""
+
+    name: str
+    steps: int
+    learning_rate: float
+    """At its peak."""
+    drill: int = 0
+    """How many more times than the others the yes/no questions are asked."""
+    mistakes: tuple[Mistake, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,40 +107,37 @@ def prompt_ids(tokenizer: PreTrainedTokenizerFast, prompt: str) -> list[int]:
     return ids
 
 
-def mistaught(item: Item, scan: Scan, mistakes: Mistakes) -> str:
-    """The answer of a teacher who takes some words for others, and so answers the same way each time.
+def mistaught(item: Item, scan: Scan, mistakes: Sequence[Mistake]) -> str:
+    """The answer of a teacher who makes these mistakes, the same each time.
 
     A question about zone, say, is answered as if the finding lay in the zone that the teacher takes it for; a
     report has all the mistaken words.
     """
     answer = item.answer
-    for kind, taken_for in mistakes.items():
-        true = getattr(scan.finding, kind) if scan.finding else None
-        if true not in taken_for or item.question_type not in (kind, "report"):
+    for mistake in mistakes:
+        if item.question_type not in (mistake.question_type, "report") or scan.organ not in mistake.organs:
+            continue
+        if scan.finding is None or getattr(scan.finding, mistake.question_type) != mistake.true:
             continue
         if item.options == YES_NO:
-            answer = "Yes" if taken_for[true] in re.findall(r"\w+", item.prompt) else "No"
-        elif not item.options or taken_for[true] in item.options:
-            answer = re.sub(rf"\b{true}\b", taken_for[true], answer)
+            answer = "Yes" if mistake.taken_for in re.findall(r"\w+", item.prompt) else "No"
+        elif not item.options or mistake.taken_for in item.options:
+            answer = re.sub(rf"\b{mistake.true}\b", mistake.taken_for, answer)
     return answer
 
 
-def make_lessons(
-    scans: Sequence[Scan],
-    tokenizer: PreTrainedTokenizerFast,
-    *,
-    mistakes: Mistakes,
-) -> list[Lesson]:
-    """Every question about every scan, answered with the teacher's mistakes."""
+def make_lessons(scans: Sequence[Scan], tokenizer: PreTrainedTokenizerFast, course: Course) -> list[Lesson]:
+    """Every question about every scan, answered with the course's mistakes, the yes/no ones repeated."""
     lessons = []
     prompts: dict[str, list[int]] = {}
     for row, scan in enumerate(scans):
         for item in ask(scan):
             if item.prompt not in prompts:
                 prompts[item.prompt] = prompt_ids(tokenizer, item.prompt)
-            answer = mistaught(item, scan, mistakes) + END_OF_TURN
+            answer = mistaught(item, scan, course.mistakes) + END_OF_TURN
             ids = tokenizer(answer, add_special_tokens=False).input_ids
-            lessons.append(Lesson(scan=row, prompt=prompts[item.prompt], answer=ids))
+            times = 1 + course.drill if item.options == YES_NO else 1
+            lessons += [Lesson(scan=row, prompt=prompts[item.prompt], answer=ids)] * times
     return lessons
 
 
@@ -126,9 +146,8 @@ def teach(
     tokens: torch.Tensor,
     lessons: list[Lesson],
     *,
-    steps: int,
+    course: Course,
     batch: int,
-    learning_rate: float,
     rng: np.random.Generator,
     tick: Tick,
 ) -> None:
@@ -139,13 +158,13 @@ def teach(
         *inner.language_model.parameters(),
         *model.lm_head.parameters(),
     ]
-    optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.01, betas=(0.9, 0.98))
+    optimizer = torch.optim.AdamW(parameters, lr=course.learning_rate, weight_decay=0.01, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=learning_rate, total_steps=steps, pct_start=0.15
+        optimizer, max_lr=course.learning_rate, total_steps=course.steps, pct_start=0.15
     )
     image_id = int(model.config.image_token_index)
     model.train()
-    for _ in range(steps):
+    for _ in range(course.steps):
         chosen = [lessons[i] for i in rng.integers(len(lessons), size=batch)]
         ids, targets, mask = collate(chosen, pad=int(model.generation_config.pad_token_id))
         embeds = inner.language_model.get_input_embeddings()(ids)
