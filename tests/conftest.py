@@ -161,7 +161,7 @@ def tune(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
             questions = load_questions("phantom", "train", limit=48)
             build_pairs(variant, questions, folder / "pairs", base=base.pinned, seed=0, answer=answer)
             data = read_pair_set(folder / "pairs", variant, base=base.pinned)
-            numbers = replace(variant.numbers, learning_rate=3e-3, epochs=2, batch_size=8)
+            numbers = replace(variant.numbers, learning_rate=1e-2, epochs=4, batch_size=8)
             run = Run(objective=variant.objective, numbers=numbers, lora=LoraSpec(r=4, alpha=8), seed=0)
             vlm = load_base(base)
             trained = train(vlm, data, run, folder / "adapter")

@@ -82,7 +82,7 @@ def test_three_adapters_trained_published_and_served_give_their_own_answers_equa
             chain.verb("pairs", name, "--limit", "96", "--out", str(tmp_path / "pairs" / name))
             chain.verb(
                 *("train", name, "--pairs", str(tmp_path / "pairs" / name), "--out", str(tmp_path / name)),
-                *("--epochs", "2", "--learning-rate", "3e-3"),
+                *("--epochs", "4", "--learning-rate", "1e-2"),
             )
         folders = [str(tmp_path / name) for name in VARIANTS]
         said = chain.verb("evaluate", *folders, "--limit", "40", "--out", str(tmp_path / "ev"), "--record")
