@@ -4,27 +4,47 @@
     chosen image      CHOSEN              REJECTED_RESPONSE
     rejected image    REJECTED_IMAGE      REJECTED_BOTH
 
-Which branches to run and whether a reference is needed is derived from the terms. A term knows its
-pure loss function in `training.losses`; it does not know how log-probs are made.
+Which branches to run, and whether a reference, spans, weights or the whole vocabulary is needed, is derived
+from the terms. A term knows its pure loss function in `training.losses`; it does not know how log-probs
+are made.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Literal
 
 import torch
 
-from training.losses import anchor_loss, nll_loss, preference_loss
+from training.losses import (
+    anchor_loss,
+    forward_kl,
+    nll_loss,
+    policy_gradient_loss,
+    preference_loss,
+    reverse_kl,
+    sum_by_pair,
+)
+from zoo.errors import BadDeclaration
+
+Where = Literal["all", "spans"]
+"""Tokens of a response that count: every one, or those of its spans (never the end of turn)."""
+Missing = Literal["refuse", "chosen", "skip"]
+"""What a pair without a rejected half means to a term: an error; that half equals the chosen one; the
+term is 0 for that pair."""
+Weighting = Literal["raw", "rescaled", "paper_literal"]
+"""How the weights of a pair set are normalised, see `training.weights`."""
 
 
 class Branch(StrEnum):
-    """One cell of the preference grid."""
+    """One cell of the preference grid, or the question itself under the chosen image."""
 
     CHOSEN = "chosen"
     REJECTED_RESPONSE = "rejected_response"
     REJECTED_IMAGE = "rejected_image"
     REJECTED_BOTH = "rejected_both"
+    QUESTION = "question"
+    """Not a cell: the tokens of the question, for a model that is to learn to ask."""
 
     @property
     def on_rejected_image(self) -> bool:
@@ -36,6 +56,26 @@ class Branch(StrEnum):
         """Whether the branch scores the rejected response."""
         return self in (Branch.REJECTED_RESPONSE, Branch.REJECTED_BOTH)
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The rejected halves of a pair that the branch reads."""
+        image = ("rejected_images",) if self.on_rejected_image else ()
+        return (*image, "rejected") if self.of_rejected_response else image
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Log-probs over the whole vocabulary at some tokens of a branch, of all pairs end to end."""
+
+    policy: torch.Tensor
+    """(positions, vocabulary)"""
+    reference: torch.Tensor
+    """(positions, vocabulary), without gradient."""
+    pair: torch.Tensor
+    """Number of each position's pair in the batch, (positions,)."""
+    column: torch.Tensor
+    """Which token of the response each position is, (positions,)."""
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -45,88 +85,265 @@ class Scores:
     """The policy's, `(pairs, tokens)`, 0 at padding."""
     mask: torch.Tensor
     """True at response tokens, `(pairs, tokens)`."""
-    reference_sum: torch.Tensor | None = None
-    """Sum of the reference's log-probs, `(pairs,)`."""
+    reference: torch.Tensor | None = None
+    """The reference's log-probs, `(pairs, tokens)`, 0 at padding."""
+    spans: torch.Tensor | None = None
+    """True at tokens of the response's spans, `(pairs, tokens)`."""
+    rewards: torch.Tensor | None = None
+    """Reward of each token, `(pairs, tokens)`."""
+    distribution: Distribution | None = None
+    present: torch.Tensor | None = None
+    """False for pairs that lack this branch, `(pairs,)`; None where none does."""
 
-    @property
-    def log_ratio(self) -> torch.Tensor:
-        """r(y|m) = s_policy - s_reference, `(pairs,)`."""
-        if self.reference_sum is None:
+    def where(self, where: Where) -> torch.Tensor:
+        """True at the tokens that count, `(pairs, tokens)`."""
+        if where == "all":
+            return self.mask
+        if self.spans is None:
+            raise ValueError("this objective needs spans and none were given")
+        return self.spans
+
+    def log_ratio(self, where: Where = "all") -> torch.Tensor:
+        """r(y|m) = s_policy - s_reference over the tokens that count, `(pairs,)`."""
+        if self.reference is None:
             raise ValueError("this objective needs reference log-probs and none were given")
-        return (self.logps * self.mask).sum(dim=1) - self.reference_sum
+        return ((self.logps - self.reference) * self.where(where)).sum(dim=1)
+
+    def whole_vocabulary(self) -> Distribution:
+        """The distribution, which must be there."""
+        if self.distribution is None:
+            raise ValueError("this objective needs the whole vocabulary and it was not given")
+        return self.distribution
 
 
-class Term(Protocol):
-    """One summand of an objective."""
+@dataclass(frozen=True)
+class Batch:
+    """All that an objective may read of a batch of pairs."""
+
+    branches: Mapping[Branch, Scores]
+    weights: torch.Tensor | None = None
+    """Each pair's weight, normalised, `(pairs,)`."""
+    argmaxes: Mapping[Branch, torch.Tensor] | None = None
+    """The policy's likeliest token at each response position of a branch, `(pairs, tokens)`."""
+
+
+class Term:
+    """One summand of an objective; a frozen dataclass."""
 
     @property
     def branches(self) -> tuple[Branch, ...]:
-        """The branches it reads."""
+        """The branches whose log-probs it reads."""
+        raise NotImplementedError
 
     @property
     def needs_reference(self) -> bool:
         """Whether it reads log ratios."""
+        return True
 
-    def loss(self, scores: Mapping[Branch, Scores]) -> torch.Tensor:
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What it reads of a pair beside its texts and images: spans, weight, rewards."""
+        return ()
+
+    @property
+    def missing_half(self) -> Missing:
+        """What a missing rejected half means to it."""
+        return "refuse"
+
+    @property
+    def distributions(self) -> Mapping[Branch, Where]:
+        """The branches of which it reads the whole vocabulary, and at which tokens."""
+        return {}
+
+    @property
+    def argmaxes(self) -> tuple[Branch, ...]:
+        """The branches of which it reads the likeliest tokens."""
+        return ()
+
+    def loss(self, batch: Batch) -> torch.Tensor:
         """Its value a pair, `(pairs,)`."""
+        raise NotImplementedError
 
 
 Objective = Sequence[Term]
 
 
 @dataclass(frozen=True)
-class Imitate:
+class Imitate(Term):
     """Negative log-likelihood of a branch's response, a mean over its tokens."""
 
     branch: Branch
     weight: float = 1.0
-    needs_reference = False
 
     @property
     def branches(self) -> tuple[Branch, ...]:
         return (self.branch,)
 
-    def loss(self, scores: Mapping[Branch, Scores]) -> torch.Tensor:
-        return self.weight * nll_loss(scores[self.branch].logps, scores[self.branch].mask)
+    @property
+    def needs_reference(self) -> bool:
+        return False
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        scores = batch.branches[self.branch]
+        return self.weight * nll_loss(scores.logps, scores.mask)
 
 
 @dataclass(frozen=True)
-class Prefer:
-    """Prefer one branch over another: DPO over a response, CoPO over an image."""
+class Prefer(Term):
+    """Prefer one branch over another: DPO over a response, CoPO over an image, MMedPO over both; over
+    whole responses or over their spans alone."""
 
     preferred: Branch
     over: Branch
     beta: float = 0.1
-    needs_reference = True
+    where: Where = "all"
+    weight: float = 1.0
+    missing: Missing = "refuse"
+    weights: Weighting | None = None
 
     @property
     def branches(self) -> tuple[Branch, ...]:
         return (self.preferred, self.over)
 
-    def loss(self, scores: Mapping[Branch, Scores]) -> torch.Tensor:
-        return preference_loss(scores[self.preferred].log_ratio, scores[self.over].log_ratio, beta=self.beta)
+    @property
+    def needs(self) -> tuple[str, ...]:
+        spans = ("spans",) if self.where == "spans" else ()
+        return (*spans, "weight") if self.weights else spans
+
+    @property
+    def missing_half(self) -> Missing:
+        return self.missing
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        preferred, over = batch.branches[self.preferred], batch.branches[self.over]
+        loss = preference_loss(preferred.log_ratio(self.where), over.log_ratio(self.where), beta=self.beta)
+        for present in (preferred.present, over.present):
+            if present is not None:
+                loss = torch.where(present, loss, torch.zeros_like(loss))
+        if self.weights:
+            if batch.weights is None:
+                raise ValueError("this objective needs the pairs' weights and none were given")
+            loss = batch.weights * loss
+        return self.weight * loss
 
 
 @dataclass(frozen=True)
-class Anchor:
+class Anchor(Term):
     """Keep a branch at least as likely as the reference has it (AncPO)."""
 
     branch: Branch
     beta: float = 0.1
     delta: float = 0.0
-    needs_reference = True
 
     @property
     def branches(self) -> tuple[Branch, ...]:
         return (self.branch,)
 
-    def loss(self, scores: Mapping[Branch, Scores]) -> torch.Tensor:
-        return anchor_loss(scores[self.branch].log_ratio, beta=self.beta, delta=self.delta)
+    def loss(self, batch: Batch) -> torch.Tensor:
+        return anchor_loss(batch.branches[self.branch].log_ratio(), beta=self.beta, delta=self.delta)
+
+
+@dataclass(frozen=True)
+class TokenKL(Term):
+    """Stay near the reference's distribution over the whole vocabulary: a sum over the tokens that count of
+    `forward` KL(reference || policy) + `reverse` KL(policy || reference)."""
+
+    branch: Branch
+    where: Where = "all"
+    forward: float = 1.0
+    reverse: float = 0.0
+    weight: float = 0.01
+
+    @property
+    def branches(self) -> tuple[Branch, ...]:
+        return (self.branch,)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return ("spans",) if self.where == "spans" else ()
+
+    @property
+    def distributions(self) -> Mapping[Branch, Where]:
+        return {self.branch: self.where}
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        scores = batch.branches[self.branch]
+        found = scores.whole_vocabulary()
+        kl = self.forward * forward_kl(found.policy, found.reference)
+        kl = kl + self.reverse * reverse_kl(found.policy, found.reference)
+        kl = kl * scores.where(self.where)[found.pair, found.column]
+        return self.weight * sum_by_pair(kl, found.pair, len(scores.logps))
+
+
+@dataclass(frozen=True)
+class PreferOverArgmax(Term):
+    """Prefer a branch over a response that the policy makes anew at each step: the likeliest tokens z_t under
+    the rejected image, teacher-forced on the chosen response; their log-probs are those under the chosen
+    image, of policy and reference alike (POVID stage 2, Zhou et al. 2024, arXiv 2402.11411)."""
+
+    preferred: Branch
+    noised: Branch
+    beta: float = 0.1
+    weight: float = 1.0
+
+    @property
+    def branches(self) -> tuple[Branch, ...]:
+        return (self.preferred,)
+
+    @property
+    def distributions(self) -> Mapping[Branch, Where]:
+        return {self.preferred: "all"}
+
+    @property
+    def argmaxes(self) -> tuple[Branch, ...]:
+        return (self.noised,)
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        if batch.argmaxes is None:
+            raise ValueError("this objective needs the likeliest tokens and they were not given")
+        scores = batch.branches[self.preferred]
+        found = scores.whole_vocabulary()
+        tokens = batch.argmaxes[self.noised][found.pair, found.column][:, None]
+        ratio = found.policy.gather(1, tokens)[:, 0] - found.reference.gather(1, tokens)[:, 0]
+        own = sum_by_pair(ratio, found.pair, len(scores.logps))
+        return self.weight * preference_loss(scores.log_ratio(), own, beta=self.beta)
+
+
+@dataclass(frozen=True)
+class Reinforce(Term):
+    """Policy gradient on a sampled answer with a reward a token."""
+
+    branch: Branch
+    weight: float = 1.0
+
+    @property
+    def branches(self) -> tuple[Branch, ...]:
+        return (self.branch,)
+
+    @property
+    def needs_reference(self) -> bool:
+        return False
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return ("rewards",)
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        scores = batch.branches[self.branch]
+        if scores.rewards is None:
+            raise ValueError("this objective needs rewards and none were given")
+        return self.weight * policy_gradient_loss(scores.logps, scores.rewards, scores.mask)
 
 
 def branches_of(objective: Objective) -> tuple[Branch, ...]:
-    """The branches that an objective reads, in grid order."""
+    """The branches whose log-probs an objective reads, in grid order."""
     read = {branch for term in objective for branch in term.branches}
+    return tuple(branch for branch in Branch if branch in read)
+
+
+def argmaxes_of(objective: Objective) -> tuple[Branch, ...]:
+    """The branches of which an objective reads the likeliest tokens, in grid order."""
+    read = {branch for term in objective for branch in term.argmaxes}
     return tuple(branch for branch in Branch if branch in read)
 
 
@@ -135,9 +352,53 @@ def needs_reference(objective: Objective) -> bool:
     return any(term.needs_reference for term in objective)
 
 
-def loss_of(objective: Objective, scores: Mapping[Branch, Scores]) -> torch.Tensor:
+def needs(objective: Objective) -> tuple[str, ...]:
+    """What an objective reads of a pair beside its texts and images, sorted."""
+    return tuple(sorted({need for term in objective for need in term.needs}))
+
+
+def distributions_of(objective: Objective) -> dict[Branch, Where]:
+    """The branches of which the whole vocabulary is read, and at which tokens."""
+    found: dict[Branch, Where] = {}
+    for term in objective:
+        for branch, where in term.distributions.items():
+            found[branch] = "all" if "all" in (where, found.get(branch)) else "spans"
+    return found
+
+
+def missing_halves(objective: Objective) -> dict[Branch, Missing]:
+    """What a missing rejected half means on each branch that is read.
+
+    Raises:
+        BadDeclaration: two terms disagree about a branch.
+    """
+    found: dict[Branch, Missing] = {}
+    for term in objective:
+        for branch in (*term.branches, *term.argmaxes):
+            if branch.parts and found.setdefault(branch, term.missing_half) != term.missing_half:
+                raise BadDeclaration(
+                    f"two terms disagree what a pair without {' and '.join(branch.parts)} means: "
+                    f"{found[branch]!r} and {term.missing_half!r}"
+                )
+            found.setdefault(branch, "refuse")
+    return found
+
+
+def weighting_of(objective: Objective) -> Weighting | None:
+    """How the pairs' weights are normalised; None where no term reads them.
+
+    Raises:
+        BadDeclaration: two terms disagree.
+    """
+    found = {term.weights for term in objective if isinstance(term, Prefer) and term.weights}
+    if len(found) > 1:
+        raise BadDeclaration(f"two terms disagree how weights are normalised: {', '.join(sorted(found))}")
+    return found.pop() if found else None
+
+
+def loss_of(objective: Objective, batch: Batch) -> torch.Tensor:
     """The objective's value a pair, `(pairs,)`: the plain sum of its terms."""
-    return torch.stack([term.loss(scores) for term in objective]).sum(dim=0)
+    return torch.stack([term.loss(batch) for term in objective]).sum(dim=0)
 
 
 def as_data(objective: Objective) -> list[dict[str, Any]]:

@@ -1,8 +1,10 @@
-"""What a variant is: an objective, the pairs that feed it, and its paper's numbers, as frozen data."""
+"""What a variant is: an objective, the steps that make its pairs, and its paper's numbers, as frozen data."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from training.objective import Branch, Objective, branches_of
+from training.objective import Objective, branches_of, missing_halves, needs
+from training.pairs.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +18,10 @@ class Numbers:
     schedule: str = "cosine"
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
+    rank: int = 16
+    """Rank of the LoRA; a base may cap it, and alpha with it."""
+    alpha: int = 32
+    use_rslora: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,24 +31,29 @@ class Variant:
     title: str
     paper: str
     objective: Objective
-    rejected_response: str | None = None
-    """Maker of the rejected response: a module of `training/pairs`, or None."""
-    rejected_image: str | None = None
-    """Maker of the rejected image: a module of `training/pairs`, or None."""
+    steps: tuple[Step, ...] = ()
+    """How a question becomes pairs; without steps, the truth is the chosen response and that is all."""
     numbers: Numbers = Numbers()
     departures: tuple[str, ...] = ()
+    """Where this differs from the paper, a sentence each."""
+    earlier: tuple["Variant", ...] = ()
+    """Stages trained before this one, each on top of the last."""
+    rounds: int = 1
+    """How often pairs are made and trained on, each round on top of the last."""
     name: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What was set away from the declaration, by field."""
 
     @property
-    def branches(self) -> tuple[Branch, ...]:
-        """The branches to score."""
-        return branches_of(self.objective)
+    def needs_policy(self) -> bool:
+        """Whether making its pairs asks the model that is tuned."""
+        return any(step.needs_policy for step in self.steps)
 
     @property
     def lacks(self) -> str:
-        """What the objective reads and no maker makes, as words; empty for a sound variant."""
-        if any(b.of_rejected_response for b in self.branches) and not self.rejected_response:
-            return "its objective reads a rejected response and rejected_response names no maker"
-        if any(b.on_rejected_image for b in self.branches) and not self.rejected_image:
-            return "its objective reads a rejected image and rejected_image names no maker"
-        return ""
+        """What the objective reads and no step makes, as words; empty for a sound variant."""
+        made = {part for step in self.steps for part in step.makes}
+        refused = [b for b in branches_of(self.objective) if missing_halves(self.objective)[b] == "refuse"]
+        read = {part for b in refused for part in b.parts} | set(needs(self.objective))
+        lacking = sorted(read - made)
+        return f"its objective reads {' and '.join(lacking)}, which no step makes" if lacking else ""

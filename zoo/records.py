@@ -19,6 +19,10 @@ BASE = "base"
 AnswerType = Literal["closed", "open", "report"]
 ErrorType = Literal["MM", "AM", "SLC", "LAS"]
 """Clinical error types: modality (MM), anatomy (AM), side and place (SLC), specificity (LAS)."""
+Span = tuple[int, int]
+"""Characters `start` to `end` (not included) of a text."""
+Reward = tuple[int, int, float]
+"""Characters `start` to `end` (not included) of a text, and the reward of each of their tokens."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,16 +40,14 @@ class Question:
     options: tuple[str, ...] = ()
     """The answers a closed question may take; empty for an open one."""
     error_types: tuple[ErrorType, ...] = ()
-    mask: str | None = None
-    """The finding's mask: a PNG of the image's size, nonzero inside; None where there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PreferencePair:
     """A prompt with a chosen and a rejected response, and what the variant needs beside them.
 
-    `rejected` or `rejected_images` is None where the variant needs no such half. A weight is None
-    where the objective has none; it is never silently taken as 1.
+    What a variant does not need is None. A weight is never silently taken as 1, spans never as the
+    whole text.
     """
 
     id: str
@@ -56,8 +58,14 @@ class PreferencePair:
     rejected: str | None = None
     rejected_images: tuple[str, ...] | None = None
     weight: float | None = None
+    """How much the pair counts, as its maker gave it, before any normalisation."""
+    chosen_spans: tuple[Span, ...] | None = None
+    """The parts of `chosen` that the objective reads alone, in order, not overlapping."""
+    rejected_spans: tuple[Span, ...] | None = None
+    rewards: tuple[Reward, ...] | None = None
+    """Rewards of parts of `chosen`, a sampled answer: characters `start` to `end` and their reward."""
     made_by: dict[str, Any] = field(default_factory=dict)
-    """How the pair was made: the maker's name, its seed, its swap or crop box."""
+    """How the pair was made: the writer, its seed, its swap or crop box."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +184,10 @@ def _cast(value: Any, hint: Any, where: str) -> Any:
     if origin is tuple:
         if not isinstance(value, list):
             raise BadRecord(f"{where} is {value!r}, not a list")
+        if Ellipsis not in args:
+            if len(value) != len(args):
+                raise BadRecord(f"{where} is {value!r}, not a list of {len(args)}")
+            return tuple(_cast(item, of, where) for item, of in zip(value, args, strict=True))
         return tuple(_cast(item, args[0], where) for item in value)
     if origin is dict:
         if not isinstance(value, Mapping):

@@ -16,7 +16,6 @@ QUESTION = Question(
     question_type="side",
     options=("left", "right"),
     error_types=("SLC",),
-    mask="masks/1.png",
 )
 PAIR = PreferencePair(
     id="p1",
@@ -67,7 +66,7 @@ def _line(**changes):
         (_line(images="1.png"), "key 'images' is '1.png', not a list"),
         (_line(images=[1]), "key 'images' is 1, not str"),
         (_line(prompt=None), "key 'prompt' is None, not str"),
-        (_line(mask=7), "key 'mask' is 7, not str"),
+        (_line(prompt=7), "key 'prompt' is 7, not str"),
         (_line(answer_type="yes/no"), "key 'answer_type' is 'yes/no', not one of 'closed', 'open', 'report'"),
         (_line(error_types=["XX"]), "key 'error_types' is 'XX', not one of"),
         ("[1]", "a record is a JSON object, this is list"),

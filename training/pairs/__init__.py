@@ -1,5 +1,5 @@
-"""Curation: questions -> preference pairs. A maker is one module here, named by the variants that use it.
+"""Curation: questions -> preference pairs. One step a module; a variant lists the steps of its recipe.
 
-A maker of rejected responses has `make(drafts, answer) -> list[Made | Dropped]`; a maker of rejected
-images has `make_image(image, seed) -> (image, how)`. `training.pairs.build` runs them over a set.
+`step` says what a step is and what it may use, `build` runs a recipe over a question set, `report` says what
+came of it.
 """

@@ -1,208 +1,227 @@
-"""Run a variant's makers over a question set into an inspectable folder.
+"""Run a recipe over a question set into an inspectable folder.
 
     pairs.jsonl         the pairs, one a line
     images/  rejected/  the images they name, PNG
     pairs.json          what was kept, what was dropped and why, and the set's fingerprint
 
-The folder appears whole or not at all; the same questions, variant, base and seed give the same bytes.
+The folder appears whole or not at all; the same questions, recipe, base and seed give the same bytes. A build
+that was killed goes on from its last whole batch, which `OUT.part` holds.
 """
 
 import hashlib
-import importlib
 import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 from tqdm import tqdm
 
-from training.pairs.draft import Answer, Draft, Dropped, Made, pair_seed
-from training.variant import Variant
-from zoo.datasets import QuestionSet
+from training.pairs.report import (
+    PairReport,
+    fingerprint,
+    halves_of,
+    longer_is_chosen,
+    makers_of,
+    words_of,
+    write_report,
+)
+from training.pairs.step import Draft, Dropped, Only, Step, Tools, pair_seed
 from zoo.errors import BadInput
-from zoo.records import PreferencePair, Question, to_line
+from zoo.records import PreferencePair, Question, read_jsonl, to_line, write_jsonl
 
 PAIRS_NAME = "pairs.jsonl"
-REPORT_NAME = "pairs.json"
 _BATCH = 64
+_IDENTITY_NAME = "identity.json"
+_SHARDS = "shards"
 
 
-@dataclass(frozen=True, kw_only=True)
-class PairReport:
-    """What a pair set is and how it came to be."""
-
-    variant: str
-    base: str
-    """`name@revision` of the base that answered, or that the pairs are meant for."""
-    dataset: str
-    split: str
-    license: str
-    seed: int
-    questions: int
-    kept: int
-    dropped: dict[str, int]
-    """Questions that gave no pair, by reason."""
-    longer_is_chosen: float
-    """Share of pairs whose chosen response is the longer, ties counted half: what length alone gives away."""
-    makers: list[str]
-    fingerprint: str
-    """sha256 over the pairs and the images."""
-
-
-def build_pairs(
-    variant: Variant,
-    questions: QuestionSet,
-    out: Path,
-    *,
-    base: str,
-    seed: int,
-    answer: Answer | None = None,
-) -> PairReport:
-    """Make the pair set of a variant.
+def build_pairs(name: str, steps: Sequence[Step], tools: Tools, out: Path, *, base: str) -> PairReport:
+    """Make the pair set of the variant `name` by its steps, for the base `name@revision`.
 
     Raises:
-        BadInput: `out` exists already, or no question gave a pair.
+        BadInput: `out` exists already, `OUT.part` is of another build, or no question gave a pair.
     """
     if out.exists():
         raise BadInput(f"{out} exists already", hint=f"choose another --out, or remove it: rm -r {out}")
+    questions = tools.questions.questions
     part = out.with_name(out.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    _open_part(part, _identity(name, steps, tools, base))
+    batches = [questions[start : start + _BATCH] for start in range(0, len(questions), _BATCH)]
+    with tqdm(total=len(questions), desc="pairs", unit="question") as bar:
+        for number, batch in enumerate(batches):
+            shard = part / _SHARDS / f"{number:06d}"
+            if not shard.with_suffix(".json").exists():
+                _write_shard(part, shard, _run(steps, batch, tools))
+            bar.update(len(batch))
+    shards = [part / _SHARDS / f"{number:06d}" for number in range(len(batches))]
+    pairs = [pair for shard in shards for pair in read_jsonl(shard.with_suffix(".jsonl"), PreferencePair)]
     dropped: Counter[str] = Counter()
-    pairs: list[PreferencePair] = []
-    for batch in _batches(questions.questions):
-        drafts, hows = _drafts(variant, batch, questions, seed)
-        for draft, how, made in zip(drafts, hows, _responses(variant, drafts, answer), strict=True):
-            if isinstance(made, Dropped):
-                dropped[made.reason] += 1
-                continue
-            pairs.append(_pair(part, draft, how, made))
+    for shard in shards:
+        dropped.update(json.loads(shard.with_suffix(".json").read_text(encoding="utf-8")))
     if not pairs:
-        raise BadInput(f"no question of {questions.name}/{questions.split} gave a pair: {dict(dropped)}")
-    (part / PAIRS_NAME).write_text("".join(map(to_line, pairs)), encoding="utf-8")
+        shutil.rmtree(part)
+        raise BadInput(
+            f"no question of {tools.questions.name}/{tools.questions.split} gave a pair: {dict(dropped)}"
+        )
+    write_jsonl(part / PAIRS_NAME, pairs)
+    shutil.rmtree(part / _SHARDS)
+    (part / _IDENTITY_NAME).unlink()
+    longer = longer_is_chosen(pairs)
     report = PairReport(
-        variant=variant.name,
+        variant=name,
         base=base,
-        dataset=questions.name,
-        split=questions.split,
-        license=questions.license,
-        seed=seed,
-        questions=len(questions.questions),
+        policy=tools.policy.name if tools.policy and any(s.needs_policy for s in steps) else "",
+        dataset=tools.questions.name,
+        split=tools.questions.split,
+        license=tools.questions.license,
+        publishable=tools.questions.publishable,
+        seed=tools.seed,
+        steps=steps_as_data(steps),
+        questions=len(questions),
         kept=len(pairs),
         dropped=dict(sorted(dropped.items())),
-        longer_is_chosen=_longer_is_chosen(pairs),
-        makers=sorted(
-            {str(p.made_by[k]) for p in pairs for k in ("writer", "rejected_image") if k in p.made_by}
-        ),
+        halves=halves_of(pairs),
+        words=words_of(pairs),
+        longer_is_chosen=longer,
+        length_only_accuracy=max(longer, round(1 - longer, 4)),
+        makers=makers_of(pairs),
         fingerprint=fingerprint(part),
     )
-    (part / REPORT_NAME).write_text(json.dumps(asdict(report), indent=2) + "\n", encoding="utf-8")
+    write_report(part, report)
     os.replace(part, out)
     return report
 
 
-def fingerprint(folder: Path) -> str:
-    """sha256 over a pair set's records and images, by relative path and content."""
-    digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != REPORT_NAME):
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
-    return digest.hexdigest()
+def steps_as_data(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    """The steps with their numbers as JSON-ready data."""
+    found = []
+    for step in steps:
+        half = {"half": step.half} if isinstance(step, Only) else {}
+        inner: Any = step.step if isinstance(step, Only) else step
+        found.append({"step": type(inner).__name__, **half, **asdict(inner)})
+    return found
 
 
-def _batches(questions: Sequence[Question]) -> Iterator[Sequence[Question]]:
-    with tqdm(total=len(questions), desc="pairs", unit="question") as bar:
-        for start in range(0, len(questions), _BATCH):
-            batch = questions[start : start + _BATCH]
-            yield batch
-            bar.update(len(batch))
+def _identity(name: str, steps: Sequence[Step], tools: Tools, base: str) -> dict[str, Any]:
+    """All that decides a pair set, JSON-ready."""
+    asked = hashlib.sha256("".join(map(to_line, tools.questions.questions)).encode()).hexdigest()
+    return {
+        "variant": name,
+        "base": base,
+        "steps": steps_as_data(steps),
+        "seed": tools.seed,
+        "questions": asked,
+        "policy": tools.policy.name if tools.policy else None,
+        "writer": tools.writer.name if tools.writer else None,
+        "debaters": [model.name for model in tools.debaters],
+    }
 
 
-def _drafts(
-    variant: Variant, batch: Sequence[Question], questions: QuestionSet, seed: int
-) -> tuple[list[Draft], list[dict[str, Any]]]:
-    """Open the images and make the rejected ones; beside each draft, how they were made."""
-    drafts, hows = [], []
-    for question in batch:
-        own = pair_seed(seed, question.id)
-        images = tuple(questions.open_image(name) for name in question.images)
-        rejected, how = None, {}
-        if variant.rejected_image:
-            maker = importlib.import_module(f"training.pairs.{variant.rejected_image}")
-            made = [maker.make_image(image, own + i) for i, image in enumerate(images)]
-            rejected = tuple(image for image, _ in made)
-            how = {"rejected_image": variant.rejected_image, "images": [h for _, h in made]}
-        drafts.append(Draft(question, images, rejected, own))
-        hows.append(how)
-    return drafts, hows
+def _open_part(part: Path, identity: dict[str, Any]) -> None:
+    """Make the folder of an unfinished build, or see that the one there is of this build."""
+    path = part / _IDENTITY_NAME
+    text = json.dumps(identity, indent=2) + "\n"
+    if part.exists():
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            raise BadInput(
+                f"{part} holds an unfinished pair set of other questions or numbers",
+                hint=f"choose another --out, or remove it: rm -r {part}",
+            )
+        return
+    fresh = part.with_name(part.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    (fresh / _SHARDS).mkdir(parents=True)
+    (fresh / _IDENTITY_NAME).write_text(text, encoding="utf-8")
+    os.replace(fresh, part)
 
 
-def _responses(
-    variant: Variant, drafts: Sequence[Draft], answer: Answer | None
-) -> Sequence[Made | Dropped | None]:
-    """The rejected responses; None each where the variant has none. A copy of the truth is dropped."""
-    if not variant.rejected_response:
-        return [None] * len(drafts)
-    maker = importlib.import_module(f"training.pairs.{variant.rejected_response}")
-    made: list[Made | Dropped] = maker.make(drafts, answer)
-    return [
-        Dropped("rejected equals chosen")
-        if isinstance(m, Made) and _plain(m.response) == _plain(d.question.answer)
-        else m
-        for d, m in zip(drafts, made, strict=True)
-    ]
+def _run(steps: Sequence[Step], batch: Sequence[Question], tools: Tools) -> list[Draft | Dropped]:
+    """Take the questions of one batch through all steps; what comes out, in the questions' order."""
+    drafts = [_begin(question, tools) for question in batch]
+    dropped: list[Dropped] = []
+    for step in steps:
+        came = step.run(drafts, tools)
+        dropped += [d for d in came if isinstance(d, Dropped)]
+        drafts = [d for d in came if isinstance(d, Draft)]
+    order = {question.id: number for number, question in enumerate(batch)}
+    drafts.sort(key=lambda d: (order[d.question.id], d.half))
+    return [*(_checked(draft) for draft in drafts), *dropped]
 
 
-def _pair(folder: Path, draft: Draft, how: dict[str, Any], made: Made | None) -> PreferencePair:
+def _begin(question: Question, tools: Tools) -> Draft:
+    return Draft(
+        question=question,
+        images=tuple(tools.questions.open_image(name) for name in question.images),
+        seed=pair_seed(tools.seed, question.id),
+        prompt=question.prompt,
+        chosen=question.answer,
+    )
+
+
+def _checked(draft: Draft) -> Draft | Dropped:
+    if draft.rejected is not None and _plain(draft.rejected) == _plain(draft.chosen):
+        return Dropped(draft, "rejected equals chosen")
+    for text, spans in ((draft.chosen, draft.chosen_spans), (draft.rejected, draft.rejected_spans)):
+        if spans and not all(0 <= start < end <= len(text or "") for start, end in spans):
+            raise BadInput(f"{draft.id}: spans {spans} lie outside their text of {len(text or '')} characters")
+    return draft
+
+
+def _write_shard(part: Path, shard: Path, came: Sequence[Draft | Dropped]) -> None:
+    """The batch's images, then its pairs, then, last, its drops: with them the batch is done."""
+    write_jsonl(shard.with_suffix(".jsonl"), [_pair(part, d) for d in came if isinstance(d, Draft)])
+    reasons = Counter(d.reason for d in came if isinstance(d, Dropped))
+    done = shard.with_suffix(".json.part")
+    done.write_text(json.dumps(reasons) + "\n", encoding="utf-8")
+    os.replace(done, shard.with_suffix(".json"))
+
+
+def _pair(folder: Path, draft: Draft) -> PreferencePair:
     question = draft.question
     rejected_images = None
     if draft.rejected_images is not None:
-        names = [f"rejected/{_file_name(question.id)}-{i}.png" for i in range(len(draft.rejected_images))]
-        for name, image in zip(names, draft.rejected_images, strict=True):
+        stem = _file_name(draft.id.removesuffix("/pair"))
+        rejected_images = tuple(f"rejected/{stem}-{i}.png" for i in range(len(draft.rejected_images)))
+        for name, image in zip(rejected_images, draft.rejected_images, strict=True):
             _save(folder / name, image)
-        rejected_images = tuple(names)
-    names = [f"images/{_file_name(name)}.png" for name in question.images]
-    for name, image in zip(names, draft.images, strict=True):
+    images = tuple(f"images/{_file_name(name)}.png" for name in question.images)
+    for name, image in zip(images, draft.images, strict=True):
         if not (folder / name).exists():
             _save(folder / name, image)
     return PreferencePair(
-        id=f"{question.id}/pair",
+        id=draft.id,
         question_id=question.id,
-        images=tuple(names),
-        prompt=question.prompt,
-        chosen=question.answer,
-        rejected=made.response if made else None,
+        images=images,
+        prompt=draft.prompt,
+        chosen=draft.chosen,
+        rejected=draft.rejected,
         rejected_images=rejected_images,
-        made_by={**how, **(made.how if made else {}), "seed": draft.seed},
+        weight=draft.weight,
+        chosen_spans=draft.chosen_spans,
+        rejected_spans=draft.rejected_spans,
+        rewards=draft.rewards,
+        made_by={**draft.made_by, "seed": draft.seed},
     )
 
 
 def _save(path: Path, image: Image.Image) -> None:
     path.parent.mkdir(exist_ok=True)
-    image.save(path)
+    part = path.with_suffix(".png.part")
+    image.save(part, format="PNG")
+    os.replace(part, path)
 
 
 def _file_name(name: str) -> str:
     """A question's id or image name as one safe file name."""
-    stem = name.removesuffix(".png")
+    stem = name.removesuffix(".png").removesuffix(".jpg")
     safe = "".join(c if c.isalnum() or c in "-." else "-" for c in stem)
     return f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"  # no two names become one
 
 
 def _plain(text: str) -> str:
     return " ".join(text.lower().strip(" .").split())
-
-
-def _longer_is_chosen(pairs: Sequence[PreferencePair]) -> float:
-    """Accuracy of guessing that the longer response is the chosen one; 0.5 where nothing is rejected."""
-    halves = [
-        0.5 if len(p.chosen) == len(p.rejected) else float(len(p.chosen) > len(p.rejected))
-        for p in pairs
-        if p.rejected is not None
-    ]
-    return round(sum(halves) / len(halves), 4) if halves else 0.5

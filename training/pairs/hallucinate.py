@@ -1,35 +1,43 @@
-"""The rule-based writer: swap one clinical term of the true answer for another of its kind.
+"""A hallucinated rewrite of the true answer: by a language model, or by rules that swap one clinical term.
 
-It stands in for a language model's hallucinated rewrite, and says so in every pair. Every mention of the
-term is swapped and the rest of the sentence stays, so a rewrite can read oddly ("the right spine").
+The rules stand in for the language model and say so in every pair. Every mention of the term is swapped and
+the rest of the sentence stays, so a rewrite can read oddly ("the right spine").
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from training.pairs.draft import Answer, Draft, Dropped, Made
+from training.pairs.step import Draft, Dropped, Part, Tools
 from zoo.lexicon import alternatives, find_terms, replace
 
 WRITER = "rule-based writer 1"
 
 
-def make(drafts: Sequence[Draft], answer: Answer | None = None) -> list[Made | Dropped]:
-    """A rejected response for each draft, from the lexicon alone."""
-    return [_rewrite(draft) for draft in drafts]
+@dataclass(frozen=True)
+class Hallucinate:
+    """The rejected response is the truth with something false in it."""
+
+    makes: ClassVar[tuple[Part, ...]] = ("rejected",)
+    needs_policy: ClassVar[bool] = False
+
+    def run(self, drafts: Sequence[Draft], tools: Tools) -> list[Draft | Dropped]:
+        return [_by_rules(draft) for draft in drafts]
 
 
-def _rewrite(draft: Draft) -> Made | Dropped:
+def _by_rules(draft: Draft) -> Draft | Dropped:
     """Another option of a closed question; else one swapped term."""
     rng = np.random.default_rng(draft.seed)
-    truth, options = draft.question.answer, draft.question.options
+    truth, options = draft.chosen, draft.question.options
     others = [o for o in options if o.strip().lower() != truth.strip().lower()]
     if others:
         new = others[int(rng.integers(len(others)))]
-        return Made(new, {"writer": WRITER, "swap": [truth, new]})
+        return draft.having({"writer": WRITER, "swap": [truth, new]}, rejected=new)
     found = [term for term in find_terms(truth) if term.group.name != "answer"]
     if not found:
-        return Dropped("no clinical term to swap")
+        return Dropped(draft, "no clinical term to swap")
     term = found[int(rng.integers(len(found)))]
     others = alternatives(term)
     new = others[int(rng.integers(len(others)))]
@@ -38,4 +46,4 @@ def _rewrite(draft: Draft) -> Made | Dropped:
         if mention.term is term.term:
             text = replace(text, mention, new)
     swap = [truth[term.start : term.end], new]
-    return Made(text, {"writer": WRITER, "swap": swap, "group": term.group.name})
+    return draft.having({"writer": WRITER, "swap": swap, "group": term.group.name}, rejected=text)

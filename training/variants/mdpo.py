@@ -1,6 +1,8 @@
 """mDPO: prefer the true answer over the rejected one and under the true image, and keep it likely."""
 
 from training.objective import Anchor, Branch, Prefer
+from training.pairs.answer_to_rejected_image import AnswerToRejectedImage
+from training.pairs.crop import Crop
 from training.variant import Variant
 
 VARIANT = Variant(
@@ -11,7 +13,6 @@ VARIANT = Variant(
         Prefer(Branch.CHOSEN, over=Branch.REJECTED_IMAGE),
         Anchor(Branch.CHOSEN),
     ),
-    rejected_response="answer_to_rejected_image",
-    rejected_image="random_crop",
+    steps=(Crop(), AnswerToRejectedImage()),
     departures=("The crop is drawn once a pair, so that policy and reference see the same one.",),
 )

@@ -1,12 +1,12 @@
 """DPO of the true answer over a hallucinated rewrite of it."""
 
 from training.objective import Branch, Prefer
+from training.pairs.hallucinate import Hallucinate
 from training.variant import Variant
 
 VARIANT = Variant(
     title="Text-Hallu",
     paper="Kim et al. 2026, arXiv 2601.17918",
     objective=(Prefer(Branch.CHOSEN, over=Branch.REJECTED_RESPONSE),),
-    rejected_response="hallucinate",
-    departures=("The rejected answer is written by rules from a clinical lexicon, not by a language model.",),
+    steps=(Hallucinate(),),
 )

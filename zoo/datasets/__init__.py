@@ -7,9 +7,10 @@ when it is asked for. It knows no model and no metric.
 import hashlib
 import importlib
 import pkgutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache, cached_property
+from typing import Literal
 
 import numpy as np
 import PIL.Image
@@ -21,32 +22,64 @@ OpenImage = Callable[[str], PIL.Image.Image]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Region:
+    """A named part of a picture: a finding or an organ."""
+
+    label: str
+    """What it is, in the data set's words."""
+    is_finding: bool
+    """True for something wrong, False for an organ."""
+    source: Literal["mask", "box"]
+    mask: PIL.Image.Image
+    """Mode L, 255 inside and 0 outside, of the picture's size."""
+
+
+FindRegions = Callable[[str], tuple[Region, ...]]
+"""The known regions of the picture of that name; empty where none are known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """A rejected response that comes with the data set, and its weight if it has one."""
+
+    rejected: str
+    weight: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
     """A data set: its splits and how to get at their questions and pictures."""
 
     splits: tuple[str, ...]
     license: str
+    publishable: bool = True
+    """Whether pairs and pictures derived from it may be published."""
+    restricted: bool = False
+    """Whether its texts must not reach a third party."""
     about: str
     questions: Callable[[str], tuple[Question, ...]]
     """All questions of a split, in a fixed order."""
     open_image: OpenImage
     """The picture that a question names."""
-    open_mask: OpenImage
-    """The mask that a question names: mode L, 255 inside, 0 outside, of the picture's size."""
+    regions: FindRegions
     name: str = ""
     """Given by the file's name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class QuestionSet:
-    """Questions of one split, and how to open their pictures and masks by name."""
+    """Questions of one split, and how to open their pictures and regions by name."""
 
     name: str
     split: str
     license: str
+    publishable: bool = True
+    restricted: bool = False
     questions: tuple[Question, ...]
     open_image: OpenImage
-    open_mask: OpenImage
+    regions: FindRegions
+    given: Mapping[str, Given] = field(default_factory=dict)
+    """Rejected responses that came with the questions, by question id."""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -97,9 +130,11 @@ def load_questions(name: str, split: str, *, limit: int | None = None, seed: int
         name=name,
         split=split,
         license=dataset.license,
+        publishable=dataset.publishable,
+        restricted=dataset.restricted,
         questions=questions if limit is None else balanced_sample(questions, limit, seed=seed),
         open_image=dataset.open_image,
-        open_mask=dataset.open_mask,
+        regions=dataset.regions,
     )
 
 

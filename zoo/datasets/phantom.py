@@ -1,7 +1,6 @@
 """Drawn scans with known findings as a data set: drawn when opened, nothing on disk.
 
-An image is named `phantom/SPLIT/INDEX.png`, its mask `phantom/SPLIT/INDEX-mask.png`; the index decides the
-scan's seed, and no two splits share one.
+An image is named `phantom/SPLIT/INDEX.png`; the index decides the scan's seed, and no two splits share one.
 """
 
 import re
@@ -9,7 +8,7 @@ from functools import lru_cache
 
 import PIL.Image
 
-from zoo.datasets import Dataset
+from zoo.datasets import Dataset, Region
 from zoo.errors import BadInput
 from zoo.phantom.questions import questions_about
 from zoo.phantom.scans import Scan, make_scan
@@ -20,7 +19,7 @@ SCANS = {"pretrain": 20_000, "train": 2_000, "validation": 300, "test": 500}
 SPLIT_SEEDS = {split: number * 1_000_000 for number, split in enumerate(SCANS)}
 """Seed of each split's first scan."""
 
-_NAME = re.compile(r"phantom/([a-z]+)/(\d{6})(-mask)?\.png")
+_NAME = re.compile(r"phantom/([a-z]+)/(\d{6})\.png")
 
 
 def scan_of(split: str, index: int) -> Scan:
@@ -35,9 +34,7 @@ def questions(split: str) -> tuple[Question, ...]:
     for index in range(SCANS[split]):
         stem = f"phantom/{split}/{index:06d}"
         scan = scan_of(split, index)
-        found += questions_about(
-            scan, dataset="phantom", split=split, image=f"{stem}.png", mask=f"{stem}-mask.png"
-        )
+        found += questions_about(scan, dataset="phantom", split=split, image=f"{stem}.png")
     return tuple(found)
 
 
@@ -47,25 +44,24 @@ def open_image(name: str) -> PIL.Image.Image:
     Raises:
         BadInput: no scan is named so.
     """
-    return PIL.Image.fromarray(_named(name, mask=False).pixels)
+    return PIL.Image.fromarray(_named(name).pixels)
 
 
-def open_mask(name: str) -> PIL.Image.Image:
-    """The finding's mask of that name, mode L, 255 inside and 0 outside.
+def regions(name: str) -> tuple[Region, ...]:
+    """The finding of the scan of that name, if it has one."""
+    scan = _named(name)
+    if scan.finding is None:
+        return ()
+    mask = PIL.Image.fromarray(scan.mask).convert("L")
+    return (Region(label=scan.finding.kind, is_finding=True, source="mask", mask=mask),)
 
-    Raises:
-        BadInput: no mask is named so.
-    """
-    return PIL.Image.fromarray(_named(name, mask=True).mask).convert("L")
 
-
-def _named(name: str, *, mask: bool) -> Scan:
+def _named(name: str) -> Scan:
     found = _NAME.fullmatch(name)
-    if not found or found[1] not in SCANS or int(found[2]) >= SCANS[found[1]] or bool(found[3]) is not mask:
-        kind = "mask" if mask else "image"
+    if not found or found[1] not in SCANS or int(found[2]) >= SCANS[found[1]]:
         raise BadInput(
-            f"no {kind} of the phantom data set is named {name!r}",
-            hint=f"such as phantom/test/000123{'-mask' if mask else ''}.png; splits: {', '.join(SCANS)}",
+            f"no image of the phantom data set is named {name!r}",
+            hint=f"such as phantom/test/000123.png; splits: {', '.join(SCANS)}",
         )
     return scan_of(found[1], int(found[2]))
 
@@ -76,5 +72,5 @@ DATASET = Dataset(
     about="Scans drawn from a seed, with known findings, exact masks and questions of every type.",
     questions=questions,
     open_image=open_image,
-    open_mask=open_mask,
+    regions=regions,
 )

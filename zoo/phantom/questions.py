@@ -46,10 +46,10 @@ class _Voice:
         return self.one(tuple(word for word in among if word != than))
 
 
-def questions_about(scan: Scan, *, dataset: str, split: str, image: str, mask: str) -> list[Question]:
+def questions_about(scan: Scan, *, dataset: str, split: str, image: str) -> list[Question]:
     """Every question about the scan, in a fixed order, as records.
 
-    `image` and `mask` are the names that the records carry; a scan without a finding has no mask.
+    `image` is the name that the records carry.
     """
     stem = image.rsplit("/", 1)[-1].removesuffix(".png")
     return [
@@ -64,7 +64,6 @@ def questions_about(scan: Scan, *, dataset: str, split: str, image: str, mask: s
             question_type=item.question_type,
             options=item.options,
             error_types=item.error_types,
-            mask=mask if scan.finding else None,
         )
         for number, item in enumerate(ask(scan))
     ]

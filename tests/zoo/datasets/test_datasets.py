@@ -31,16 +31,16 @@ def test_no_two_splits_share_a_scan():
     assert len(seeds) == len(set(seeds))
 
 
-def test_question_ids_are_unique_and_every_image_and_mask_opens():
+def test_question_ids_are_unique_and_every_image_and_region_opens():
     asked = load_questions("phantom", "validation")
     assert len({q.id for q in asked.questions}) == len(asked.questions)
     for question in asked.questions[:100]:
         image = asked.open_image(question.images[0])
         assert (image.mode, image.size) == ("L", (128, 128))
-        if question.mask is not None:
-            mask = asked.open_mask(question.mask)
-            assert (mask.mode, mask.size) == ("L", image.size)
-            assert set(np.unique(np.asarray(mask))) == {0, 255}
+        for region in asked.regions(question.images[0]):
+            assert region.is_finding
+            assert (region.mask.mode, region.mask.size) == ("L", image.size)
+            assert set(np.unique(np.asarray(region.mask))) == {0, 255}
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,6 @@ def test_question_ids_are_unique_and_every_image_and_mask_opens():
         "phantom/test/999999.png",
         "phantom/nowhere/000001.png",
         "../000001.png",
-        "phantom/test/000001-mask.png",
     ],
 )
 def test_a_name_that_is_no_scan_is_refused(name):
