@@ -1,0 +1,74 @@
+"""Where a prompt looks in its first image: the model's own attention as a heat map.
+
+Knows nothing of regions or of what the map is for. The map covers what the vision tower sees: a picture
+that the processor crops or pads is covered as cropped or padded.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from zoo.errors import BadDeclaration, BadInput
+from zoo.vlm.batch import pad_batch
+from zoo.vlm.model import ImageFeatures, VisionLanguageModel
+
+
+@torch.no_grad()
+def attention_map(
+    vlm: VisionLanguageModel,
+    features: ImageFeatures,
+    prompt: str,
+    *,
+    layers: Sequence[int] | None = None,
+    slot: int = 0,
+) -> npt.NDArray[np.float32]:
+    """The last prompt token's attention over the first image's tokens, a mean over heads and layers.
+
+    `layers` counts from 0; the default is all. The tokens before the last are read as the model is; only the
+    last one needs eager attention, whose weights are one row a head.
+
+    Returns:
+        (rows, columns), 0 to 1, the greatest value 1; rows from the top.
+
+    Raises:
+        BadInput: the model has no such layer, or no adapter bank to hold that slot.
+        BadDeclaration: the image's tokens are no square grid.
+    """
+    if vlm.bank is None and slot:
+        raise BadInput(f"slot {slot} is asked for and no adapter bank is attached")
+    tokens = len(features.images[0])
+    side = math.isqrt(tokens)
+    if side * side != tokens:
+        raise BadDeclaration(f"{vlm.base.name} makes {tokens} tokens of an image, which is no square grid")
+    ids = vlm.prompt_ids(prompt, features)
+    before = pad_batch(vlm, [ids[:-1]], [features], side="left")
+    language: Any = vlm.model.model.language_model
+    with vlm.bank.rows([slot]) if vlm.bank is not None else nullcontext():
+        past = vlm.model.model(**before.model_inputs(), use_cache=True).past_key_values
+        with _eager(language):
+            last = torch.tensor([ids[-1:]], device=vlm.device)
+            weights = language(input_ids=last, past_key_values=past, output_attentions=True).attentions
+    chosen = range(len(weights)) if layers is None else layers
+    if not chosen or not all(0 <= layer < len(weights) for layer in chosen):
+        raise BadInput(f"layers {list(chosen)}: {vlm.base.name} has layers 0 to {len(weights) - 1}")
+    start = ids.index(vlm.model.config.image_token_id)
+    # Each is (1, heads, 1, tokens so far).
+    rows = torch.stack([weights[layer][0, :, -1, start : start + tokens].float().mean(0) for layer in chosen])
+    heat = rows.mean(0).reshape(side, side)
+    return np.asarray((heat / heat.max()).cpu().numpy(), dtype=np.float32)
+
+
+@contextmanager
+def _eager(language: Any) -> Iterator[None]:
+    """The language model with the one kind of attention that gives its weights out."""
+    usual = language.config._attn_implementation
+    language.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        language.set_attn_implementation(usual)
