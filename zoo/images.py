@@ -1,4 +1,4 @@
-"""Bytes of a PNG, JPEG, JPEG 2000 or DICOM file -> an RGB picture, within limits; and a seeded crop.
+"""Bytes of a PNG, JPEG, JPEG 2000 or DICOM file -> an RGB picture, within limits.
 
 Sizes are checked from the headers, before any pixel is decoded. Of a DICOM file only the elements that
 say how to show its pixels are parsed, so names and dates never leave the bytes; an error tells a kind
@@ -8,7 +8,6 @@ of fault, never an element's value. Knows nothing of models, of HTTP, or of wher
 import base64
 import binascii
 import io
-import math
 import warnings
 import zlib
 from dataclasses import dataclass
@@ -40,8 +39,6 @@ _PIXEL_TAGS = """
     DoubleFloatPixelData
 """.split()  # noqa: SIM905
 
-Box = tuple[int, int, int, int]
-"""left, top, width, height in pixels."""
 Grey = npt.NDArray[np.float64]
 """(rows, columns)"""
 
@@ -113,26 +110,6 @@ def check_bytes(size: int, limits: Limits) -> None:
             f"the image has {size} bytes, the limit is {limits.max_bytes}",
             hint="send a smaller file, such as one slice instead of a series",
         )
-
-
-def random_crop(
-    image: Image.Image, *, seed: int, scale: tuple[float, float] = (0.01, 0.2)
-) -> tuple[Image.Image, Box]:
-    """A random part of the image, resized back to its size: the rejected image of mDPO (Wang et al. 2024).
-
-    The part's share of the area is uniform in `scale`, the logarithm of its aspect ratio uniform
-    between those of 3/4 and 4/3, its place uniform. The seed alone decides.
-    """
-    random = np.random.default_rng(seed)
-    share = random.uniform(*scale)
-    aspect = math.exp(random.uniform(math.log(3 / 4), math.log(4 / 3)))
-    area = share * image.width * image.height
-    width = min(max(round(math.sqrt(area * aspect)), 1), image.width)
-    height = min(max(round(math.sqrt(area / aspect)), 1), image.height)
-    left = int(random.integers(0, image.width - width + 1))
-    top = int(random.integers(0, image.height - height + 1))
-    part = image.crop((left, top, left + width, top + height))
-    return part.resize(image.size, Image.Resampling.BILINEAR), (left, top, width, height)
 
 
 def _check_pixels(width: int, height: int, limits: Limits) -> None:

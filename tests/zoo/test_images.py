@@ -11,7 +11,7 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 
 from zoo.errors import BadImage, ImageTooLarge
-from zoo.images import Limits, data_uri_bytes, decode, open_image, random_crop
+from zoo.images import Limits, data_uri_bytes, decode, open_image
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
@@ -243,33 +243,3 @@ def test_other_uris_are_refused(uri, reason):
 def test_a_long_data_uri_is_refused_before_it_is_decoded():
     with pytest.raises(ImageTooLarge):
         data_uri_bytes("data:image/png;base64," + "!" * 4000, limits=Limits(max_bytes=1000))
-
-
-def test_a_crop_is_the_same_for_the_same_seed_and_another_for_another():
-    image = Image.fromarray(np.arange(120 * 80 * 3, dtype=np.uint8).reshape(80, 120, 3))
-    first, box = random_crop(image, seed=3)
-    again, same_box = random_crop(image, seed=3)
-    assert (first.tobytes(), box) == (again.tobytes(), same_box)
-    assert random_crop(image, seed=4)[1] != box
-
-
-def test_a_crop_keeps_the_size_and_stays_within_scale_and_aspect():
-    image = Image.new("RGB", (200, 160))
-    for seed in range(200):
-        crop, (left, top, width, height) = random_crop(image, seed=seed)
-        assert crop.size == (200, 160)
-        assert 0 <= left <= left + width <= 200
-        assert 0 <= top <= top + height <= 160
-        assert 0.005 < width * height / (200 * 160) < 0.22
-        assert 0.65 < width / height < 1.55
-
-
-def test_a_crop_shows_what_is_in_its_box():
-    image = Image.new("RGB", (100, 100))
-    image.paste((255, 255, 255), (50, 0, 100, 100))
-    for seed in range(50):
-        crop, (left, _, width, _) = random_crop(image, seed=seed)
-        if left >= 50:
-            assert crop.getpixel((0, 0)) == (255, 255, 255)
-        if left + width <= 50:
-            assert crop.getpixel((99, 99)) == (0, 0, 0)

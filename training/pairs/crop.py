@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from training.pairs.step import Draft, Part, Tools
-from zoo.images import random_crop
+from zoo.perturb import random_crop
 
 
 @dataclass(frozen=True)
