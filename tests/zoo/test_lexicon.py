@@ -2,7 +2,18 @@
 
 import pytest
 
-from zoo.lexicon import GROUPS, alternatives, error_types, facts, find_terms, replace
+from zoo.lexicon import (
+    GROUPS,
+    alternatives,
+    assert_denied,
+    broader,
+    contradictions,
+    error_types,
+    facts,
+    find_terms,
+    replace,
+)
+from zoo.phantom import vocabulary
 
 
 def spellings(text: str) -> list[str]:
@@ -16,7 +27,8 @@ def spellings(text: str) -> list[str]:
         ("right upper lobe nodule", ["right upper lobe", "nodule"]),
         ("nodular notches of us", []),
         ("US of the liver", ["US", "liver"]),
-        ("Chest X-ray, no effusion.", ["Chest", "X-ray", "no", "effusion"]),
+        ("No, the left lung.", ["No", "left", "lung"]),
+        ("Chest X-ray, no effusion.", ["Chest", "X-ray", "effusion"]),
     ],
 )
 def test_terms_are_found_whole_and_longest_first(text: str, found: list[str]) -> None:
@@ -34,8 +46,103 @@ def test_a_swap_stays_in_its_group_and_keeps_a_capital() -> None:
     assert replace(text, side, "right") == "Right upper zone"
 
 
+@pytest.mark.parametrize(
+    ("text", "which", "new", "swapped"),
+    [
+        ("MRI of the lungs", 1, "kidney", "MRI of the kidneys"),
+        ("cardiac nodule", 0, "liver", "hepatic nodule"),
+        ("right upper lobe mass", 0, "LLL", "left lower lobe mass"),
+        ("This is a CT.", 0, "MRI", "This is an MRI."),
+        ("an effusion", 0, "mass", "a mass"),
+    ],
+)
+def test_a_swap_keeps_the_form_and_mends_the_article(text: str, which: int, new: str, swapped: str) -> None:
+    assert replace(text, find_terms(text)[which], new) == swapped
+
+
+@pytest.mark.parametrize(
+    ("text", "denied"),
+    [
+        ("No effusion.", ["effusion"]),
+        ("No effusion, pneumothorax or consolidation; a mass", ["effusion", "pneumothorax", "consolidation"]),
+        ("No effusion, small left nodule", ["effusion"]),
+        ("No evidence of mass but there is a cyst", ["mass"]),
+        ("The effusion is not seen.", ["effusion"]),
+        ("Lung without nodules. A cyst.", ["nodules"]),
+        ("No, it is a mass", []),
+        ("Nodule in the left lung", []),
+    ],
+)
+def test_a_negation_reaches_its_findings_and_no_further(text: str, denied: list[str]) -> None:
+    assert [text[f.start : f.end] for f in find_terms(text) if f.negated] == denied
+
+
+def test_a_denied_finding_is_another_fact_than_the_finding() -> None:
+    assert facts("No effusion") == {("finding", "no effusion")}
+    assert facts("Effusion") == {("finding", "effusion")}
+
+
+@pytest.mark.parametrize(
+    ("text", "asserted"),
+    [
+        ("There is no effusion.", "There is an effusion."),
+        ("No nodules are seen.", "Some nodules are seen."),
+        ("Lung without cyst", "Lung with cyst"),
+        ("The mass is absent.", "The mass is present."),
+    ],
+)
+def test_a_denied_finding_can_be_asserted(text: str, asserted: str) -> None:
+    assert assert_denied(text, next(f for f in find_terms(text) if f.negated)) == asserted
+
+
+@pytest.mark.parametrize(
+    ("truth", "answer", "pairs"),
+    [
+        ("Yes", "No", [("Yes", "No")]),
+        ("left upper zone", "Right lower zone", [("left", "Right"), ("upper", "lower")]),
+        ("kidneys", "It shows the brain", [("kidneys", "brain")]),
+        ("No effusion.", "A small effusion on the left", [("effusion", "effusion")]),
+        ("No abnormality is seen.", "A nodule, cyst", [("abnormality", "nodule"), ("abnormality", "cyst")]),
+        ("A nodule.", "No abnormality is seen.", [("nodule", "abnormality")]),
+        ("An abnormality", "A nodule", []),
+        ("RUL mass", "mass in the left lung", [("RUL", "left")]),
+        ("RUL mass", "mass in the right lung", []),
+        ("liver", "liver and kidney", []),
+        ("X-ray", "a large mass", []),
+    ],
+)
+def test_contradictions_are_what_cannot_hold_with_the_truth(
+    truth: str, answer: str, pairs: list[tuple[str, str]]
+) -> None:
+    found = contradictions(truth, answer)
+    assert [
+        (truth[c.truth.start : c.truth.end], answer[c.answer.start : c.answer.end]) for c in found
+    ] == pairs
+
+
+def test_a_fine_place_has_a_broad_parent() -> None:
+    assert [broader(f) for f in find_terms("RLL, frontal lobe, left")] == ["right lung", "brain", ""]
+    assert all(len(group.broad) in (0, len(group.terms)) for group in GROUPS)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *vocabulary.MODALITIES,
+        *vocabulary.ORGANS,
+        *vocabulary.SIDES,
+        *vocabulary.ZONES,
+        *vocabulary.SIZES,
+        *vocabulary.KINDS,
+    ],
+)
+def test_the_lexicon_knows_every_word_of_drawn_scans(word: str) -> None:
+    assert spellings(word) == [word]
+
+
 def test_error_types_come_from_the_words() -> None:
     assert error_types(["MRI", "mass in the left kidney"]) == ("MM", "AM", "SLC")
+    assert error_types(["mass", "right lower lobe"]) == ("SLC", "LAS")
 
 
 def test_no_spelling_belongs_to_two_groups() -> None:
