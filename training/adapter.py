@@ -21,6 +21,7 @@ from zoo.manifest import (
     DataRef,
     LoraRef,
     Probe,
+    StageRef,
     TrainingRef,
     VariantRef,
     write_manifest,
@@ -47,6 +48,7 @@ def write_adapter(
             paper=variant.paper,
             objective=as_data(run.objective),
             departures=[*variant.departures, *_departures(variant, run)],
+            settings=dict(variant.settings),
         ),
         data=DataRef(
             dataset=data.report.dataset,
@@ -54,6 +56,7 @@ def write_adapter(
             pairs=len(data.pairs),
             fingerprint=data.report.fingerprint,
             made_by=data.report.makers,
+            steps=data.report.steps,
             seed=data.report.seed,
         ),
         lora=LoraRef(
@@ -64,13 +67,20 @@ def write_adapter(
             targets=sorted(vlm.base.lora_targets),
         ),
         training=TrainingRef(
-            start_from="base",
-            reference="base",
-            **vars(run.numbers),
+            start_from=run.start.identity if run.start else "base",
+            reference=run.start.identity if run.start else "base",
+            learning_rate=run.numbers.learning_rate,
+            schedule=run.numbers.schedule,
+            warmup_ratio=run.numbers.warmup_ratio,
+            weight_decay=run.numbers.weight_decay,
+            max_grad_norm=run.numbers.max_grad_norm,
+            epochs=run.numbers.epochs,
+            batch_size=run.numbers.batch_size,
             steps=trained.steps,
             dtype=str(vlm.model.dtype).removeprefix("torch."),
             seed=run.seed,
         ),
+        earlier=_earlier(run),
         cost=Cost(
             seconds=round(trained.seconds, 1),
             peak_memory_bytes=peak_memory_bytes(vlm.device),
@@ -106,10 +116,33 @@ def _probe(vlm: VisionLanguageModel, trained: Trained) -> Probe:
     )
 
 
+def _earlier(run: Run) -> list[StageRef]:
+    """The stages behind the adapter that the run began from, that one included."""
+    if run.start is None:
+        return []
+    before = run.start.manifest
+    return [
+        *before.earlier,
+        StageRef(
+            variant=before.variant.name,
+            weights_sha256=before.weights_sha256,
+            pairs=before.data.pairs,
+            pairs_fingerprint=before.data.fingerprint,
+            learning_rate=before.training.learning_rate,
+            epochs=before.training.epochs,
+            steps=before.training.steps,
+            seconds=before.cost.seconds,
+        ),
+    ]
+
+
 def _departures(variant: Variant, run: Run) -> list[str]:
     """Every number of the run that is not the variant's, and that it is a LoRA."""
-    found = [f"A LoRA of rank {run.lora.r} on the language model in place of full fine-tuning."]
+    found = [f"A LoRA of rank {run.lora.r}, alpha {run.lora.alpha}, on the language model alone."]
     ours, theirs = vars(run.numbers), vars(variant.numbers)
+    if variant.settings:
+        said = ", ".join(f"{key} {value}" for key, value in variant.settings.items())
+        found.append(f"An ablation: {said}.")
     for name, value in theirs.items():
         if ours[name] != value:
             found.append(f"{name} is {ours[name]}, where the paper's code has {value}.")

@@ -1,6 +1,6 @@
 """A pair set in memory and the order in which training sees it. Knows nothing of losses."""
 
-import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from training.pairs.build import PAIRS_NAME, REPORT_NAME, PairReport, fingerprint
+from training.objective import missing_halves, needs
+from training.pairs.build import PAIRS_NAME, steps_as_data
+from training.pairs.report import PairReport, fingerprint, read_report
 from training.variant import Variant
 from zoo.errors import BadRecord
 from zoo.records import PreferencePair, read_jsonl
@@ -30,40 +32,33 @@ class PairSet:
 def read_pair_set(folder: Path, variant: Variant, *, base: str) -> PairSet:
     """Read a pair set and see that it is whole and has what the variant needs.
 
-    `base` is the `name@revision` that is to be trained.
+    `base` is the `name@revision` that is to be trained. A set that another variant made by the same steps
+    fits as well.
 
     Raises:
-        BadRecord: no pair set, one whose files have changed, one of another variant or base, or a pair
-            without a half that the variant's objective reads.
+        BadRecord: no pair set, one whose files have changed, one of another recipe or base, or a pair
+            without what the variant's objective reads.
     """
-    path = folder / REPORT_NAME
-    if not path.is_file():
-        raise BadRecord(f"{folder} is no pair set: it has no {REPORT_NAME}", hint="medzoo pairs --help")
-    try:
-        report = PairReport(**json.loads(path.read_text(encoding="utf-8")))
-    except (TypeError, ValueError) as error:
-        raise BadRecord(f"{path}: not the report of a pair set ({error})") from error
-    for what, was, wanted in (("variant", report.variant, variant.name), ("base", report.base, base)):
-        if was != wanted:
-            raise BadRecord(
-                f"{folder} holds pairs of the {what} {was}, and this run is of {wanted}",
-                hint=f"medzoo pairs {variant.name} --base {base.partition('@')[0]} --out DIR",
-            )
+    report = read_report(folder)
+    hint = f"medzoo pairs {variant.name} --base {base.partition('@')[0]} --out DIR"
+    if report.steps != steps_as_data(variant.steps):
+        raise BadRecord(
+            f"{folder} holds pairs of the variant {report.variant}, made otherwise than those of "
+            f"{variant.name}, which this run is of",
+            hint=hint,
+        )
+    if report.base != base:
+        raise BadRecord(f"{folder} holds pairs of the base {report.base}, and this run is of {base}", hint=hint)
+    pairs = tuple(read_jsonl(folder / PAIRS_NAME, PreferencePair))
+    for pair in pairs:
+        _check(pair, variant, folder)
     found = fingerprint(folder)
     if found != report.fingerprint:
         raise BadRecord(
             f"{folder} has changed since it was made: its fingerprint is {found[:12]}, "
-            f"and {REPORT_NAME} says {report.fingerprint[:12]}",
+            f"and its report says {report.fingerprint[:12]}",
             hint="make the pairs anew with `medzoo pairs`",
         )
-    pairs = tuple(read_jsonl(folder / PAIRS_NAME, PreferencePair))
-    for pair in pairs:
-        if pair.rejected is None and any(b.of_rejected_response for b in variant.branches):
-            raise BadRecord(
-                f"{folder}: pair {pair.id} has no rejected response, and {variant.name} reads one"
-            )
-        if pair.rejected_images is None and any(b.on_rejected_image for b in variant.branches):
-            raise BadRecord(f"{folder}: pair {pair.id} has no rejected image, and {variant.name} reads one")
     return PairSet(folder, report, pairs)
 
 
@@ -71,3 +66,36 @@ def epoch_batches(pairs: int, *, batch_size: int, epoch: int, seed: int) -> list
     """The pair numbers of each batch of an epoch, shuffled by the seed and the epoch alone."""
     order = np.random.default_rng((seed, epoch)).permutation(pairs)
     return [order[i : i + batch_size].tolist() for i in range(0, pairs, batch_size)]
+
+
+def _check(pair: PreferencePair, variant: Variant, folder: Path) -> None:
+    """See that a pair has all that the variant's objective reads, and nothing impossible."""
+
+    def refuse(what: str) -> BadRecord:
+        return BadRecord(f"{folder}: pair {pair.id} {what}", hint="make the pairs anew with `medzoo pairs`")
+
+    for name in (*pair.images, *(pair.rejected_images or ())):
+        if not (folder / name).is_file():
+            raise refuse(f"names the image {name}, which is not there")
+    halves = {"rejected": pair.rejected, "rejected_images": pair.rejected_images}
+    for branch, missing in missing_halves(variant.objective).items():
+        absent = [part for part in branch.parts if halves[part] is None]
+        if absent and (missing == "refuse" or (missing == "chosen" and len(absent) == 2)):
+            what = " and ".join(part.replace("rejected", "rejected response") for part in absent if part == "rejected")
+            what = what or "rejected image"
+            raise refuse(f"has no {what}, and {variant.name} reads one")
+    for need in needs(variant.objective):
+        if need == "weight" and pair.weight is None:
+            raise refuse(f"has no weight, and {variant.name} reads one")
+        if need == "spans" and not (pair.chosen_spans or pair.rejected_spans):
+            raise refuse(f"has no spans, and {variant.name} reads some")
+        if need == "rewards" and not pair.rewards:
+            raise refuse(f"has no rewards, and {variant.name} reads some")
+    if pair.weight is not None and not (math.isfinite(pair.weight) and pair.weight >= 0):
+        raise refuse(f"has the weight {pair.weight}")
+    parts = [(pair.chosen, s) for s in pair.chosen_spans or ()]
+    parts += [(pair.rejected or "", s) for s in pair.rejected_spans or ()]
+    parts += [(pair.chosen, (r[0], r[1])) for r in pair.rewards or ()]
+    for text, (start, end) in parts:
+        if not 0 <= start < end <= len(text):
+            raise refuse(f"has the span {start} to {end}, outside its text of {len(text)} characters")

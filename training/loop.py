@@ -15,8 +15,9 @@ from tqdm import tqdm
 
 from training.checkpoint import Checkpoint, StepLog, load_checkpoint, save_checkpoint
 from training.data import PairSet, epoch_batches
-from training.objective import Branch, Objective, Scores, as_data, branches_of, loss_of, needs_reference
-from training.scoring import BranchScorer, with_reference
+from training.objective import Branch, Objective, Scores, as_data, loss_of
+from training.scoring import BranchScorer
+from training.start import Start
 from training.variant import Numbers
 from zoo.errors import TrainingFailed
 from zoo.vlm.lora import LoraSpec, TrainableLora
@@ -34,11 +35,14 @@ class Run:
     numbers: Numbers
     lora: LoraSpec
     seed: int
+    start: Start | None = None
+    """The adapter that the run goes on from, its reference too; None: the base is both."""
 
     def settings(self, vlm: VisionLanguageModel, data: PairSet) -> dict[str, Any]:
         """The run's identity as JSON-ready data: two runs with equal settings give equal weights."""
         return {
             "base": vlm.base.pinned,
+            "start": self.start.digest if self.start else "base",
             "pairs": data.report.fingerprint,
             "objective": as_data(self.objective),
             "numbers": asdict(self.numbers),
@@ -74,11 +78,9 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     settings = run.settings(vlm, data)
     resumed = load_checkpoint(folder, settings)
-    scorer = BranchScorer(vlm, data, branches_of(run.objective))
-    reference = None
-    if needs_reference(run.objective):  # the base: no LoRA is on the model yet
-        reference = scorer.sums(batch_size=run.numbers.batch_size)
-    lora = TrainableLora(vlm, run.lora, seed=run.seed)
+    scorer = BranchScorer(vlm, data, run.objective)
+    lora = TrainableLora(vlm, run.lora, seed=run.seed, start=run.start.tensors if run.start else None)
+    scorer.score_reference(lora, batch_size=run.numbers.batch_size)
     optimizer = torch.optim.AdamW(
         lora.parameters, lr=run.numbers.learning_rate, weight_decay=run.numbers.weight_decay
     )
@@ -99,7 +101,7 @@ def train(
     with tqdm(total=len(batches), initial=step, desc="train", unit="step") as bar:
         for numbers in batches[step:]:
             rate = learning_rate(step, len(batches), run.numbers)
-            metrics = _step(scorer, lora, optimizer, run, data, reference, numbers, rate)
+            metrics = _step(scorer, lora, optimizer, run, data, numbers, rate)
             step += 1
             tokens += metrics.pop("tokens")
             seconds = time.monotonic() - began
@@ -129,15 +131,14 @@ def _step(
     optimizer: torch.optim.Optimizer,
     run: Run,
     data: PairSet,
-    reference: Mapping[Branch, torch.Tensor] | None,
     numbers: Sequence[int],
     rate: float,
 ) -> dict[str, Any]:
     """One optimiser step; its metrics."""
     for group in optimizer.param_groups:
         group["lr"] = rate
-    scores = with_reference(scorer.score(numbers), reference, numbers)
-    loss = loss_of(run.objective, scores).mean()
+    batch = scorer.batch(numbers, lora)
+    loss = loss_of(run.objective, batch).mean()
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(lora.parameters, run.numbers.max_grad_norm)
@@ -148,9 +149,9 @@ def _step(
             hint="lower --learning-rate, or look at these pairs",
         )
     optimizer.step()
-    tokens = int(sum(s.mask.sum() for s in scores.values()))
+    tokens = int(sum(s.mask.sum() for s in batch.branches.values()))
     metrics = {"loss": loss.item(), "learning_rate": rate, "grad_norm": norm.item(), "tokens": tokens}
-    return metrics | _margins(scores)
+    return metrics | _margins(batch.branches)
 
 
 @torch.no_grad()
@@ -159,8 +160,12 @@ def _margins(scores: Mapping[Branch, Scores]) -> dict[str, float]:
     margins = {}
     chosen = scores[Branch.CHOSEN]
     for branch, other in scores.items():
-        if branch is not Branch.CHOSEN and chosen.reference_sum is not None:
-            margin = chosen.log_ratio - other.log_ratio
+        if branch in (Branch.CHOSEN, Branch.QUESTION) or chosen.reference is None:
+            continue
+        margin = chosen.log_ratio() - other.log_ratio()
+        if other.present is not None:
+            margin = margin[other.present]
+        if len(margin):
             margins[f"margin_over_{branch}"] = margin.mean().item()
             margins[f"accuracy_over_{branch}"] = (margin > 0).float().mean().item()
     return margins

@@ -45,6 +45,8 @@ class VariantRef(_Part):
     objective: list[dict[str, Any]]
     departures: list[str] = []
     """Where this differs from the paper, a sentence each."""
+    settings: dict[str, str] = {}
+    """What was set away from the variant's declaration, by field: an ablation."""
 
 
 class DataRef(_Part):
@@ -57,6 +59,8 @@ class DataRef(_Part):
     """sha256 of the pair set: its records and its images."""
     made_by: list[str] = []
     """The makers of the pairs, such as the rule-based writer's name and version."""
+    steps: list[dict[str, Any]] = []
+    """The steps that made the pairs, with their numbers, in order."""
     seed: int
 
 
@@ -89,8 +93,21 @@ class TrainingRef(_Part):
     seed: int
 
 
+class StageRef(_Part):
+    """A stage or round that was trained before the last one, which began from its result."""
+
+    variant: str
+    weights_sha256: Sha256
+    pairs: int
+    pairs_fingerprint: Sha256
+    learning_rate: float
+    epochs: int
+    steps: int
+    seconds: float
+
+
 class Cost(_Part):
-    """What the run took."""
+    """What the run took; earlier stages apart."""
 
     seconds: float
     peak_memory_bytes: int
@@ -159,6 +176,8 @@ class AdapterManifest(_Part):
     data: DataRef
     lora: LoraRef
     training: TrainingRef
+    earlier: list[StageRef] = []
+    """Stages and rounds before this one, in order."""
     cost: Cost
     probe: Probe
     evaluation: list[Evaluation] = []

@@ -1,6 +1,6 @@
 """A trainable LoRA on a base's language model, in PEFT's own form, so that any PEFT program reads it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,15 @@ class LoraSpec:
 class TrainableLora:
     """One new LoRA on a loaded base; the base's own weights stay frozen."""
 
-    def __init__(self, vlm: VisionLanguageModel, spec: LoraSpec, *, seed: int) -> None:
+    def __init__(
+        self,
+        vlm: VisionLanguageModel,
+        spec: LoraSpec,
+        *,
+        seed: int,
+        start: Mapping[str, torch.Tensor] | None = None,
+    ) -> None:
+        """A new LoRA drawn from the seed, or one that goes on from the tensors `start` of another."""
         if vlm.bank is not None:
             raise BadInput("a model with an adapter bank serves; load the base anew to train")
         targets = "|".join(vlm.base.lora_targets)
@@ -44,6 +52,29 @@ class TrainableLora:
         config.base_model_name_or_path = vlm.base.repo  # peft put the folder of this machine there
         self.parameters = [p for p in self._peft.parameters() if p.requires_grad]
         """The LoRA's tensors, in a fixed order; nothing else is trainable."""
+        self._start: dict[str, torch.Tensor] | None = None
+        if start is not None:
+            self.restore(dict(start))
+            self._start = {name: tensor.detach().clone() for name, tensor in self.state().items()}
+
+    @contextmanager
+    def at_start(self) -> Iterator[None]:
+        """The model as it was when training began: the reference. Tensors are swapped in place, so no
+        graph of the present state may be alive that is still to run backward."""
+        if self._start is None:
+            with self.disabled():
+                yield
+            return
+        now = {name: tensor.detach().clone() for name, tensor in self.state().items()}
+        self.restore(self._start)
+        try:
+            yield
+        finally:
+            self.restore(now)
+
+    def remove(self) -> None:
+        """Take the LoRA off the base, which is as it was before."""
+        self.vlm.model = self._peft.unload().eval().requires_grad_(False)
 
     @contextmanager
     def disabled(self) -> Iterator[None]:

@@ -105,6 +105,25 @@ class VisionLanguageModel:
         ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
 
+    def question_ids(self, prompt: str, features: ImageFeatures) -> tuple[list[int], list[int]]:
+        """A user's turn with its images in two parts: token ids up to the question, and the question's own.
+
+        Raises:
+            BadInput: the prompt is empty or holds a special token, or its tokens join with the template's.
+        """
+        ids = self.prompt_ids(prompt, features)
+        own: list[int] = self.tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        last = len(ids) - len(own)
+        start = next((i for i in range(last, -1, -1) if own and ids[i : i + len(own)] == own), None)
+        if start is None:
+            raise BadInput(f"the question {prompt[:40]!r} cannot be told apart from its template")
+        return ids[:start], own
+
+    def response_offsets(self, response: str) -> list[tuple[int, int]]:
+        """Characters `start` to `end` of each token of `response_ids` but the end of turn."""
+        found = self.tokenizer(response, add_special_tokens=False, return_offsets_mapping=True)
+        return [(int(start), int(end)) for start, end in found["offset_mapping"]]
+
     def response_ids(self, response: str) -> list[int]:
         """Token ids of a response, the end of turn included."""
         ids: list[int] = self.tokenizer(response, add_special_tokens=False)["input_ids"]

@@ -39,6 +39,19 @@ def score(vlm: VisionLanguageModel, rows: Sequence[ScoreRow]) -> tuple[torch.Ten
         `logps` of shape (rows, longest response) in float32, 0 at padding, and the boolean mask of the
         same shape that is True at response tokens.
     """
+    table, lengths = vocabulary_logps(vlm, rows)
+    logps = target_logps(table, rows)
+    return pad_sequence(list(logps.split(lengths)), batch_first=True), token_mask(lengths, table.device)
+
+
+def vocabulary_logps(
+    vlm: VisionLanguageModel, rows: Sequence[ScoreRow]
+) -> tuple[torch.Tensor, list[int]]:
+    """Log-probs over the whole vocabulary where each response token is predicted, rows end to end.
+
+    Returns:
+        (all rows' response tokens, vocabulary) in float32, and each row's number of response tokens.
+    """
     sequences = [[*row.prompt_ids, *row.response_ids] for row in rows]
     batch = pad_batch(vlm, sequences, [row.features for row in rows], side="right")
     slots = [row.slot for row in rows]
@@ -48,12 +61,17 @@ def score(vlm: VisionLanguageModel, rows: Sequence[ScoreRow]) -> tuple[torch.Ten
         hidden[i, len(row.prompt_ids) - 1 : len(row.prompt_ids) + len(row.response_ids) - 1]
         for i, row in enumerate(rows)
     ]
-    targets = torch.cat([torch.tensor(row.response_ids, device=hidden.device) for row in rows])
     logits = vlm.model.lm_head(torch.cat(spans)).float()
-    logps = torch.log_softmax(logits, dim=-1).gather(-1, targets[:, None])[:, 0]
-    lengths = [len(row.response_ids) for row in rows]
-    padded = pad_sequence(list(logps.split(lengths)), batch_first=True)
-    mask = torch.arange(padded.shape[1], device=padded.device) < torch.tensor(
-        lengths, device=padded.device
-    ).unsqueeze(1)
-    return padded, mask
+    return torch.log_softmax(logits, dim=-1), [len(row.response_ids) for row in rows]
+
+
+def target_logps(table: torch.Tensor, rows: Sequence[ScoreRow]) -> torch.Tensor:
+    """The log-probs of the rows' own response tokens in the table of `vocabulary_logps`, end to end."""
+    targets = torch.cat([torch.tensor(row.response_ids, device=table.device) for row in rows])
+    return table.gather(-1, targets[:, None])[:, 0]
+
+
+def token_mask(lengths: Sequence[int], device: torch.device) -> torch.Tensor:
+    """True at the first `lengths[i]` places of row i, (rows, longest)."""
+    counts = torch.tensor(lengths, device=device)
+    return torch.arange(max(lengths), device=device) < counts.unsqueeze(1)

@@ -1,0 +1,184 @@
+"""Options that several verbs share, and what they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from training.stages import Sources
+    from training.start import Start
+    from training.variant import Variant
+    from zoo.vlm.model import VisionLanguageModel
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+SEED = click.option("--seed", default=0, show_default=True, help="Seed of everything random.")
+BASE = click.option(
+    "--base", "base_name", default="phantom", show_default=True, help="Base, see `medzoo bases`."
+)
+SET = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="An ablation: set a field that the variant declares, see `medzoo variants VARIANT`. Repeatable.",
+)
+REFERENCE = click.option(
+    "--reference",
+    default="base",
+    show_default=True,
+    metavar="base|sft|FOLDER|OWNER/NAME[@REV]",
+    help="Where training begins, and its reference: the base, an SFT adapter trained first on the same "
+    "questions, or an adapter.",
+)
+
+
+def question_options(command: Command) -> Command:
+    """Which questions, and what stands in for what the base cannot do."""
+    for option in reversed(_QUESTION_OPTIONS):
+        command = option(command)
+    return command
+
+
+_QUESTION_OPTIONS = (
+    click.option("--dataset", default="phantom", show_default=True, help="Data set, see `medzoo datasets`."),
+    click.option("--split", default="train", show_default=True, help="Split of the questions."),
+    click.option(
+        "--data-dir",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        help="Folder that holds the data set in its official layout, or as plain records.",
+    ),
+    click.option(
+        "--limit",
+        type=click.IntRange(min=0),
+        default=2000,
+        show_default=True,
+        help="Questions to take, balanced by type; 0 takes all.",
+    ),
+    click.option(
+        "--answers",
+        "answers_file",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        help="JSON lines with the base's answers by question_id, for a base that is too weak or not at hand.",
+    ),
+    click.option(
+        "--heat-maps",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        help="Folder of precomputed heat maps, IMAGE-NAME.npy.",
+    ),
+    click.option(
+        "--llm",
+        "llm_url",
+        metavar="URL",
+        help="OpenAI-compatible endpoint that writes and judges, such as http://127.0.0.1:8000/v1; its key is "
+        "read from MEDZOO_LLM_KEY. Without it the rules of the lexicon stand in.",
+    ),
+    click.option("--llm-model", metavar="NAME", help="Model to ask at --llm."),
+    click.option(
+        "--debater",
+        "debaters",
+        nargs=2,
+        multiple=True,
+        metavar="URL MODEL",
+        help="A model that scores relevance in MMedPO's debate. Repeatable.",
+    ),
+    click.option("--llm-concurrency", type=click.IntRange(min=1), default=8, show_default=True),
+    click.option(
+        "--llm-cache",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder of replies already paid for. Default: OUT.calls.",
+    ),
+    click.option(
+        "--send-restricted-data",
+        is_flag=True,
+        help="Let texts of a data set marked restricted reach an endpoint that is not on this machine.",
+    ),
+)
+
+
+def parse_settings(words: tuple[str, ...]) -> dict[str, str]:
+    """FIELD=VALUE words as a mapping.
+
+    Raises:
+        BadInput: a word without =, or a field twice.
+    """
+    from zoo.errors import BadInput
+
+    found: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise BadInput(f"--set {word}", hint="--set FIELD=VALUE")
+        if key in found:
+            raise BadInput(f"--set {key} is given twice")
+        found[key] = value
+    return found
+
+
+def sources(out: Path, options: dict[str, Any], *, seed: int) -> Sources:
+    """The questions and models that `question_options` name; `out` is the folder that is being made."""
+    from training.pairs.answers import FileAnswers
+    from training.stages import Sources
+    from zoo.datasets import load_questions
+    from zoo.errors import BadInput
+    from zoo.llm import ChatEndpoint, check_may_send
+
+    questions = load_questions(
+        options["dataset"],
+        options["split"],
+        limit=options["limit"] or None,
+        seed=seed,
+        data_dir=options["data_dir"],
+    )
+    for note in questions.notes:
+        click.echo(note, err=True)
+    if bool(options["llm_url"]) != bool(options["llm_model"]):
+        raise BadInput("--llm and --llm-model go together", hint="--llm URL --llm-model NAME")
+    named = [(options["llm_url"], options["llm_model"])] if options["llm_url"] else []
+    models = []
+    for url, model in (*named, *options["debaters"]):
+        check_may_send(url, questions.restricted, options["send_restricted_data"])
+        cache = options["llm_cache"] or out.with_name(out.name + ".calls")
+        models.append(ChatEndpoint(url, model, cache=cache, concurrency=options["llm_concurrency"]))
+    return Sources(
+        questions=questions,
+        seed=seed,
+        answers=FileAnswers(options["answers_file"]) if options["answers_file"] else None,
+        writer=models[0] if named else None,
+        debaters=tuple(models[len(named) :]),
+        heat_maps=options["heat_maps"],
+    )
+
+
+def find_start(vlm: VisionLanguageModel, reference: str) -> Start | None:
+    """The adapter that `--reference` names; None for the base."""
+    from training.start import read_start
+    from zoo.errors import BadInput
+    from zoo.hub import fetch, parse_ref
+
+    if reference == "base":
+        return None
+    if Path(reference).is_dir():
+        return read_start(vlm, Path(reference))
+    if "/" not in reference:
+        raise BadInput(
+            f"--reference {reference} is neither base, sft, a folder, nor a repo", hint="--reference sft"
+        )
+    ref = parse_ref(reference)
+    folder, sha = fetch(ref.repo, ref.revision)
+    return read_start(vlm, folder, identity=f"{ref.repo}@{sha}")
+
+
+def after_sft(variant: Variant) -> Variant:
+    """`--reference sft`: the variant with SFT as its first stage."""
+    from dataclasses import replace
+
+    from training.variants import get_variant
+
+    first = replace(get_variant("sft"), name="sft")
+    return replace(variant, earlier=(first, *variant.earlier))
+

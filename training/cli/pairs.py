@@ -1,0 +1,59 @@
+"""`medzoo pairs`: the preference pairs of a variant, as an inspectable folder."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from training.cli.options import BASE, REFERENCE, SEED, SET, parse_settings, question_options
+
+
+@click.command()
+@click.argument("variant_name", metavar="VARIANT")
+@BASE
+@question_options
+@SET
+@REFERENCE
+@SEED
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to make.")
+def pairs(
+    variant_name: str,
+    base_name: str,
+    settings: tuple[str, ...],
+    reference: str,
+    seed: int,
+    out: Path,
+    **options: Any,
+) -> None:
+    """Make the preference pairs of VARIANT: pairs.jsonl, their images, and a report.
+
+    A build that was killed goes on where it was; `medzoo publish FOLDER OWNER/NAME` publishes the result as a
+    data set. The pairs of a staged variant are those of its first stage; `medzoo train` makes the others.
+    """
+    from training.cli.options import find_start, sources
+    from training.stages import make_pairs
+    from training.variants import get_variant
+    from zoo.bases import get_base
+    from zoo.errors import BadInput
+
+    variant, base = get_variant(variant_name, parse_settings(settings)), get_base(base_name)
+    stage = (*variant.earlier, variant)[0]
+    found = sources(out, options, seed=seed)
+    vlm = start = None
+    if stage.needs_policy and found.answers is None:
+        from zoo.vlm.model import load_base
+
+        if reference == "sft":
+            raise BadInput(
+                "--reference sft trains an adapter first, which `pairs` does not",
+                hint="--reference FOLDER, or `medzoo train` without --pairs",
+            )
+        vlm = load_base(base)
+        start = find_start(vlm, reference)
+    report = make_pairs(stage, base, found, out, vlm=vlm, start=start)
+    for line in report.lines():
+        click.echo(line)
+    for model in (found.writer, *found.debaters):
+        if model is not None:
+            click.echo(f"  asked {model.name}: {getattr(model, 'usage', '')}")
+    click.echo(f"in {out}")

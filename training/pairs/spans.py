@@ -1,0 +1,65 @@
+"""Places in texts, as character offsets: words, sentences, the clause that answers, where two texts differ.
+
+It knows words and punctuation, and nothing of their meaning.
+"""
+
+import re
+from difflib import SequenceMatcher
+
+from zoo.records import Span
+
+CLAUSE_WORDS = 13
+"""Length of an answer clause, in words, as in FiRe-MPO's pairs for visual question answering."""
+_WORD = re.compile(r"\w+(?:[-/.']\w+)*")
+_SENTENCE = re.compile(r"\S(?:.*?[.!?](?=\s|$)|.*)")
+_BOUNDARY = re.compile(r"[,;:](?=\s)")
+
+
+def words(text: str) -> list[Span]:
+    """The words of a text, without punctuation; `3.5`, `T2-weighted` and `AP/PA` are one word each."""
+    return [match.span() for match in _WORD.finditer(text)]
+
+
+def sentences(text: str) -> list[Span]:
+    """The sentences of a text: each ends with its stop, or with its line."""
+    return [match.span() for match in _SENTENCE.finditer(text) if _WORD.search(match.group())]
+
+
+def answer_clause(text: str) -> str:
+    """The first sentence; of a long one its first clauses, or words, of at most `CLAUSE_WORDS` words."""
+    first = next((text[start:end] for start, end in sentences(text)), "")
+    places = words(first)
+    if len(places) <= CLAUSE_WORDS:
+        return first
+    end = places[CLAUSE_WORDS - 1][1]
+    cuts = [cut.start() for cut in _BOUNDARY.finditer(first, 0, min(end + 2, len(first)))]
+    return first[: cuts[-1] if cuts else end]
+
+
+def divergent_spans(one: str, other: str) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
+    """Where two texts differ, by a diff of their words without regard to case; two empty tuples if nowhere.
+
+    A word that only one text has is marked together with its neighbour, so that each text has a span for
+    every difference, if it has a word at all. Spans are in order and do not overlap or touch.
+    """
+    places = words(one), words(other)
+    lowered = [
+        [text[start:end].lower() for start, end in found]
+        for text, found in zip((one, other), places, strict=True)
+    ]
+    blocks: list[list[int]] = []
+    for tag, i, i_end, j, j_end in SequenceMatcher(None, *lowered, autojunk=False).get_opcodes():
+        if tag == "equal":
+            continue
+        if i == i_end or j == j_end:  # widened to the next word, which both have, or to the one before
+            last = i_end == len(lowered[0]) and j_end == len(lowered[1])
+            i, j = max(i - last, 0), max(j - last, 0)
+            i_end, j_end = min(i_end + (not last), len(lowered[0])), min(j_end + (not last), len(lowered[1]))
+        if blocks and i <= blocks[-1][1] and j <= blocks[-1][3]:
+            blocks[-1][1], blocks[-1][3] = i_end, j_end
+        else:
+            blocks.append([i, i_end, j, j_end])
+    return (
+        tuple((places[0][i][0], places[0][i_end - 1][1]) for i, i_end, _, _ in blocks if i < i_end),
+        tuple((places[1][j][0], places[1][j_end - 1][1]) for _, _, j, j_end in blocks if j < j_end),
+    )
