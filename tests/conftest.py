@@ -1,9 +1,14 @@
-"""Fixtures that tests of several packages share: a small valid adapter folder, an embedded Hub."""
+"""Fixtures that tests of several packages share: a small valid adapter folder, an embedded Hub, an LLM."""
 
 import hashlib
 import json
 import os
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -170,3 +175,83 @@ def tune(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         return made[name]
 
     return make
+
+
+@dataclass
+class LlmServer:
+    """An OpenAI-compatible server on this machine that answers as a test's script says."""
+
+    url: str = ""
+    script: Callable[[str, list[dict[str, str]]], str | int | dict[str, Any]] = lambda model, messages: 500
+    """Of the model's name and the messages: the reply's text, a status to fail with, or a whole body."""
+    paid: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Calls answered with a text, by model and the messages' contents."""
+    statuses: Counter[int] = field(default_factory=Counter)
+    """Calls by the status they were answered with."""
+    keys: set[str] = field(default_factory=set)
+    """What the calls' `Authorization` said."""
+    code: str | None = None
+    """The error code that goes with a failure."""
+    retry_after: str = "0"
+    """Seconds to wait, as every 429 says."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def answer(self, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Status and body for a request's body."""
+        model, messages = asked["model"], asked["messages"]
+        came = self.script(model, messages)
+        contents = "\n".join(message["content"] for message in messages)
+        status = came if isinstance(came, int) else 200
+        with self.lock:
+            self.statuses[status] += 1
+            if isinstance(came, dict):
+                return status, came
+            if isinstance(came, int):
+                return status, {"error": {"message": f"no: {contents}", "type": "error", "code": self.code}}
+            self.paid[model, contents] += 1
+        usage = {"prompt_tokens": len(contents.split()), "completion_tokens": len(came.split())}
+        choice = {"index": 0, "message": {"role": "assistant", "content": came}, "finish_reason": "stop"}
+        return status, {
+            "id": "chat",
+            "object": "chat.completion",
+            "created": 0,
+            "model": model,
+            "choices": [choice],
+            "usage": usage | {"total_tokens": sum(usage.values())},
+        }
+
+
+@pytest.fixture
+def llm_server() -> Iterator[LlmServer]:
+    """A language model's endpoint: set `script`, ask `url`, look at `paid` and `statuses`."""
+    found = LlmServer()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            found.keys.add(self.headers["Authorization"])
+            here = self.path == "/v1/chat/completions"
+            status, body = found.answer(asked) if here else (404, {})
+            payload = json.dumps(body).encode()
+            with suppress(ConnectionError):  # of a client that was killed
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(payload)))
+                if status == 429:
+                    self.send_header("Retry-After", found.retry_after)
+                self.end_headers()
+                self.wfile.write(payload)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    found.url = f"http://127.0.0.1:{server.server_port}/v1"
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), name="llm-server", daemon=True)
+    thread.start()
+    try:
+        yield found
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -66,6 +66,10 @@ class NotOnHub(HubError):
     """The repository, revision or file is not there, or not for this user."""
 
 
+class EndpointFailed(ZooError):
+    """A language model's endpoint gave no answer, tried again and again; what it gave before is kept."""
+
+
 class BadAdapter(ZooError):
     """Adapter weights that must not be served or scored."""
 

@@ -1,15 +1,40 @@
 """Language models as writers and judges, behind one act: prompts in, checked replies out.
 
-Knows nothing of pairs or metrics; what is asked and what a reply must look like is the caller's.
+Knows nothing of pairs or metrics; what is asked and what a reply must look like is the caller's. Prompts
+and replies are never logged: the cache folder, which holds replies alone, is the one place they are kept.
 """
 
+import hashlib
+import json
+import logging
+import os
+import re
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
+
+from zoo.errors import BadInput, BadRecord, EndpointFailed
+
+if TYPE_CHECKING:
+    from openai import APIStatusError, OpenAI
+
+KEY_VARIABLE = "MEDZOO_LLM_KEY"
+_MOST_TOKENS = 2048
+"""Of a reply, so that a model that repeats itself comes to an end."""
+_FENCED = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL)
+_PROMPTS_OWN = ("content_filter", "context_length_exceeded")
+"""Error codes by which an endpoint refuses one prompt and not the others."""
+_REFUSED = "refused by the endpoint"
 
 Reply = TypeVar("Reply", bound=BaseModel)
+Message = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -36,3 +61,229 @@ class TextModel(Protocol):
 
     def replies(self, prompts: Sequence[Prompt], reply: type[Reply]) -> list[Reply | Failed]:
         """One checked reply a prompt, in the prompts' order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What a model's replies took, those from the cache included in the tokens."""
+
+    calls: int = 0
+    """Calls that the endpoint answered, and so that were paid."""
+    cached: int = 0
+    """Calls that the cache answered."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Answer:
+    """What one call gave, as the cache keeps it."""
+
+    text: str
+    prompt_tokens: int
+    """As the endpoint counts; 0 from one that does not."""
+    completion_tokens: int
+    refused: bool = False
+    """Whether the endpoint refused this prompt for what it holds."""
+
+
+class ChatEndpoint:
+    """A model behind an OpenAI-compatible `/v1/chat/completions`, each call cached on disk as it is answered.
+
+    A call is asked once, whatever its endpoint's address, whoever asks again and however a run ended. What
+    makes a call the same: the model, the messages and the sampling numbers.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        *,
+        cache: Path,
+        concurrency: int = 8,
+        timeout_s: float = 120.0,
+        retries: int = 8,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        """`url` ends in `/v1`; the key comes from the environment variable MEDZOO_LLM_KEY.
+
+        Raises:
+            BadInput: `url` is no http address.
+        """
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+            raise BadInput(f"{url!r} is no address of an endpoint", hint="such as http://localhost:8000/v1")
+        self.name = model
+        self._url, self._cache = url, cache
+        self._concurrency, self._timeout_s, self._retries = concurrency, timeout_s, retries
+        self._sampling = {"temperature": temperature, "seed": seed, "max_tokens": _MOST_TOKENS}
+        self._usage = Usage()
+        self._lock = threading.Lock()
+        self._client: OpenAI | None = None
+
+    @property
+    def usage(self) -> Usage:
+        """Of all calls so far through this object."""
+        return self._usage
+
+    def replies(self, prompts: Sequence[Prompt], reply: type[Reply]) -> list[Reply | Failed]:
+        """One checked reply a prompt, in the prompts' order; prompts of the same text are asked once.
+
+        A reply that is no JSON of the shape is sent back once with what is wrong. 429, 5xx and lost
+        connections are tried again, later each time or when the endpoint says.
+
+        Raises:
+            EndpointFailed: tried too often. What was answered is cached; the same act goes on from there.
+            BadInput: the endpoint refuses the key, the model or the request.
+        """
+        texts = list(dict.fromkeys(prompt.text for prompt in prompts))
+        with ThreadPoolExecutor(self._concurrency) as pool:
+            found = dict(zip(texts, pool.map(lambda text: self._reply(text, reply), texts), strict=True))
+        return [found[prompt.text] for prompt in prompts]
+
+    def _reply(self, text: str, reply: type[Reply]) -> Reply | Failed:
+        messages: list[Message] = [{"role": "user", "content": text}]
+        for _ in ("first", "repaired"):
+            answer = self._answer(messages)
+            if answer.refused:
+                return Failed(_REFUSED)
+            try:
+                return reply.model_validate_json(_json_of(answer.text))
+            except ValidationError as error:
+                messages += [
+                    {"role": "assistant", "content": answer.text},
+                    {"role": "user", "content": _what_is_wrong(error)},
+                ]
+        return Failed("malformed reply")
+
+    def _answer(self, messages: Sequence[Message]) -> _Answer:
+        """The call's answer: of the cache, else of the endpoint and cached at once."""
+        body = {"model": self.name, "messages": messages, **self._sampling}
+        key = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+        path = self._cache / f"{key}.json"
+        cached = path.is_file()
+        answer = _read(path) if cached else self._ask(body)
+        if not cached:
+            _write(path, answer)
+        with self._lock:
+            self._usage = replace(
+                self._usage,
+                calls=self._usage.calls + (not cached),
+                cached=self._usage.cached + cached,
+                prompt_tokens=self._usage.prompt_tokens + answer.prompt_tokens,
+                completion_tokens=self._usage.completion_tokens + answer.completion_tokens,
+            )
+        return answer
+
+    def _ask(self, body: dict[str, Any]) -> _Answer:
+        # Errors are raised `from None`: an endpoint's message may repeat the prompt.
+        import openai
+
+        try:
+            completion = self._connected().chat.completions.create(**body)
+        except (openai.RateLimitError, openai.InternalServerError, openai.APIConnectionError) as error:
+            status = getattr(error, "status_code", "no connection")
+            raise EndpointFailed(
+                f"{self._url} did not answer after {self._retries + 1} tries ({status})",
+                hint="run the same command again: what was answered is kept and not asked twice",
+            ) from None
+        except openai.APIStatusError as error:
+            if error.code in _PROMPTS_OWN:
+                return _Answer(text="", prompt_tokens=0, completion_tokens=0, refused=True)
+            raise self._refusal(error) from None
+        except (openai.APIError, ValueError):
+            completion = None
+        if not getattr(completion, "choices", None):
+            raise EndpointFailed(
+                f"{self._url} answered with something other than a chat completion",
+                hint="the address ends in /v1, such as http://localhost:8000/v1",
+            )
+        usage = completion.usage
+        return _Answer(
+            text=completion.choices[0].message.content or "",
+            prompt_tokens=usage.prompt_tokens if usage else 0,
+            completion_tokens=usage.completion_tokens if usage else 0,
+        )
+
+    def _refusal(self, error: "APIStatusError") -> BadInput:
+        about = ", ".join(str(part) for part in (error.type, error.code, error.param) if part)
+        hints = {
+            401: f"set {KEY_VARIABLE} to a key of this endpoint",
+            403: f"set {KEY_VARIABLE} to a key that may use the model",
+            404: f"does the endpoint know the model {self.name!r}, and does its address end in /v1?",
+        }
+        return BadInput(
+            f"{self._url} refused the model {self.name!r} with status {error.status_code}"
+            + (f" ({about})" if about else ""),
+            hint=hints.get(error.status_code, "see the endpoint's own log for the reason"),
+        )
+
+    def _connected(self) -> "OpenAI":
+        import openai
+
+        with self._lock:
+            if self._client is None:
+                logging.getLogger("openai").setLevel(logging.WARNING)  # its debug log holds the prompts
+                http = openai.DefaultHttpxClient(
+                    timeout=self._timeout_s,
+                    follow_redirects=False,  # what may go to this address may not go to another,
+                    trust_env=not is_loopback(self._url),  # nor through a proxy
+                )
+                self._client = openai.OpenAI(
+                    base_url=self._url,
+                    api_key=os.environ.get(KEY_VARIABLE) or "none",
+                    max_retries=self._retries,
+                    timeout=self._timeout_s,
+                    http_client=http,
+                )
+            return self._client
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the address is this machine's own: `localhost`, 127.0.0.0/8 or ::1."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_may_send(url: str, questions_restricted: bool, allowed: bool) -> None:
+    """See that questions of a restricted data set leave this machine only by the operator's word.
+
+    Raises:
+        BadInput: the questions are restricted, `url` is another machine's, and nobody allowed it.
+    """
+    if questions_restricted and not allowed and not is_loopback(url):
+        raise BadInput(
+            f"the data set's terms restrict who may see its questions, and {url} is not this machine",
+            hint="use an endpoint on localhost, or, where your agreement covers it, --send-restricted-data",
+        )
+
+
+def _json_of(text: str) -> str:
+    """The JSON in a reply: what follows the model's thoughts, without a fence around it."""
+    text = text.rpartition("</think>")[2]
+    fenced = _FENCED.search(text)
+    return (fenced.group(1) if fenced else text).strip()
+
+
+def _what_is_wrong(error: ValidationError) -> str:
+    wrong = [f"- {'.'.join(map(str, e['loc'])) or 'reply'}: {e['msg']}" for e in error.errors()]
+    return "\n".join(
+        ["That is not the JSON that was asked for:", *wrong, "Answer with the corrected JSON only."]
+    )
+
+
+def _read(path: Path) -> _Answer:
+    try:
+        return _Answer(**json.loads(path.read_text(encoding="utf-8")))
+    except (TypeError, ValueError) as error:
+        raise BadRecord(f"{path} is no cached answer of a model", hint=f"remove it: rm {path}") from error
+
+
+def _write(path: Path, answer: _Answer) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}.part")
+    part.write_text(json.dumps(asdict(answer), ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(part, path)
