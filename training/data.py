@@ -48,7 +48,9 @@ def read_pair_set(folder: Path, variant: Variant, *, base: str) -> PairSet:
             hint=hint,
         )
     if report.base != base:
-        raise BadRecord(f"{folder} holds pairs of the base {report.base}, and this run is of {base}", hint=hint)
+        raise BadRecord(
+            f"{folder} holds pairs of the base {report.base}, and this run is of {base}", hint=hint
+        )
     pairs = tuple(read_jsonl(folder / PAIRS_NAME, PreferencePair))
     for pair in pairs:
         _check(pair, variant, folder)
@@ -81,7 +83,9 @@ def _check(pair: PreferencePair, variant: Variant, folder: Path) -> None:
     for branch, missing in missing_halves(variant.objective).items():
         absent = [part for part in branch.parts if halves[part] is None]
         if absent and (missing == "refuse" or (missing == "chosen" and len(absent) == 2)):
-            what = " and ".join(part.replace("rejected", "rejected response") for part in absent if part == "rejected")
+            what = " and ".join(
+                part.replace("rejected", "rejected response") for part in absent if part == "rejected"
+            )
             what = what or "rejected image"
             raise refuse(f"has no {what}, and {variant.name} reads one")
     for need in needs(variant.objective):

@@ -79,6 +79,7 @@ def _term(data: dict[str, Any]) -> str:
         case "PreferOverArgmax":
             return f"{weight}PreferOverArgmax({data['preferred']} over its argmax on {data['noised']})"
         case "TokenKL":
-            return f"{weight}TokenKL({data['branch']}{where}, forward {data['forward']:g}, reverse {data['reverse']:g})"
+            sides = f"forward {data['forward']:g}, reverse {data['reverse']:g}"
+            return f"{weight}TokenKL({data['branch']}{where}, {sides})"
         case _:
             return f"{weight}{name}({data['branch']})"

@@ -121,7 +121,9 @@ class BranchScorer:
         if branch in self._distributions:
             where = self._positions(branch, numbers)
             distribution = Distribution(
-                policy=torch.cat([table.whole(branch, n)[columns] for n, columns in zip(numbers, where, strict=True)]),
+                policy=torch.cat(
+                    [table.whole(branch, n)[columns] for n, columns in zip(numbers, where, strict=True)]
+                ),
                 reference=reference[branch],
                 pair=torch.cat([torch.full_like(columns, i) for i, columns in enumerate(where)]),
                 column=torch.cat(where),
@@ -182,7 +184,8 @@ class BranchScorer:
         logps = dict(zip(there, target_logps(whole, rows).split(lengths), strict=True))
         empty = whole.new_zeros(0)
         return _Table(
-            {key: logps.get(key, empty) for key in wanted}, dict(zip(there, whole.split(lengths), strict=True))
+            {key: logps.get(key, empty) for key in wanted},
+            dict(zip(there, whole.split(lengths), strict=True)),
         )
 
     def _ids(self, branch: Branch, cell: _Cell, images: ImageFeatures) -> tuple[list[int], list[int]]:

@@ -1,4 +1,4 @@
-"""A variant from questions to an adapter in one go: its pairs, its training, and its stages and rounds in order.
+"""A variant from questions to an adapter in one go: pairs, training, stages and rounds in order.
 
 Each stage begins from the adapter of the one before it, which is its reference too. What a stage has finished
 is kept, so a run that was killed goes on with the stage that it was in.

@@ -74,8 +74,8 @@ _QUESTION_OPTIONS = (
         "--llm",
         "llm_url",
         metavar="URL",
-        help="OpenAI-compatible endpoint that writes and judges, such as http://127.0.0.1:8000/v1; its key is "
-        "read from MEDZOO_LLM_KEY. Without it the rules of the lexicon stand in.",
+        help="OpenAI-compatible endpoint that writes and judges, such as http://127.0.0.1:8000/v1; its key "
+        "is read from MEDZOO_LLM_KEY. Without it the rules of the lexicon stand in.",
     ),
     click.option("--llm-model", metavar="NAME", help="Model to ask at --llm."),
     click.option(
@@ -181,4 +181,3 @@ def after_sft(variant: Variant) -> Variant:
 
     first = replace(get_variant("sft"), name="sft")
     return replace(variant, earlier=(first, *variant.earlier))
-

@@ -74,7 +74,7 @@ def train(
     if reference == "sft":
         if pairs_dir and variant.needs_policy:
             raise BadInput(
-                "--pairs holds answers of another model than the SFT adapter that --reference sft trains first",
+                "--pairs holds answers of another model than the SFT adapter that is trained first",
                 hint="leave --pairs out, or give --reference FOLDER",
             )
         variant = after_sft(variant)
@@ -87,9 +87,13 @@ def train(
         pairs=pairs_dir,
         checkpoint_every=checkpoint_every,
     )
-    manifest = run_stages(vlm, variant, job, out, start=None if reference == "sft" else find_start(vlm, reference))
+    manifest = run_stages(
+        vlm, variant, job, out, start=None if reference == "sft" else find_start(vlm, reference)
+    )
     for stage in manifest.earlier:
-        click.echo(f"stage {stage.variant}: {stage.steps} steps on {stage.pairs} pairs in {stage.seconds:.0f} s")
+        click.echo(
+            f"stage {stage.variant}: {stage.steps} steps on {stage.pairs} pairs in {stage.seconds:.0f} s"
+        )
     click.echo(
         f"{manifest.identity}: {manifest.training.steps} steps on {manifest.data.pairs} pairs "
         f"in {manifest.cost.seconds:.0f} s, in {out}"

@@ -5,7 +5,7 @@ drafts of one batch and gives back each of them further on, several in its place
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
@@ -100,8 +100,15 @@ class Policy(Protocol):
         """Where each request's prompt looks in its first image."""
 
 
-Similarity = Callable[[Image.Image, Sequence[str]], list[float]]
-"""Cosine of each phrase with an image, by a contrastive encoder."""
+class Similarity(Protocol):
+    """Cosines of phrases with an image, by a contrastive encoder."""
+
+    @property
+    def name(self) -> str:
+        """`name@revision` of the encoder."""
+
+    def __call__(self, image: Image.Image, phrases: Sequence[str]) -> list[float]:
+        """The cosine of each phrase."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,10 +140,13 @@ class Tools:
 class Step(Protocol):
     """One act of a recipe: a frozen dataclass whose fields are its numbers."""
 
-    makes: ClassVar[tuple[Part, ...]]
-    """The parts of a pair that it adds."""
-    needs_policy: ClassVar[bool]
-    """Whether it asks the policy."""
+    @property
+    def makes(self) -> tuple[Part, ...]:
+        """The parts of a pair that it adds."""
+
+    @property
+    def needs_policy(self) -> bool:
+        """Whether it asks the policy."""
 
     def run(self, drafts: Sequence[Draft], tools: Tools) -> Sequence[Draft | Dropped]:
         """The drafts further on; each in its place, several in its place, or dropped."""
@@ -150,11 +160,11 @@ class Only:
     step: Step
 
     @property
-    def makes(self) -> tuple[Part, ...]:  # type: ignore[override]
+    def makes(self) -> tuple[Part, ...]:
         return self.step.makes
 
     @property
-    def needs_policy(self) -> bool:  # type: ignore[override]
+    def needs_policy(self) -> bool:
         return self.step.needs_policy
 
     def run(self, drafts: Sequence[Draft], tools: Tools) -> list[Draft | Dropped]:

@@ -1,0 +1,55 @@
+"""FiRe-MPO: prefer the true spans over the wrong ones, not so on the corrupted image, near the reference."""
+
+from typing import Literal
+
+from training.objective import Branch, Prefer, Term, TokenKL
+from training.pairs.blank import Blank
+from training.pairs.crop import Crop
+from training.pairs.minimal_edit import MinimalEdit
+from training.pairs.noise import GaussianNoise
+from training.pairs.step import Step
+from training.variant import Numbers, Variant
+
+PAPER = "FiRe-MPO, arXiv 2606.12590"
+NUMBERS = Numbers(learning_rate=1e-6, epochs=1, batch_size=8, warmup_ratio=0.0, rank=128, alpha=256)
+GAMMA = 0.1
+
+
+def variant(
+    *,
+    kl: Literal["both", "none", "forward", "reverse"] = "both",
+    corruption: Literal["lesion", "crop", "noise", "black"] = "lesion",
+    visual: Literal["v3", "v1", "v2"] = "v3",
+    style: Literal["own", "truth", "agnostic"] = "own",
+) -> Variant:
+    """The method, and its paper's ablations."""
+    preferred, over = {
+        "v1": (Branch.CHOSEN, Branch.REJECTED_IMAGE),
+        "v2": (Branch.CHOSEN, Branch.REJECTED_BOTH),
+        "v3": (Branch.REJECTED_BOTH, Branch.REJECTED_IMAGE),
+    }[visual]
+    corrupt: Step = {
+        "lesion": GaussianNoise(sigma=45, where="roi", without_roi="image", image_sigma=12),
+        "crop": Crop(),
+        "noise": GaussianNoise(sigma=12),
+        "black": Blank(where="roi", without_roi="image"),
+    }[corruption]
+    forward = {"both": 0.5, "forward": 1.0, "reverse": 0.0, "none": 0.0}[kl]
+    near: tuple[Term, ...] = (
+        TokenKL(Branch.CHOSEN, where="spans", forward=forward, reverse=1.0 - forward, weight=0.01),
+    )
+    return Variant(
+        title="FiRe-MPO",
+        paper=PAPER,
+        objective=(
+            Prefer(Branch.CHOSEN, over=Branch.REJECTED_RESPONSE, where="spans"),
+            Prefer(preferred, over=over, where="spans", weight=GAMMA, missing="skip"),
+            *(near if kl != "none" else ()),
+        ),
+        steps=(MinimalEdit(style=style), corrupt),
+        numbers=NUMBERS,
+        departures=(
+            "A corrected answer is checked against the truth; the released code takes any opposite answer.",
+            "The segmentation is an annotated mask or box in place of a segmentation model's.",
+        ),
+    )

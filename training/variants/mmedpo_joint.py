@@ -1,0 +1,18 @@
+"""MMedPO with a rejected response and a rejected image in one pair, as Kim et al. have it."""
+
+from training.objective import Branch, Prefer
+from training.pairs.hallucinate import Hallucinate
+from training.pairs.noise import GaussianNoise
+from training.pairs.relevance import Relevance
+from training.variant import Variant
+
+VARIANT = Variant(
+    title="MMedPO, both halves in one pair",
+    paper="Kim et al. 2026, arXiv 2601.17918; after Zhu et al. 2025, arXiv 2412.06141",
+    objective=(Prefer(Branch.CHOSEN, over=Branch.REJECTED_BOTH, weights="rescaled"),),
+    steps=(Hallucinate(), GaussianNoise(where="roi"), Relevance()),
+    departures=(
+        "A pair without a weight is refused, where the released trainer takes it as unweighted.",
+        "Weights are rescaled around 1 in each pair set: the paper's own normalisation makes all equal.",
+    ),
+)

@@ -1,0 +1,12 @@
+"""DPO over an answer that differs from the truth in the keywords of one error type alone."""
+
+from training.objective import Branch, Prefer
+from training.pairs.swap_target import SwapTarget
+from training.variant import Variant
+
+VARIANT = Variant(
+    title="Targeted DPO",
+    paper="Kim et al. 2026, arXiv 2601.17918",
+    objective=(Prefer(Branch.CHOSEN, over=Branch.REJECTED_RESPONSE),),
+    steps=(SwapTarget(),),
+)

@@ -1,0 +1,20 @@
+"""mDPO with an answer and a retrieved image that differ from the true ones in one attribute alone."""
+
+from training.objective import Anchor, Branch, Prefer
+from training.pairs.retrieve import Retrieve
+from training.pairs.swap_target import SwapTarget
+from training.variant import Variant
+
+VARIANT = Variant(
+    title="Targeted mDPO",
+    paper="Kim et al. 2026, arXiv 2601.17918",
+    objective=(
+        Prefer(Branch.CHOSEN, over=Branch.REJECTED_RESPONSE),
+        Prefer(Branch.CHOSEN, over=Branch.REJECTED_IMAGE),
+        Anchor(Branch.CHOSEN),
+    ),
+    steps=(SwapTarget(), Retrieve()),
+    departures=(
+        "The retrieval is not published: ours compares the clinical terms of the questions about an image.",
+    ),
+)

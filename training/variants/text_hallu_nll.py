@@ -1,0 +1,12 @@
+"""Text-Hallu with the likelihood of the true answer added."""
+
+from training.objective import Branch, Imitate, Prefer
+from training.pairs.hallucinate import Hallucinate
+from training.variant import Variant
+
+VARIANT = Variant(
+    title="Text-Hallu + NLL",
+    paper="Kim et al. 2026, arXiv 2601.17918",
+    objective=(Prefer(Branch.CHOSEN, over=Branch.REJECTED_RESPONSE), Imitate(Branch.CHOSEN)),
+    steps=(Hallucinate(),),
+)
