@@ -4,7 +4,6 @@ Language models debate the first (Zhu et al. 2025, MMedPO); rules stand in for t
 are as given: how they are normalised is the trainer's.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -17,7 +16,7 @@ from training.pairs.rule_judge import JUDGE
 from training.pairs.step import Draft, Dropped, Part, Tools
 from zoo.errors import BadInput
 from zoo.lexicon import contradictions, facts
-from zoo.llm import Failed, Prompt
+from zoo.llm import Failed, Prompt, TextModel
 
 LEAST = 0.1
 """The rules' weight where no fact of the truth is contradicted."""
@@ -57,32 +56,62 @@ class Relevance:
         if not tools.debaters:
             return [draft.having({"weighed_by": JUDGE}, weight=_contradicted(draft)) for draft in drafts]
         debaters = tools.debaters[:1] if self.models == "single" else tools.debaters
-        histories: list[list[float]] = [[] for _ in drafts]
-        failed: set[int] = set()
+        debates = [_Debate(draft, debaters) for draft in drafts]
         for turn in range(self.rounds * len(debaters)):
-            going = [
-                n
-                for n, history in enumerate(histories)
-                if n not in failed and not _settled(history, len(debaters))
-            ]
-            prompts = [_prompt(drafts[n], histories[n]) for n in going]
-            replies = debaters[turn % len(debaters)].replies(prompts, Score)
-            for n, reply in zip(going, replies, strict=True):
-                if isinstance(reply, Failed):
-                    failed.add(n)
-                else:
-                    agrees = reply.agree and histories[n]
-                    histories[n].append(histories[n][-1] if agrees else round(reply.score, 2))
-        asked = prompt("relevance", question="", chosen="", rejected="", score=None).id
-        by = f"{', '.join(model.name for model in debaters)} with {asked}"
-        return [
-            Dropped(draft, "no usable relevance score")
-            if n in failed
-            else draft.having(
-                {"weighed_by": by, "debate": histories[n]}, weight=_outcome(histories[n], len(debaters))
-            )
-            for n, draft in enumerate(drafts)
-        ]
+            going = [debate for debate in debates if not debate.over]
+            if not going:
+                break
+            replies = debaters[turn % len(debaters)].replies([debate.ask() for debate in going], Score)
+            for debate, reply in zip(going, replies, strict=True):
+                debate.hear(reply)
+        return [debate.end() for debate in debates]
+
+
+class _Debate:
+    """One draft's debate: the score after each turn."""
+
+    def __init__(self, draft: Draft, debaters: Sequence[TextModel]) -> None:
+        self._draft = draft
+        self._names = [model.name for model in debaters]
+        self._scores: list[float] = []
+        self._failed = False
+        self._asked = ""
+
+    @property
+    def over(self) -> bool:
+        return self._failed or self._settled
+
+    @property
+    def _settled(self) -> bool:
+        """Whether every model in turn left the score as it is, its giver among them."""
+        last = self._scores[-len(self._names) :]
+        return len(last) == len(self._names) and len(set(last)) == 1
+
+    def ask(self) -> Prompt:
+        asked = prompt(
+            "relevance",
+            question=self._draft.prompt,
+            chosen=self._draft.chosen,
+            rejected=_rejected(self._draft),
+            score=self._scores[-1] if self._scores else None,
+        )
+        self._asked = asked.id
+        return asked
+
+    def hear(self, reply: Score | Failed) -> None:
+        if isinstance(reply, Failed):
+            self._failed = True
+        elif reply.agree and self._scores:
+            self._scores.append(self._scores[-1])
+        else:
+            self._scores.append(round(reply.score, 2))
+
+    def end(self) -> Draft | Dropped:
+        if self._failed:
+            return Dropped(self._draft, "no usable relevance score")
+        weight = self._scores[-1] if self._settled else round(fmean(self._scores), 4)
+        by = f"{', '.join(self._names)} with {self._asked}"
+        return self._draft.having({"weighed_by": by, "debate": self._scores}, weight=weight)
 
 
 @dataclass(frozen=True)
@@ -100,28 +129,9 @@ def _confidence(draft: Draft) -> Draft | Dropped:
     confidence = draft.made_by.get("roi_confidence")
     if confidence is None:
         return Dropped(draft, "no confidence of the region")
-    if not math.isfinite(confidence) or not 0 <= confidence <= 1:
+    if not 0 <= confidence <= 1:
         raise BadInput(f"{draft.id}: the region's confidence {confidence} is not between 0 and 1")
     return draft.having({"weighed_by": "confidence of the region"}, weight=float(confidence))
-
-
-def _settled(history: Sequence[float], models: int) -> bool:
-    """Whether every model in turn left the score as it is, its giver among them."""
-    return len(history) >= models and len(set(history[-models:])) == 1
-
-
-def _outcome(history: Sequence[float], models: int) -> float:
-    return history[-1] if _settled(history, models) else round(fmean(history), 4)
-
-
-def _prompt(draft: Draft, history: Sequence[float]) -> Prompt:
-    return prompt(
-        "relevance",
-        question=draft.prompt,
-        chosen=draft.chosen,
-        rejected=_rejected(draft),
-        score=history[-1] if history else None,
-    )
 
 
 def _contradicted(draft: Draft) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from jinja2 import Environment
 
 from training.pairs import prompts
 from training.pairs.prompts import prompt
@@ -60,9 +61,9 @@ def test_wordings_are_part_of_what_is_installed() -> None:
 
 
 @pytest.mark.parametrize("path", WORDINGS, ids=lambda p: p.name)
-def test_every_wording_has_a_version_and_asks_for_json(path: Path) -> None:
+def test_every_wording_has_a_name_a_version_and_sound_syntax(path: Path) -> None:
     assert re.fullmatch(r"[a-z_]+\.[1-9]\d*\.txt", path.name)
-    assert "JSON" in path.read_text(encoding="utf-8")
+    Environment().parse(path.read_text(encoding="utf-8"))
 
 
 def test_there_are_wordings() -> None:
