@@ -27,8 +27,14 @@ class Base:
     lora_targets: tuple[str, ...] = LLAMA_TARGETS
     """Linear layers of the language model that an adapter may change."""
     max_images: int = 1
+    can_judge: bool = False
+    """Whether it can grade answers and ask questions of its own when told to."""
+    encoder: Path | str | None = None
+    """A CLIP that tells how well phrases fit an image: its folder, or `REPO@SHA` on a Hub."""
     learning_rate_scale: float = 1.0
     """What a variant's learning rate is multiplied by on this base."""
+    max_rank: int | None = None
+    """Largest rank of a LoRA that makes sense on it; None: any."""
     license: str
     about: str
     name: str = ""
