@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from zoo.lexicon.negation import negations, opposite
-from zoo.lexicon.terms import GROUPS, Group, Term
+from zoo.lexicon.terms import GROUPS as GROUPS
+from zoo.lexicon.terms import Group as Group
+from zoo.lexicon.terms import Term as Term
 from zoo.records import ErrorType
 
 

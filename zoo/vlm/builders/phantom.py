@@ -5,7 +5,7 @@ The same seed on the same machine gives the same weights. It knows nothing of ad
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from tqdm import tqdm
 
 from zoo.bases import folder_revision
@@ -105,13 +106,22 @@ def build_phantom(out: Path, recipe: Recipe, *, held_out: int = 600) -> dict[str
     return accuracy
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """A question as the asker takes it."""
+
+    images: Sequence[Image.Image]
+    prompt: str
+    seed: int = 0
+
+
 def measure(folder: Path, asked: QuestionSet) -> dict[str, float]:
     """Share of right answers by question type and over `all`, of the base saved in `folder`."""
     base = replace(BASE, name="phantom", folder=folder, revision=folder_revision(folder))
     asker = Asker(load_base(base))
     order = sorted(range(len(asked.questions)), key=lambda i: asked.questions[i].question_type)
     questions = [asked.questions[i] for i in order]
-    texts = asker.answers([([asked.open_image(q.images[0])], q.prompt) for q in questions])
+    texts = asker.answers([_Asked([asked.open_image(q.images[0])], q.prompt) for q in questions])
     right: dict[str, list[bool]] = defaultdict(list)
     for question, text in zip(questions, texts, strict=True):
         for key in (question.question_type, "all"):
