@@ -1,12 +1,11 @@
 """The bases the zoo knows: one file each, found by listing this folder."""
 
 import hashlib
-import importlib
-import pkgutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from zoo.discovery import declared
 from zoo.errors import BadDeclaration, UnknownName
 
 LLAMA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -53,14 +52,10 @@ def bases() -> dict[str, Base]:
     Raises:
         BadDeclaration: a file that declares no `BASE`.
     """
-    found: dict[str, Base] = {}
-    for module in sorted(m.name for m in pkgutil.iter_modules(__path__)):
-        declared = getattr(importlib.import_module(f"{__name__}.{module}"), "BASE", None)
-        if not isinstance(declared, Base):
-            raise BadDeclaration(f"zoo/bases/{module}.py declares no BASE = Base(...)")
-        name = module.replace("_", "-")
-        revision = folder_revision(declared.folder) if declared.folder else declared.revision
-        found[name] = Base(**{**vars(declared), "name": name, "revision": revision})
+    found = {}
+    for name, base in declared(__name__, __path__, "BASE", Base).items():
+        revision = folder_revision(base.folder) if base.folder else base.revision
+        found[name] = replace(base, name=name, revision=revision)
     return found
 
 

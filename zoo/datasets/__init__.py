@@ -1,21 +1,22 @@
 """The data sets the zoo knows: one file each, found by listing this folder; one way to load any.
 
-A file declares `DATASET = Dataset(...)`. Questions come without their images; a question set opens an image
-when it is asked for. It knows no model and no metric.
+A file declares `DATASET = Dataset(...)`; files that begin with `_` are helpers of several. Questions come
+without their images; a question set opens an image when it is asked for. It knows no model and no metric.
 """
 
 import hashlib
-import importlib
-import pkgutil
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
-from typing import Literal
+from pathlib import Path
+from typing import Literal, TypeVar
 
 import numpy as np
 import PIL.Image
 
-from zoo.errors import BadDeclaration, UnknownName
+from zoo.discovery import declared
+from zoo.errors import BadImage, BadInput, BadRecord, UnknownName
 from zoo.records import Question, to_line
 
 OpenImage = Callable[[str], PIL.Image.Image]
@@ -38,6 +39,11 @@ FindRegions = Callable[[str], tuple[Region, ...]]
 """The known regions of the picture of that name; empty where none are known."""
 
 
+def no_regions(name: str) -> tuple[Region, ...]:
+    """The regions of any picture of a data set that marks none."""
+    return ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Given:
     """A rejected response that comes with the data set, and its weight if it has one."""
@@ -47,8 +53,37 @@ class Given:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What a data set's reader found of one split."""
+
+    questions: tuple[Question, ...]
+    """All questions of the split, in a fixed order."""
+    open_image: OpenImage
+    """The picture that a question names; raises BadImage for one that is missing or broken."""
+    regions: FindRegions = no_regions
+    given: Mapping[str, Given] = field(default_factory=dict)
+    """Rejected responses that came with the questions, by question id."""
+    notes: tuple[str, ...] = ()
+    """What was left out, how the split was made, what leaks: for a verb to print."""
+    license: str = ""
+    """The licence of this split where it is not the data set's."""
+    publishable: bool | None = None
+    restricted: bool | None = None
+    """These two where they are not the data set's."""
+
+
+@dataclass(frozen=True)
+class HubSource:
+    """A data set's repo on a Hub, pinned."""
+
+    repo: str
+    revision: str
+    """Full commit."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """A data set: its splits and how to get at their questions and pictures."""
+    """A data set: its splits, its terms, and how to read it."""
 
     splits: tuple[str, ...]
     license: str
@@ -57,11 +92,12 @@ class Dataset:
     restricted: bool = False
     """Whether its texts must not reach a third party."""
     about: str
-    questions: Callable[[str], tuple[Question, ...]]
-    """All questions of a split, in a fixed order."""
-    open_image: OpenImage
-    """The picture that a question names."""
-    regions: FindRegions
+    layout: str = ""
+    """What the folder given with --data-dir holds; empty for a data set that needs no folder."""
+    source: HubSource | None = None
+    """Where on a Hub its files lie in that layout, if it may be taken from there."""
+    read: Callable[[Path, str], Contents]
+    """A split out of the folder; a data set without a layout does not look at the folder."""
     name: str = ""
     """Given by the file's name."""
 
@@ -80,6 +116,8 @@ class QuestionSet:
     regions: FindRegions
     given: Mapping[str, Given] = field(default_factory=dict)
     """Rejected responses that came with the questions, by question id."""
+    notes: tuple[str, ...] = ()
+    """What was left out of the split, how it was made, what leaks: for a verb to print."""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -104,38 +142,95 @@ def datasets() -> dict[str, Dataset]:
     Raises:
         BadDeclaration: a file that declares no `DATASET`.
     """
-    found: dict[str, Dataset] = {}
-    for module in sorted(m.name for m in pkgutil.iter_modules(__path__)):
-        declared = getattr(importlib.import_module(f"{__name__}.{module}"), "DATASET", None)
-        if not isinstance(declared, Dataset):
-            raise BadDeclaration(f"zoo/datasets/{module}.py declares no DATASET = Dataset(...)")
-        name = module.replace("_", "-")
-        found[name] = Dataset(**{**vars(declared), "name": name})
-    return found
+    found = declared(__name__, __path__, "DATASET", Dataset)
+    return {name: replace(dataset, name=name) for name, dataset in found.items()}
 
 
-def load_questions(name: str, split: str, *, limit: int | None = None, seed: int = 0) -> QuestionSet:
-    """The questions of a split, or a seeded sample of at most `limit` in which question types are even.
+def get_dataset(name: str) -> Dataset:
+    """The data set of that name.
 
     Raises:
-        UnknownName: no data set of that name, or it has no such split.
+        UnknownName: there is none.
     """
     if name not in datasets():
         raise UnknownName("data set", name, datasets())
-    dataset = datasets()[name]
+    return datasets()[name]
+
+
+def load_questions(
+    name: str, split: str, *, limit: int | None = None, seed: int = 0, data_dir: Path | None = None
+) -> QuestionSet:
+    """The questions of a split, or a seeded sample of at most `limit` in which question types are even.
+
+    `data_dir` holds the data set in its own layout; without it the data set is taken from its Hub repo.
+
+    Raises:
+        UnknownName: no data set of that name, or it has no such split.
+        BadInput: the data set has no Hub repo and no folder was given, a file is missing from the folder,
+            or the split holds no question.
+        BadRecord: a record that is not what its layout promises; the message names it.
+    """
+    dataset = get_dataset(name)
     if split not in dataset.splits:
         raise UnknownName(f"split of {name}", split, dataset.splits)
-    questions = dataset.questions(split)
+    found = dataset.read(_folder_of(dataset, data_dir), split)
+    twice = [key for key, count in Counter(q.id for q in found.questions).items() if count > 1]
+    if twice:
+        raise BadRecord(f"{name}/{split}: {twice[0]} is the id of several records")
+    if not found.questions:
+        raise BadInput(
+            f"{name}/{split} holds no question" + (f" in {data_dir}" if data_dir else ""),
+            hint="; ".join((f"its splits: {', '.join(dataset.splits)}", *found.notes)),
+        )
+    questions = found.questions if limit is None else balanced_sample(found.questions, limit, seed=seed)
+    first = {image: question.id for question in reversed(questions) for image in question.images}
     return QuestionSet(
         name=name,
         split=split,
-        license=dataset.license,
-        publishable=dataset.publishable,
-        restricted=dataset.restricted,
-        questions=questions if limit is None else balanced_sample(questions, limit, seed=seed),
-        open_image=dataset.open_image,
-        regions=dataset.regions,
+        license=found.license or dataset.license,
+        publishable=dataset.publishable if found.publishable is None else found.publishable,
+        restricted=dataset.restricted if found.restricted is None else found.restricted,
+        questions=questions,
+        open_image=_naming_records(found.open_image, first),
+        regions=_naming_records(found.regions, first),
+        given={q.id: found.given[q.id] for q in questions if q.id in found.given},
+        notes=found.notes,
     )
+
+
+def _folder_of(dataset: Dataset, data_dir: Path | None) -> Path:
+    if not dataset.layout:
+        if data_dir is not None:
+            raise BadInput(f"{dataset.name} needs no folder, so {data_dir} was not read")
+        return Path()
+    if data_dir is not None:
+        if not data_dir.is_dir():
+            raise BadInput(f"no such folder: {data_dir}", hint=f"it is to hold {dataset.layout}")
+        return data_dir
+    if dataset.source is None:
+        raise BadInput(
+            f"{dataset.name} cannot be fetched, so its folder must be given",
+            hint=f"--data-dir FOLDER, which holds {dataset.layout}",
+        )
+    from zoo.datasets._fetch import fetch_files  # the Hub's client is slow to import
+
+    return fetch_files(dataset.source.repo, dataset.source.revision)
+
+
+Found = TypeVar("Found")
+
+
+def _naming_records(find: Callable[[str], Found], first: Mapping[str, str]) -> Callable[[str], Found]:
+    """`find`, with the first record that names the picture in the message of a BadImage."""
+
+    def found(name: str) -> Found:
+        try:
+            return find(name)
+        except BadImage as error:
+            record = first.get(name, name)
+            raise type(error)(f"{record}: {error.message}", hint=error.hint) from error
+
+    return found
 
 
 def balanced_sample(questions: tuple[Question, ...], limit: int, *, seed: int) -> tuple[Question, ...]:

@@ -5,10 +5,11 @@ An image is named `phantom/SPLIT/INDEX.png`; the index decides the scan's seed, 
 
 import re
 from functools import lru_cache
+from pathlib import Path
 
 import PIL.Image
 
-from zoo.datasets import Dataset, Region
+from zoo.datasets import Contents, Dataset, Region
 from zoo.errors import BadInput
 from zoo.phantom.questions import questions_about
 from zoo.phantom.scans import Scan, make_scan
@@ -66,11 +67,14 @@ def _named(name: str) -> Scan:
     return scan_of(found[1], int(found[2]))
 
 
+def read(_folder: Path, split: str) -> Contents:
+    """The scans of a split; no folder is needed."""
+    return Contents(questions=questions(split), open_image=open_image, regions=regions)
+
+
 DATASET = Dataset(
     splits=tuple(SCANS),
     license="apache-2.0",
     about="Scans drawn from a seed, with known findings, exact masks and questions of every type.",
-    questions=questions,
-    open_image=open_image,
-    regions=regions,
+    read=read,
 )
