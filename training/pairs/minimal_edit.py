@@ -47,7 +47,7 @@ class MinimalEdit:
     makes: ClassVar[tuple[Part, ...]] = ("rejected", "spans")
 
     @property
-    def needs_policy(self) -> bool:  # type: ignore[override]
+    def needs_policy(self) -> bool:
         return self.style != "truth"
 
     def run(self, drafts: Sequence[Draft], tools: Tools) -> list[Draft | Dropped]:
@@ -56,7 +56,9 @@ class MinimalEdit:
             how: dict[str, str] = {}
         else:
             policy = tools.need_policy()
-            texts = [_answer(d, t) for d, t in zip(drafts, policy.answers([*map(to_ask, drafts)]), strict=True)]
+            texts = [
+                _answer(d, t) for d, t in zip(drafts, policy.answers([*map(to_ask, drafts)]), strict=True)
+            ]
             how = {"policy": policy.name}
         asked = [(draft, text) for draft, text in zip(drafts, texts, strict=True) if text]
         came = iter(_by_model(asked, tools.writer) if tools.writer else [_by_rules(d, t) for d, t in asked])
@@ -100,15 +102,12 @@ class _Made:
 
 
 def divergent_terms(one: str, other: str) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
-    """The clinical terms that only one of two texts states; where either has none, every word that differs."""
-    sides = tuple(
-        tuple(
-            (min(f.start, *(f.cue or ())[:1], f.start), f.end)
-            for f in find_terms(text)
-            if not facts(text[f.start : f.end]) <= facts(against)
-        )
-        for text, against in ((one, other), (other, one))
-    )
+    """The clinical terms, with their "no", that only one of two texts states; where either text has none,
+    every word that differs."""
+    sides = []
+    for text, against in ((one, other), (other, one)):
+        found = [f for f in find_terms(text) if rule_edit.fact(f) not in facts(against)]
+        sides.append(tuple(sorted({(f.start, f.end) for f in found} | {f.cue for f in found if f.cue})))
     return (sides[0], sides[1]) if all(sides) else divergent_spans(one, other)
 
 

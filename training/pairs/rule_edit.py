@@ -56,7 +56,7 @@ def _yes_no(question: Question) -> bool:
 
 
 def _with_option(question: Question, text: str, new: str) -> str | None:
-    """`text` with the option that it names replaced; of a short text that names none or several, all of it."""
+    """`text` with the option that it names replaced; of a short text that names none or several, all."""
     named = named_options(question, text)
     first = words(text)[0][0] if words(text) else 0
     if len({option for option, _ in named}) == 1 and (not _yes_no(question) or named[0][1][0] == first):
@@ -102,14 +102,14 @@ def _deny(text: str, found: Found) -> str:
 
 def _made_false(truth: str, text: str, rng: np.random.Generator) -> str | None:
     """`text` with one fact that the truth states swapped, or one denial turned round; every mention."""
-    true = [f for f in find_terms(text) if f.group.name != "answer" and _fact(f) in facts(truth)]
-    terms = list({_fact(f): f for f in true}.values())
+    true = [f for f in find_terms(text) if f.group.name != "answer" and fact(f) in facts(truth)]
+    terms = list({fact(f): f for f in true}.values())
     for number in rng.permutation(len(terms)):
         term = terms[int(number)]
         others = alternatives(term)
         new = others[int(rng.integers(len(others)))] if others else ""
         edited = text
-        for mention in reversed([f for f in true if _fact(f) == _fact(term)]):
+        for mention in reversed([f for f in true if fact(f) == fact(term)]):
             if mention.negated:
                 edited = assert_denied(edited, mention)
             elif new:
@@ -119,7 +119,8 @@ def _made_false(truth: str, text: str, rng: np.random.Generator) -> str | None:
     return None
 
 
-def _fact(found: Found) -> tuple[str, str]:
+def fact(found: Found) -> tuple[str, str]:
+    """What one term states, as `zoo.lexicon.facts` has it."""
     return found.group.name, f"no {found.term[0]}" if found.negated else found.term[0]
 
 

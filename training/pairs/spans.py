@@ -43,12 +43,14 @@ def divergent_spans(one: str, other: str) -> tuple[tuple[Span, ...], tuple[Span,
     every difference, if it has a word at all. Spans are in order and do not overlap or touch.
     """
     places = words(one), words(other)
-    lowered = [
-        [text[start:end].lower() for start, end in found]
-        for text, found in zip((one, other), places, strict=True)
-    ]
+    lowered = (
+        [one[start:end].lower() for start, end in places[0]],
+        [other[start:end].lower() for start, end in places[1]],
+    )
     blocks: list[list[int]] = []
-    for tag, i, i_end, j, j_end in SequenceMatcher(None, *lowered, autojunk=False).get_opcodes():
+    for tag, i, i_end, j, j_end in SequenceMatcher(
+        None, lowered[0], lowered[1], autojunk=False
+    ).get_opcodes():
         if tag == "equal":
             continue
         if i == i_end or j == j_end:  # widened to the next word, which both have, or to the one before
