@@ -103,7 +103,7 @@ def steps_as_data(steps: Sequence[Step]) -> list[dict[str, Any]]:
     for step in steps:
         half = {"half": step.half} if isinstance(step, Only) else {}
         inner: Any = step.step if isinstance(step, Only) else step
-        found.append({"step": type(inner).__name__, **half, **asdict(inner)})
+        found.append({"name": type(inner).__name__, **half, **asdict(inner)})
     return found
 
 
