@@ -116,6 +116,8 @@ class QuestionSet:
     regions: FindRegions
     given: Mapping[str, Given] = field(default_factory=dict)
     """Rejected responses that came with the questions, by question id."""
+    known: tuple[Question, ...] = ()
+    """All questions of the split, with those that a limit left out: what is known of its pictures."""
     notes: tuple[str, ...] = ()
     """What was left out of the split, how it was made, what leaks: for a verb to print."""
 
@@ -194,6 +196,7 @@ def load_questions(
         open_image=_naming_records(found.open_image, first),
         regions=_naming_records(found.regions, first),
         given={q.id: found.given[q.id] for q in questions if q.id in found.given},
+        known=found.questions,
         notes=found.notes,
     )
 
