@@ -34,7 +34,7 @@ _PROMPTS_OWN = ("content_filter", "context_length_exceeded")
 _REFUSED = "refused by the endpoint"
 
 Reply = TypeVar("Reply", bound=BaseModel)
-Message = dict[str, str]
+_Message = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class ChatEndpoint:
         return [found[prompt.text] for prompt in prompts]
 
     def _reply(self, text: str, reply: type[Reply]) -> Reply | Failed:
-        messages: list[Message] = [{"role": "user", "content": text}]
+        messages: list[_Message] = [{"role": "user", "content": text}]
         for _ in ("first", "repaired"):
             answer = self._answer(messages)
             if answer.refused:
@@ -156,7 +156,7 @@ class ChatEndpoint:
                 ]
         return Failed("malformed reply")
 
-    def _answer(self, messages: Sequence[Message]) -> _Answer:
+    def _answer(self, messages: Sequence[_Message]) -> _Answer:
         """The call's answer: of the cache, else of the endpoint and cached at once."""
         body = {"model": self.name, "messages": messages, **self._sampling}
         key = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
@@ -184,7 +184,7 @@ class ChatEndpoint:
         except (openai.RateLimitError, openai.InternalServerError, openai.APIConnectionError) as error:
             status = getattr(error, "status_code", "no connection")
             raise EndpointFailed(
-                f"{self._url} did not answer after {self._retries + 1} tries ({status})",
+                f"{self._url} gave no answer in {self._retries + 1} tries ({status})",
                 hint="run the same command again: what was answered is kept and not asked twice",
             ) from None
         except openai.APIStatusError as error:

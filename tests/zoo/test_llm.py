@@ -150,7 +150,7 @@ def test_an_endpoint_that_stays_down_stops_the_run_and_keeps_what_it_gave(
     make: Make, llm_server: Any
 ) -> None:
     llm_server.script = echo_but_b(500)
-    with pytest.raises(EndpointFailed, match=r"did not answer after 2 tries \(500\)\n  next: run the same"):
+    with pytest.raises(EndpointFailed, match=r"gave no answer in 2 tries \(500\)\n  next: run the same"):
         make(retries=1).replies(prompts("a", "b"), Word)
     assert llm_server.statuses == {200: 1, 500: 2}
     llm_server.script = echo
@@ -159,7 +159,7 @@ def test_an_endpoint_that_stays_down_stops_the_run_and_keeps_what_it_gave(
 
 
 def test_an_endpoint_that_is_not_there_stops_the_run(make: Make) -> None:
-    with pytest.raises(EndpointFailed, match=r"http://127.0.0.1:9/v1 .* after 1 tries \(no connection\)"):
+    with pytest.raises(EndpointFailed, match=r"http://127.0.0.1:9/v1 .* in 1 tries \(no connection\)"):
         make(url="http://127.0.0.1:9/v1", retries=0).replies(prompts("a"), Word)
 
 

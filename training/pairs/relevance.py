@@ -110,7 +110,7 @@ class _Debate:
         if self._failed:
             return Dropped(self._draft, "no usable relevance score")
         weight = self._scores[-1] if self._settled else round(fmean(self._scores), 4)
-        by = f"{', '.join(self._names)} with {self._asked}"
+        by = f"{', '.join(self._names)} {self._asked}"
         return self._draft.having({"weighed_by": by, "debate": self._scores}, weight=weight)
 
 

@@ -80,7 +80,7 @@ def test_all_agree_in_turn_and_the_score_stands() -> None:
         Debater("a", [0.4, "agree"]), Debater("b", [0.8, "agree"]), Debater("c", ["agree"])
     )
     assert (weight, history) == (0.8, [0.4, 0.8, 0.8, 0.8])
-    assert by == "a, b, c with relevance@1"
+    assert by == "a, b, c relevance@1"
 
 
 def test_saying_the_score_so_far_again_is_agreement() -> None:
@@ -106,12 +106,12 @@ def test_fewer_rounds_end_the_debate_sooner() -> None:
 def test_a_single_model_gives_its_first_score() -> None:
     unused = Debater("b", [])
     found = debate(Debater("a", [0.123]), unused, step=Relevance(models="single"))
-    assert found == (0.12, [0.12], "a with relevance@1")
+    assert found == (0.12, [0.12], "a relevance@1")
     assert unused.asked == []
 
 
 def test_debaters_see_the_pair_and_the_score_so_far_and_all_drafts_advance_together() -> None:
-    a, b = Debater("a", [0.4, "agree"]), Debater("b", [0.75])
+    a, b = Debater("a", [0.0, "agree"]), Debater("b", [0.75])
     Relevance().run([draft(), draft("CT", "MRI", 2)], tools(a, b))
     assert [len(turn) for turn in (*a.asked, *b.asked)] == [2, 2, 2]
     first, second = a.asked[0][1].text, b.asked[0][1].text
@@ -119,7 +119,7 @@ def test_debaters_see_the_pair_and_the_score_so_far_and_all_drafts_advance_toget
         assert shown in first
         assert shown in second
     assert "score so far" not in first
-    assert "The score so far is 0.40." in second
+    assert "The score so far is 0.00." in second
     assert "The score so far is 0.75." in a.asked[1][0].text
 
 
