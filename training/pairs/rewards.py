@@ -10,7 +10,7 @@ read "no"; nor are yes and no, which say nothing without their question.
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
@@ -71,12 +71,17 @@ class PhraseRewards:
                 hint="choose a base that declares one, such as --base phantom",
             )
         asked = tools.questions
-        calibration = calibrate(similarity, asked.questions, asked.open_image, tools.seed)
+        calibration = calibrate(
+            similarity,  # type: ignore[arg-type]  # mypy: protocols are not hashable, but every object of one is
+            asked.questions,
+            asked.open_image,
+            tools.seed,
+        )
         requests = [
             Request(question_id=d.question.id, images=d.images, prompt=d.prompt, seed=d.seed) for d in drafts
         ]
         sampled = policy.samples(requests, n=1, temperature=self.temperature, top_p=self.top_p)
-        how = {
+        how: dict[str, Any] = {
             "writer": "the policy's sampled answer",
             "policy": policy.name,
             "weighed_by": f"cosines of {similarity.name}",
@@ -89,7 +94,7 @@ class PhraseRewards:
 
 
 def _rewarded(
-    draft: Draft, text: str, how: dict[str, object], similarity: Similarity, calibration: Calibration
+    draft: Draft, text: str, how: dict[str, Any], similarity: Similarity, calibration: Calibration
 ) -> Draft | Dropped:
     if not text.strip():
         return Dropped(draft, "empty answer")

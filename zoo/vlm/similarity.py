@@ -69,7 +69,7 @@ def load_similarity(base: Base, *, device: str = "cpu") -> PhraseSimilarity:
             f"{base.name} declares no contrastive encoder, and phrases are compared with the image by one",
             hint=f"set encoder= in zoo/bases/{base.name.replace('-', '_')}.py, or choose --base phantom",
         )
-    pin: dict[str, str] = {}
+    pin: dict[str, Any] = {}
     if isinstance(base.encoder, Path):
         source, name = str(base.encoder), f"{base.name}-encoder@{folder_revision(base.encoder)}"
     else:
