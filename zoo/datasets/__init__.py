@@ -16,7 +16,7 @@ import numpy as np
 import PIL.Image
 
 from zoo.discovery import declared
-from zoo.errors import BadImage, BadInput, BadRecord, UnknownName
+from zoo.errors import BadImage, BadInput, BadRecord, HubError, UnknownName
 from zoo.records import Question, to_line
 
 OpenImage = Callable[[str], PIL.Image.Image]
@@ -170,6 +170,7 @@ def load_questions(
         UnknownName: no data set of that name, or it has no such split.
         BadInput: the data set has no Hub repo and no folder was given, a file is missing from the folder,
             or the split holds no question.
+        HubError: the Hub does not answer, or does not have it.
         BadRecord: a record that is not what its layout promises; the message names it.
     """
     dataset = get_dataset(name)
@@ -217,7 +218,11 @@ def _folder_of(dataset: Dataset, data_dir: Path | None) -> Path:
         )
     from zoo.datasets._fetch import fetch_files  # the Hub's client is slow to import
 
-    return fetch_files(dataset.source.repo, dataset.source.revision)
+    try:
+        return fetch_files(dataset.source.repo, dataset.source.revision)
+    except HubError as error:
+        hint = f"set HF_ENDPOINT to a Hub that has it, or --data-dir FOLDER, which holds {dataset.layout}"
+        raise type(error)(error.message, hint=hint) from error
 
 
 Found = TypeVar("Found")

@@ -5,18 +5,41 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from zoo.cli.datasets import datasets as datasets_verb
 from zoo.datasets import datasets, load_questions
 from zoo.datasets.phantom import SCANS, SPLIT_SEEDS
 from zoo.errors import BadInput, UnknownName
 
 
-def test_every_data_set_of_the_folder_loads_each_of_its_splits():
+def test_every_data_set_of_the_folder_says_its_name_terms_and_where_it_is_read_from():
     assert datasets()
     for name, dataset in datasets().items():
         assert dataset.name == name
-        for split in dataset.splits:
-            assert load_questions(name, split, limit=8).questions
+        assert dataset.license
+        assert dataset.about
+        assert dataset.splits
+        assert (dataset.layout == "") == (name == "phantom")
+
+
+@pytest.mark.parametrize(
+    "split", [pytest.param("pretrain", marks=pytest.mark.slow), "train", "validation", "test"]
+)
+def test_the_phantom_loads_each_of_its_splits(split):
+    assert load_questions("phantom", split, limit=8).questions
+
+
+def test_the_verb_lists_every_data_set_with_its_terms_and_prints_one_in_full():
+    listed = CliRunner().invoke(datasets_verb, []).output.splitlines()
+    assert [line.split()[0] for line in listed] == sorted(datasets())
+    assert any(
+        "mimic-cxr" in line and "never published" in line and "stay on this machine" in line
+        for line in listed
+    )
+    shown = CliRunner().invoke(datasets_verb, ["slake"]).output
+    assert "splits: train, validation, test, official-train, official-validation, official-test" in shown
+    assert "BoKelvin/SLAKE@a9083ce6c34ac3ffb17671a605962924d8a8f9e9" in shown
 
 
 def test_an_unknown_data_set_or_split_is_refused_with_a_near_name():
