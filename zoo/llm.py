@@ -74,6 +74,12 @@ class Usage:
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
+    def __str__(self) -> str:
+        return (
+            f"{self.calls} calls, {self.cached} from the cache; "
+            f"{self.prompt_tokens} prompt and {self.completion_tokens} completion tokens"
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Answer:

@@ -75,6 +75,7 @@ def test_what_was_answered_is_never_asked_again_and_its_tokens_are_counted_again
         Word(word="one two three"),
     ]
     assert again.usage == Usage(calls=0, cached=2, prompt_tokens=4, completion_tokens=6)
+    assert str(again.usage) == "0 calls, 2 from the cache; 4 prompt and 6 completion tokens"
     assert sorted(path.suffix for path in (tmp_path / "cache").iterdir()) == [".json", ".json"]
 
 

@@ -7,54 +7,32 @@ prompt alone, so that two builds meet the same. Run as a program, this file is t
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from pydantic import BaseModel
 
 from training.pairs.build import build_pairs
+from training.pairs.hallucinate import Hallucinate
 from training.pairs.kept_sentences import KeptSentences
 from training.pairs.relevance import Relevance
 from training.pairs.report import PairReport, read_report
-from training.pairs.step import Draft, Dropped, Part, Tools
+from training.pairs.step import Tools
 from zoo.datasets import load_questions
-from zoo.llm import ChatEndpoint, Failed, Prompt
+from zoo.llm import ChatEndpoint
 from zoo.records import PreferencePair, read_jsonl
 
 QUESTIONS = 80  # two batches
 Messages = list[dict[str, str]]
-
-
-class Rewrite(BaseModel):
-    text: str
-
-
-@dataclass(frozen=True)
-class Rewritten:
-    """The rejected response is what the writer makes of the truth."""
-
-    makes: ClassVar[tuple[Part, ...]] = ("rejected",)
-    needs_policy: ClassVar[bool] = False
-
-    def run(self, drafts: Sequence[Draft], tools: Tools) -> list[Draft | Dropped]:
-        assert tools.writer is not None
-        prompts = [Prompt("rewrite@1", f"Rewrite {d.id}: {d.chosen}") for d in drafts]
-        replies = tools.writer.replies(prompts, Rewrite)
-        return [
-            Dropped(draft, reply.reason)
-            if isinstance(reply, Failed)
-            else draft.having({"writer": f"{tools.writer.name} rewrite@1"}, rejected=reply.text)
-            for draft, reply in zip(drafts, replies, strict=True)
-        ]
 
 
 def build(url: str, out: Path, cache: Path) -> PairReport:
@@ -65,7 +43,7 @@ def build(url: str, out: Path, cache: Path) -> PairReport:
         writer=ChatEndpoint(url, "writer", cache=cache),
         debaters=tuple(ChatEndpoint(url, name, cache=cache) for name in ("a", "b", "c")),
     )
-    return build_pairs("probe", (Rewritten(), KeptSentences(), Relevance()), tools, out, base="phantom@0")
+    return build_pairs("probe", (Hallucinate(), KeptSentences(), Relevance()), tools, out, base="phantom@0")
 
 
 class Endpoint:
@@ -88,9 +66,16 @@ class Endpoint:
             return "Let me think about it."
         if model != "writer":
             return json.dumps({"score": (0.25, 0.75)[score], "agree": draw[3] % 2 == 0})
-        if asked.startswith("Rewrite"):
-            return json.dumps({"text": f"It is unlike {asked.rpartition(': ')[2]}. The heart is large."})
-        return json.dumps({"hallucinated": [1, 2]})
+        if '"hallucinated"' in asked:
+            return json.dumps({"hallucinated": [1, 2]})
+        (truth,) = re.findall(r"^True answer: (.*)$", asked, re.MULTILINE)
+        others = [
+            o
+            for line in re.findall(r"^Possible answers: (.*)$", asked, re.MULTILINE)
+            for o in line.split(", ")
+        ]
+        wrong = next((other for other in others if other != truth), f"Unlike {truth}. Large heart.")
+        return json.dumps({"answer": wrong})
 
 
 class Held:
@@ -150,7 +135,7 @@ def test_a_build_killed_twice_ends_as_the_one_that_was_not_and_pays_no_call_twic
     once = dict(llm_server.paid)
     assert llm_server.statuses[429] > 0
     assert llm_server.statuses[500] > 0
-    assert whole.dropped["malformed reply"] > 0
+    assert whole.dropped["writer: malformed reply"] > 0
     assert whole.dropped["no usable relevance score"] > 0
     assert any("Let me think about it." in contents for _, contents in once), "nothing was repaired"
 
@@ -175,7 +160,7 @@ def test_every_pair_names_its_writer_its_judge_and_its_debate(llm_server: Any, t
     report = build(llm_server.url, tmp_path / "p", tmp_path / "calls")
     assert report.kept + sum(report.dropped.values()) == QUESTIONS
     pairs = read_jsonl(tmp_path / "p" / "pairs.jsonl", PreferencePair)
-    assert {p.made_by["writer"] for p in pairs} == {"writer rewrite@1"}
+    assert {p.made_by["writer"] for p in pairs} == {"writer hallucinate@1"}
     assert {p.made_by["judge"] for p in pairs} == {"rule-based judge 1", "writer judge_sentences@1"}
     assert {p.made_by["weighed_by"] for p in pairs} == {"a, b, c relevance@1"}
     lengths = {len(p.made_by["debate"]) for p in pairs}
