@@ -141,37 +141,26 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def tune(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Call it with a variant's name to get a real adapter of the phantom base: a few large steps, cached."""
-    from dataclasses import replace
-
-    from training.adapter import write_adapter
-    from training.data import read_pair_set
-    from training.loop import Run, train
-    from training.pairs.build import build_pairs
+    """Call it with a variant's name to get a real adapter of the phantom base: a few large steps, cached.
+    Its pairs are in `pairs` within it."""
+    from training.stages import Job, Sources, run_stages
     from training.variants import get_variant
     from zoo.bases import get_base
     from zoo.datasets import load_questions
-    from zoo.vlm.ask import Asker
-    from zoo.vlm.lora import LoraSpec
     from zoo.vlm.model import load_base
 
     made: dict[str, Path] = {}
 
     def make(name: str) -> Path:
         if name not in made:
-            folder = tmp_path_factory.mktemp(name)
-            variant = get_variant(name)
-            base = get_base("phantom")
-            answer = Asker(load_base(base)).answers
-            questions = load_questions("phantom", "train", limit=48)
-            build_pairs(variant, questions, folder / "pairs", base=base.pinned, seed=0, answer=answer)
-            data = read_pair_set(folder / "pairs", variant, base=base.pinned)
-            numbers = replace(variant.numbers, learning_rate=1e-2, epochs=4, batch_size=8)
-            run = Run(objective=variant.objective, numbers=numbers, lora=LoraSpec(r=4, alpha=8), seed=0)
-            vlm = load_base(base)
-            trained = train(vlm, data, run, folder / "adapter")
-            write_adapter(vlm, variant, data, run, trained, folder / "adapter")
-            made[name] = folder / "adapter"
+            folder = tmp_path_factory.mktemp(name) / "adapter"
+            job = Job(
+                sources=Sources(questions=load_questions("phantom", "train", limit=48), seed=0),
+                seed=0,
+                changes={"learning_rate": 1e-2, "epochs": 4, "batch_size": 8, "rank": 4},
+            )
+            run_stages(load_base(get_base("phantom")), get_variant(name), job, folder)
+            made[name] = folder
         return made[name]
 
     return make

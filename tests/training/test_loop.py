@@ -19,6 +19,7 @@ from training.checkpoint import CHECKPOINT_NAME
 from training.data import PairSet, epoch_batches, read_pair_set
 from training.loop import Run, learning_rate, train
 from training.pairs.build import build_pairs
+from training.pairs.step import Tools
 from training.variant import Numbers
 from training.variants import get_variant
 from zoo.bases import get_base
@@ -35,7 +36,8 @@ VARIANT = get_variant("text_hallu")
 def data(tmp_path_factory: pytest.TempPathFactory) -> PairSet:
     """24 pairs."""
     folder = tmp_path_factory.mktemp("data") / "pairs"
-    build_pairs(VARIANT, load_questions("phantom", "train", limit=24), folder, base="phantom@0", seed=0)
+    tools = Tools(questions=load_questions("phantom", "train", limit=24), seed=0)
+    build_pairs("text_hallu", VARIANT.steps, tools, folder, base="phantom@0")
     return read_pair_set(folder, VARIANT, base="phantom@0")
 
 
@@ -116,7 +118,7 @@ def test_a_run_killed_between_checkpoints_ends_bit_for_bit_like_one_that_was_not
     tmp_path: Path, tune: Callable[[str], Path]
 ) -> None:
     """`kill -9` a real process; the same command goes on from the checkpoint."""
-    pairs = tune("text_hallu").parent / "pairs"
+    pairs = tune("text_hallu") / "pairs"
 
     def command(out: Path) -> list[str]:
         words = ["train", "text_hallu", "--pairs", str(pairs), "--out", str(out), "--batch-size", "4"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import PIL.Image
 
-from zoo.datasets import Contents, Dataset, Region
+from zoo.datasets import Contents, Dataset, Given, Region
 from zoo.errors import BadInput
 from zoo.phantom.questions import questions_about
 from zoo.phantom.scans import Scan, make_scan
@@ -37,6 +37,28 @@ def questions(split: str) -> tuple[Question, ...]:
         scan = scan_of(split, index)
         found += questions_about(scan, dataset="phantom", split=split, image=f"{stem}.png")
     return tuple(found)
+
+
+@lru_cache(maxsize=8)
+def given(split: str) -> dict[str, Given]:
+    """A rejected response to every question: the other option of a closed one, else what is true of the next
+    scan of which something else is. So they read as well as the truth, and only the image tells."""
+    asked = questions(split)
+    found: dict[str, Given] = {}
+    later: dict[tuple[str, str], str] = {}  # the nearest later answers by question type, one and another
+    other: dict[tuple[str, str], str] = {}
+    for question in reversed((*asked, *asked)):  # twice, so that the last ones find the first
+        kind = (question.question_type, question.answer_type)
+        options = [o for o in question.options if o != question.answer]
+        rejected = options[0] if options else later.get(kind)
+        if rejected == question.answer:
+            rejected = other.get(kind)
+        if rejected is not None:
+            found[question.id] = Given(rejected=rejected)
+        if not options and later.get(kind) != question.answer:
+            other[kind] = later.get(kind, question.answer)
+            later[kind] = question.answer
+    return {q.id: found[q.id] for q in asked if q.id in found and found[q.id].rejected != q.answer}
 
 
 def open_image(name: str) -> PIL.Image.Image:
@@ -69,7 +91,7 @@ def _named(name: str) -> Scan:
 
 def read(_folder: Path, split: str) -> Contents:
     """The scans of a split; no folder is needed."""
-    return Contents(questions=questions(split), open_image=open_image, regions=regions)
+    return Contents(questions=questions(split), open_image=open_image, regions=regions, given=given(split))
 
 
 DATASET = Dataset(

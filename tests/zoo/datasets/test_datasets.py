@@ -102,3 +102,15 @@ def test_the_fingerprint_depends_on_questions_their_order_and_the_pixels():
         asked, open_image=lambda name: asked.open_image(name).point(lambda v: v // 2)
     )
     assert len({asked.fingerprint, turned.fingerprint, dimmed.fingerprint}) == 3
+
+
+def test_every_phantom_question_comes_with_a_false_answer_of_its_kind():
+    asked = load_questions("phantom", "validation")
+    truths: dict[str, set[str]] = {}
+    for question in asked.questions:
+        truths.setdefault(question.question_type, set()).add(question.answer)
+    assert len(asked.given) == len(asked.questions)
+    for question in asked.questions:
+        rejected = asked.given[question.id].rejected
+        assert rejected != question.answer
+        assert rejected in (question.options or truths[question.question_type])
