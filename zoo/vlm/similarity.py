@@ -28,33 +28,29 @@ class PhraseSimilarity:
 
     @torch.no_grad()
     def __call__(self, image: Image.Image, phrases: Sequence[str]) -> list[float]:
-        """Cosine of each phrase with the image, -1 to 1; a phrase too long for the encoder is cut."""
-        if not phrases:
-            return []
-        self._read(phrases)
+        """Cosine of each phrase with the image, -1 to 1; a phrase too long for the encoder is cut.
+
+        A phrase's cosine is the same to the last bit whatever else is asked, now or before.
+        """
         pixels = self._processor.image_processor(images=[image.convert("RGB")], return_tensors="pt")
         encoded = self._model.get_image_features(
             pixel_values=pixels["pixel_values"].to(self._model.device, self._model.dtype)
         )
-        seen = torch.nn.functional.normalize(encoded.pooler_output[0].float(), dim=0)
-        cosines: list[float] = (torch.stack([self._said[phrase] for phrase in phrases]) @ seen).tolist()
-        return cosines
+        seen = torch.nn.functional.normalize(encoded.pooler_output[0], dim=0)
+        return [float(self._read(phrase).dot(seen)) for phrase in phrases]
 
-    def _read(self, phrases: Sequence[str]) -> None:
-        """Encode the phrases that were not met before, in one batch."""
-        new = [phrase for phrase in dict.fromkeys(phrases) if phrase not in self._said]
-        if not new:
-            return
-        tokens = self._processor.tokenizer(
-            new,
-            padding=True,
-            truncation=True,
-            max_length=self._model.config.text_config.max_position_embeddings,
-            return_tensors="pt",
-        ).to(self._model.device)
-        encoded = self._model.get_text_features(tokens["input_ids"], tokens["attention_mask"])
-        said = torch.nn.functional.normalize(encoded.pooler_output.float(), dim=1)
-        self._said.update(zip(new, said, strict=True))
+    def _read(self, phrase: str) -> torch.Tensor:
+        """The phrase's unit vector. Read alone, not in a batch: a batch's make-up shows in the last bits."""
+        if phrase not in self._said:
+            tokens = self._processor.tokenizer(
+                phrase,
+                truncation=True,
+                max_length=self._model.config.text_config.max_position_embeddings,
+                return_tensors="pt",
+            ).to(self._model.device)
+            encoded = self._model.get_text_features(tokens["input_ids"], tokens["attention_mask"])
+            self._said[phrase] = torch.nn.functional.normalize(encoded.pooler_output[0], dim=0)
+        return self._said[phrase]
 
 
 def load_similarity(base: Base, *, device: str = "cpu") -> PhraseSimilarity:

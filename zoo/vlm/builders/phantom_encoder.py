@@ -174,7 +174,7 @@ def _train(
         optimizer.step()
         schedule.step()
         if step % 20 == 0:
-            bar.set_postfix(loss=f"{float(loss):.3f}")
+            bar.set_postfix(loss=f"{loss.item():.3f}")
 
 
 def _new_model(base: Base, tokenizer: PreTrainedTokenizerFast, trained_layers: int) -> CLIPModel:

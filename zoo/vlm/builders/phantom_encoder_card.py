@@ -72,10 +72,11 @@ def _told(cosines: Sequence[Sequence[float]]) -> Told:
     """From each scan's cosines, the right phrase's first."""
     right = np.array([row[0] for row in cosines])
     wrong = np.array([cosine for row in cosines for cosine in row[1:]])
+    above, level = right[:, None] > wrong, right[:, None] == wrong
     return Told(
         scans=len(cosines),
         within=float(np.mean([row[0] > cosine for row in cosines for cosine in row[1:]])),
-        across=float((right[:, None] > wrong).mean()),
+        across=float(above.mean() + level.mean() / 2),
     )
 
 
