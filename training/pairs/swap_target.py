@@ -64,9 +64,8 @@ class SwapTarget:
         if tools.writer is None:
             return found
         # What the rules chose to swap, the writer swaps in its own way.
-        aimed = [n for n, d in enumerate(found) if isinstance(d, Draft) and not options_of(d.question)]
-        written = _by_model([drafts[n] for n in aimed], [_aim(found[n]) for n in aimed], tools.writer)
-        for n, draft in zip(aimed, written, strict=True):
+        aimed = {n: d for n, d in enumerate(found) if isinstance(d, Draft) and not options_of(d.question)}
+        for n, draft in zip(aimed, _by_model([*aimed.values()], tools.writer), strict=True):
             found[n] = draft
         return found
 
@@ -131,9 +130,9 @@ def _of_text(draft: Draft, kind: ErrorType, spoken: _Spoken) -> list[_Swap]:
     return swaps
 
 
-def _by_model(drafts: Sequence[Draft], aims: Sequence[Draft], writer: TextModel) -> list[Draft | Dropped]:
-    """The writer's swap of the terms that the aims name, checked to change nothing else."""
-    kinds: list[ErrorType] = [aim.made_by["target"]["error_type"] for aim in aims]
+def _by_model(drafts: Sequence[Draft], writer: TextModel) -> list[Draft | Dropped]:
+    """The writer's swap of the error types that the drafts aim at, checked to change nothing else."""
+    kinds: list[ErrorType] = [draft.made_by["target"]["error_type"] for draft in drafts]
     asked = [
         prompt(
             "swap_target",
@@ -178,7 +177,7 @@ def _changed(truth: str, text: str, kind: ErrorType) -> tuple[Found, str] | None
 
 
 def _without(text: str, terms: Sequence[Found]) -> str:
-    """A text with those terms left out, and without the articles that they govern."""
+    """A text with those terms left out, every `an` as an `a`, since articles follow the terms."""
     for found in reversed(terms):
         text = f"{text[: found.start]}_{text[found.end :]}"
     return " ".join(re.sub(r"\ban\b", "a", text.lower()).strip(" .").split())
@@ -198,11 +197,6 @@ def _of_type(text: str, kind: ErrorType) -> list[Found]:
 
 def _family(found: Found) -> str:
     return found.group.family or found.group.name
-
-
-def _aim(draft: Draft | Dropped) -> Draft:
-    assert isinstance(draft, Draft)
-    return draft
 
 
 def _texts(questions: Sequence[Question]) -> tuple[str, ...]:

@@ -151,8 +151,8 @@ def replace(text: str, found: Found, new: str) -> str:
     _, owners = _pattern()
     spellings = owners[_key(new)][1] if _key(new) in owners else ()
     if spellings and spellings[0] == new and len(spellings) == len(found.term):
-        forms = [_key(spelling) for spelling in found.term]
-        new = spellings[forms.index(_key(was))]
+        form = [_key(spelling) for spelling in found.term].index(_key(was))
+        new = spellings[form]
     begins = text[: found.start].rstrip()[-1:] in ("", ".", "!", "?")
     if begins and was[0].isupper():
         new = new[:1].upper() + new[1:]
