@@ -162,4 +162,4 @@ def _resized(heat: Heat, size: Sequence[int]) -> Heat:
 
 
 def _cut(deviations: float) -> str:
-    return f"above its mean by {deviations:g} standard deviations"
+    return f"above mean {'+' if deviations >= 0 else '-'} {abs(deviations):g} std"
