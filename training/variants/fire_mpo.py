@@ -29,10 +29,10 @@ def variant(
         "v3": (Branch.REJECTED_BOTH, Branch.REJECTED_IMAGE),
     }[visual]
     corrupt: Step = {
-        "lesion": GaussianNoise(sigma=45, where="roi", without_roi="image", image_sigma=12),
+        "lesion": GaussianNoise(sigma=45, where="roi", without_roi="image", reports="image", image_sigma=12),
         "crop": Crop(),
         "noise": GaussianNoise(sigma=12),
-        "black": Blank(where="roi", without_roi="image"),
+        "black": Blank(where="roi", without_roi="image", reports="image"),
     }[corruption]
     forward = {"both": 0.5, "forward": 1.0, "reverse": 0.0, "none": 0.0}[kl]
     near: tuple[Term, ...] = (
