@@ -11,6 +11,11 @@ import click
 @click.option("--dataset", default="phantom", show_default=True, help="Data set of the questions.")
 @click.option("--split", default="test", show_default=True, help="Split of the questions.")
 @click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of the data set, see `medzoo datasets NAME`.",
+)
+@click.option(
     "--limit",
     type=click.IntRange(min=1),
     default=1000,
@@ -25,6 +30,7 @@ def evaluate(
     base_name: str,
     dataset: str,
     split: str,
+    data_dir: Path | None,
     limit: int,
     seed: int,
     out: Path,
@@ -49,7 +55,9 @@ def evaluate(
     if (out / PREDICTIONS_NAME).exists():
         raise BadInput(f"{out / PREDICTIONS_NAME} exists already", hint="choose another --out, or remove it")
     base = get_base(base_name)
-    questions = load_questions(dataset, split, limit=limit, seed=seed)
+    questions = load_questions(dataset, split, limit=limit, seed=seed, data_dir=data_dir)
+    for note in questions.notes:
+        click.echo(note, err=True)
     manifests = [read_manifest(folder) for folder in adapters]
     predictions = predict(load_base(base), adapters, questions)
     scores = score_predictions(predictions)

@@ -219,7 +219,7 @@ def _folder_of(dataset: Dataset, data_dir: Path | None) -> Path:
     from zoo.datasets._fetch import fetch_files  # the Hub's client is slow to import
 
     try:
-        return fetch_files(dataset.source.repo, dataset.source.revision)
+        return fetch_files(dataset.name, dataset.source.repo, dataset.source.revision)
     except HubError as error:
         hint = f"set HF_ENDPOINT to a Hub that has it, or --data-dir FOLDER, which holds {dataset.layout}"
         raise type(error)(error.message, hint=hint) from error

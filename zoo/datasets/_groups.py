@@ -88,6 +88,8 @@ def grouped_note(keys: Mapping[Path, str]) -> str:
 
 def leak_notes(pictures: Mapping[str, Iterable[Path]], keys: Mapping[Path, str]) -> tuple[str, ...]:
     """For each split after the first: how many of its pictures the first one shares, or nearly shares."""
+    if not pictures:
+        return ()
     (first, known), *others = ((split, set(paths)) for split, paths in pictures.items())
     known_groups = {keys[path] for path in known}
     notes = []

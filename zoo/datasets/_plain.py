@@ -8,11 +8,12 @@
     pairs.jsonl   if any: one released preference pair a line: id, image, prompt, chosen, rejected, weight
 
 If every row says train, validation or test, these are the splits; else the pictures are split by near
-duplicate. It knows nothing of any one data set.
+duplicate. Rows may also say official-train and the like; these splits can then be had as well.
+It knows nothing of any one data set.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from zoo.images import open_image
 
 QUESTIONS_NAME = "qa.jsonl"
 PAIRS_NAME = "pairs.jsonl"
+OFFICIAL = "official-"
 LAYOUT = "qa.jsonl, images/ and if any boxes.json and masks/ (plain records, see zoo/datasets/_plain.py)"
 
 
@@ -41,10 +43,11 @@ def read_plain(folder: Path, split: str, *, name: str, source: str | None = None
         BadInput: no qa.jsonl, no such rows, or an official split was asked for.
         BadRecord: a row lacks a key or has a value that cannot be; the message names it.
     """
-    check_split(folder, split)
     if not is_plain(folder):
         raise BadInput(f"{folder} has no {QUESTIONS_NAME}", hint=f"it is to hold {LAYOUT}")
     rows = _rows(folder / QUESTIONS_NAME)
+    official = sorted({str(row.get("split")) for row in rows if str(row.get("split")).startswith(OFFICIAL)})
+    check_split(folder, split, official)
     ours = [row for row in rows if source in (None, row.get("dataset"))]
     if not ours:
         there = sorted({str(row.get("dataset")) for row in rows})
@@ -54,10 +57,12 @@ def read_plain(folder: Path, split: str, *, name: str, source: str | None = None
     reading = Reading(dataset=name, split=split)
     stated = all(row.get("split") in SPLITS for row in rows)
     keys = picture_groups(folder)
+    how = "split as the rows say" if stated or split in official else grouped_note(keys)
+    notes = (how, *_leaks(folder, ours, keys, SPLITS if stated else official))
     for row in ours:
         key = str(value(row, "id", str(folder / QUESTIONS_NAME)))
         image = safe_name(value(row, "image", key), key)
-        if (row["split"] if stated else split_of(keys[folder / image])) != split:
+        if split != (row["split"] if stated or split in official else split_of(keys[folder / image])):
             continue
         reading.add(
             key,
@@ -71,20 +76,20 @@ def read_plain(folder: Path, split: str, *, name: str, source: str | None = None
         questions=tuple(reading.questions),
         open_image=pictures_in(folder),
         regions=plain_regions(folder),
-        notes=(*_split_notes(folder, rows, keys, stated=stated), *reading.notes()),
+        notes=(*notes, *reading.notes()),
     )
 
 
-def check_split(folder: Path, split: str) -> None:
-    """Refuse an official split of a folder in the plain layout.
+def check_split(folder: Path, split: str, official: Sequence[str] = ()) -> None:
+    """Refuse a split that a folder in the plain layout does not have.
 
     Raises:
-        BadInput: it is not train, validation or test.
+        BadInput: it is not train, validation, test or one of the official ones that its rows name.
     """
-    if split not in SPLITS:
+    if split not in (*SPLITS, *official):
         raise BadInput(
             f"{folder} holds plain records, which have no split {split!r}",
-            hint=f"take one of {', '.join(SPLITS)}, or the folder of the official release",
+            hint=f"take one of {', '.join((*SPLITS, *official))}, or the folder of the official release",
         )
 
 
@@ -140,10 +145,12 @@ def _read(path: Path, _changed: int) -> list[dict[str, Any]]:
     return read_lines(path)
 
 
-def _split_notes(
-    folder: Path, rows: list[dict[str, Any]], keys: Mapping[Path, str], *, stated: bool
+def _leaks(
+    folder: Path, rows: list[dict[str, Any]], keys: Mapping[Path, str], splits: Sequence[str]
 ) -> tuple[str, ...]:
-    if not stated:
-        return (grouped_note(keys),)
-    pictures = {split: {folder / str(r["image"]) for r in rows if r["split"] == split} for split in SPLITS}
-    return ("split as the rows say", *leak_notes(pictures, keys))
+    """What the splits share, the training split being the one that others are compared with."""
+    pictures = {
+        split: {folder / str(r["image"]) for r in rows if r.get("split") == split} for split in splits
+    }
+    in_order = sorted(pictures, key=lambda split: not split.endswith("train"))
+    return leak_notes({split: pictures[split] for split in in_order}, keys)

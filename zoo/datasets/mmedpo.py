@@ -58,7 +58,8 @@ def read(folder: Path, split: str) -> Contents:
         wanted = (split,) if split in CLOSED else OPEN
         rows = [row for name in wanted if name in files for row in _released_rows(files[name], root, name)]
         keys, regions = _groups(root, rows), _slake_only(root)
-    reading = Reading(dataset="mmedpo", split=split)
+    # by their own name, so that answers to them come under the terms of their own data set
+    reading = Reading(dataset=split if split in CLOSED else "mmedpo", split=split)
     given: dict[str, Given] = {}
     for row in rows:
         if split in SPLITS and split_of(keys[root / row["image"]]) != split:

@@ -7,13 +7,14 @@ The official folder, or the plain layout (`_plain`):
 
 A question's phrase_type begins with `test` in the official test split. That split is by question: nearly
 all of its pictures are in train, so `train`, `validation` and `test` are split anew by picture and near
-duplicate. Where a record has a `bbox`, [left, top, right, bottom] in pixels, it is taken as the place of a
+duplicate. The Hub repo has no question types, and there a question is closed if its answer is yes or no.
+Where a record has a `bbox`, [left, top, right, bottom] in pixels, it is taken as the place of a
 finding; the data set does not name what it holds.
 """
 
 from pathlib import Path
 
-from zoo.datasets import Contents, Dataset, Region
+from zoo.datasets import Contents, Dataset, HubSource, Region
 from zoo.datasets._groups import SPLITS, folder_groups, grouped_note, leak_notes, split_of
 from zoo.datasets._plain import is_plain, read_plain
 from zoo.datasets._regions import box_region
@@ -91,5 +92,6 @@ DATASET = Dataset(
     license="cc0-1.0",
     about="VQA-RAD: 315 radiology pictures, 2248 questions by clinicians.",
     layout=LAYOUT,
+    source=HubSource("flaviagiammarino/vqa-rad", "bcf91e7654fb9d51c8ab6a5b82cacf3fafd2fae9"),
     read=read,
 )

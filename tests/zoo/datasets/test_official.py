@@ -186,7 +186,7 @@ def test_mmedpo_splits_as_slake_does(mmedpo, slake):
 def test_mmedpo_pairs_on_mimic_stay_on_the_machine_and_are_not_published(mmedpo):
     closed = load_questions("mmedpo", "mimic-cxr", data_dir=mmedpo)
     assert (closed.license, closed.publishable, closed.restricted) == ("physionet-credentialed", False, True)
-    assert closed.questions[0].answer_type == "report"
+    assert (closed.questions[0].dataset, closed.questions[0].answer_type) == ("mimic-cxr", "report")
     opened = load_questions("mmedpo", "train", data_dir=mmedpo)
     assert (opened.license, opened.publishable, opened.restricted) == ("apache-2.0", True, False)
 
