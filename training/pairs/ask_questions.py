@@ -13,7 +13,7 @@ from training.pairs.own_answer import to_ask
 from training.pairs.prompts import prompt
 from training.pairs.step import Draft, Dropped, Part, Tools, pair_seed
 
-_QUESTION = re.compile(r"[^\s.?!:][^.?!:\n]*\?")
+_QUESTION = re.compile(r"[^\s.?!:](?:[^.?!:\n]|\.(?=\d))*\?")
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from pydantic import BaseModel
 from training.pairs import rule_edit
 from training.pairs.own_answer import to_ask
 from training.pairs.prompts import prompt
-from training.pairs.rule_judge import is_right, options_of
+from training.pairs.rule_judge import conflicts, is_right, options_of
 from training.pairs.spans import answer_clause, divergent_spans
 from training.pairs.step import Draft, Dropped, Part, Tools
-from zoo.lexicon import contradictions, facts, find_terms
+from zoo.lexicon import facts, find_terms
 from zoo.llm import Failed, TextModel
 from zoo.records import Question, Span
 
@@ -116,10 +116,10 @@ def _answer(draft: Draft, text: str) -> str:
 
 
 def _agrees(question: Question, text: str) -> bool:
-    """Whether a text can be chosen: right where the question has options, else without contradiction."""
+    """Whether a text can be chosen: right where the question has options, else without a conflict."""
     if options_of(question):
         return is_right(question, text)
-    return not contradictions(question.answer, text)
+    return not conflicts(question, text)
 
 
 def _by_rules(draft: Draft, text: str) -> _Made | Dropped:

@@ -54,7 +54,7 @@ def _by_model(
 ) -> tuple[str, list[Verdict]]:
     known: dict[tuple[str, ...], list[tuple[str, str]]] = {}
     if any(not two.draft.question.answer for two in asked):
-        for question in questions.questions:
+        for question in questions.known or questions.questions:
             known.setdefault(question.images, []).append((question.prompt, question.answer))
     prompts = [
         prompt(

@@ -58,12 +58,13 @@ def _yes_no(question: Question) -> bool:
 def _with_option(question: Question, text: str, new: str) -> str | None:
     """`text` with the option that it names replaced; of a short text that names none or several, all."""
     named = named_options(question, text)
-    first = words(text)[0][0] if words(text) else 0
-    if len({option for option, _ in named}) == 1 and (not _yes_no(question) or named[0][1][0] == first):
+    places = words(text)
+    alone = not _yes_no(question) or any(place in (places[0], places[-1]) for _, place in named)
+    if len({option for option, _ in named}) == 1 and alone:
         for _, (start, end) in reversed(named):
             text = text[:start] + _cased(new, text[start:end]) + text[end:]
         return text
-    return new if len(words(text)) <= _SHORT else None
+    return new if len(places) <= _SHORT else None
 
 
 def _mended(question: Question, text: str) -> str | None:
@@ -81,6 +82,9 @@ def _agree(text: str, wrong: Contradiction) -> str:
     """`text` with one contradiction less; unchanged if its negation covers other findings too."""
     said, term = wrong.answer, wrong.truth
     if said.negated == term.negated:
+        was = text[said.start : said.end]
+        if was.lower() not in {spelling.lower() for spelling in said.term}:  # the side of a lobe, in its name
+            return text[: said.start] + was.replace(said.term[0], term.term[0]) + text[said.end :]
         return replace(text, said, term.term[0])
     if term.negated:
         return _deny(text, said)

@@ -42,17 +42,28 @@ def named_options(question: Question, answer: str) -> list[tuple[str, Span]]:
 def is_right(question: Question, answer: str) -> bool:
     """Whether an answer is right.
 
-    With options: it names the true one and no other. Without: it holds the truth's words in a row, or at
-    least one of its clinical facts, and contradicts none.
+    With options: it names the true one and no other. Without: it conflicts with nothing, and holds the
+    truth's words in a row or at least one of its clinical facts.
     """
     if options_of(question):
         named = {option.lower() for option, _ in named_options(question, answer)}
         return named == {question.answer.strip().lower()}
-    if contradictions(question.answer, answer):
+    if conflicts(question, answer):
         return False
     truth, said = _words(question.answer), _words(answer)
     in_a_row = any(said[i : i + len(truth)] == truth for i in range(len(said) - len(truth) + 1))
     return bool(truth) and (in_a_row or bool(facts(question.answer) & facts(answer)))
+
+
+def conflicts(question: Question, answer: str) -> bool:
+    """Whether an answer without options contradicts the truth, or, unless it is a report, states something
+    beside a true fact that excludes it: "left or right" is no answer to a question for the side."""
+    if contradictions(question.answer, answer):
+        return True
+    truth = facts(question.answer)
+    groups = {group for group, _ in truth & facts(answer)}
+    beside = {group for group, term in facts(answer) - truth if not term.startswith("no ")}
+    return question.answer_type != "report" and bool(groups & beside)
 
 
 def grade(question: Question, answer: str) -> float:

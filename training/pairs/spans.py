@@ -8,8 +8,8 @@ from difflib import SequenceMatcher
 
 from zoo.records import Span
 
-CLAUSE_WORDS = 13
-"""Length of an answer clause, in words, as in FiRe-MPO's pairs for visual question answering."""
+_CLAUSE_WORDS = (5, 13)
+"""Length of an answer clause in words, least and most; the most as in FiRe-MPO's pairs for questions."""
 _WORD = re.compile(r"\w+(?:[-/.']\w+)*")
 _SENTENCE = re.compile(r"\S(?:.*?[.!?](?=\s|$)|.*)")
 _BOUNDARY = re.compile(r"[,;:](?=\s)")
@@ -26,14 +26,15 @@ def sentences(text: str) -> list[Span]:
 
 
 def answer_clause(text: str) -> str:
-    """The first sentence; of a long one its first clauses, or words, of at most `CLAUSE_WORDS` words."""
+    """The first sentence; of a long one the clauses that make 5 to 13 words, or else the fewest beyond."""
     first = next((text[start:end] for start, end in sentences(text)), "")
-    places = words(first)
-    if len(places) <= CLAUSE_WORDS:
+    least, most = _CLAUSE_WORDS
+    if len(words(first)) <= most:
         return first
-    end = places[CLAUSE_WORDS - 1][1]
-    cuts = [cut.start() for cut in _BOUNDARY.finditer(first, 0, min(end + 2, len(first)))]
-    return first[: cuts[-1] if cuts else end]
+    cuts = [(len(words(first[: cut.start()])), cut.start()) for cut in _BOUNDARY.finditer(first)]
+    within = [end for count, end in cuts if least <= count <= most]
+    beyond = [end for count, end in cuts if count > most]
+    return first[: within[-1] if within else beyond[0] if beyond else len(first)]
 
 
 def divergent_spans(one: str, other: str) -> tuple[tuple[Span, ...], tuple[Span, ...]]:

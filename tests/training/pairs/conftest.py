@@ -1,4 +1,4 @@
-"""Drafts without images, a policy that says what it is told to, and a writer that replies what it is told to."""
+"""Drafts without images, and scripted models: policies and a writer that say what they are told."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

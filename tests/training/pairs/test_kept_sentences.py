@@ -16,7 +16,9 @@ ANSWER = "CT of the liver. There is a cyst on the right. It is round."
 
 
 def kept(made: Draft) -> tuple[list[str], list[str]]:
-    assert made.rejected is not None and made.chosen_spans is not None and made.rejected_spans is not None
+    assert made.rejected is not None
+    assert made.chosen_spans is not None
+    assert made.rejected_spans is not None
     return (
         [made.chosen[a:b] for a, b in made.chosen_spans],
         [made.rejected[a:b] for a, b in made.rejected_spans],
@@ -24,10 +26,10 @@ def kept(made: Draft) -> tuple[list[str], list[str]]:
 
 
 def test_after_the_policys_answer_the_sentences_that_contradict_the_truth_count(
-    make_draft: Make, make_tools: Make, answering: Make
+    draft: Make, tools: Make, answering: Make
 ) -> None:
-    use = make_tools(policy=answering(ANSWER))
-    (made,) = KeptSentences().run(OwnAnswer().run([make_draft(TRUTH, kind="report")], use), use)  # type: ignore[arg-type]
+    use = tools(policy=answering(ANSWER))
+    (made,) = KeptSentences().run(OwnAnswer().run([draft(TRUTH, kind="report")], use), use)  # type: ignore[arg-type]
     assert isinstance(made, Draft)
     assert (made.chosen, made.rejected) == (TRUTH, ANSWER)
     assert kept(made) == ([TRUTH], ["There is a cyst on the right."])
@@ -38,10 +40,10 @@ def test_after_the_policys_answer_the_sentences_that_contradict_the_truth_count(
     }
 
 
-def test_a_hallucinated_sentence_goes_out_of_the_chosen(make_draft: Make, make_tools: Make) -> None:
-    one = make_draft(TRUTH, kind="report", rejected="MRI of the liver.")
+def test_a_hallucinated_sentence_goes_out_of_the_chosen(draft: Make, tools: Make) -> None:
+    one = draft(TRUTH, kind="report", rejected="MRI of the liver.")
     one = one.having({}, chosen=ANSWER)
-    (made,) = KeptSentences().run([one], make_tools())
+    (made,) = KeptSentences().run([one], tools())
     assert kept(made) == (["CT of the liver.", "It is round."], ["MRI of the liver."])
 
 
@@ -53,32 +55,32 @@ def test_a_hallucinated_sentence_goes_out_of_the_chosen(make_draft: Make, make_t
     ],
 )
 def test_a_closed_or_short_answer_is_wrong_as_a_whole(
-    make_draft: Make, make_tools: Make, truth: str, options: Any, rejected: str, spans: Any
+    draft: Make, tools: Make, truth: str, options: Any, rejected: str, spans: Any
 ) -> None:
-    (made,) = KeptSentences().run([make_draft(truth, options=options, rejected=rejected)], make_tools())
+    (made,) = KeptSentences().run([draft(truth, options=options, rejected=rejected)], tools())
     assert kept(made) == spans
 
 
 @pytest.mark.parametrize("rejected", ["Yes, a mass.", "..."])
-def test_a_pair_in_which_nothing_counts_is_dropped(make_draft: Make, make_tools: Make, rejected: str) -> None:
-    one = make_draft("Yes", options=("Yes", "No"), rejected=rejected)
-    assert KeptSentences().run([one], make_tools()) == [Dropped(one, "no span")]
+def test_a_pair_in_which_nothing_counts_is_dropped(draft: Make, tools: Make, rejected: str) -> None:
+    one = draft("Yes", options=("Yes", "No"), rejected=rejected)
+    assert KeptSentences().run([one], tools()) == [Dropped(one, "no span")]
 
 
 def test_a_language_model_tells_sentences_apart_and_the_truth_is_not_put_to_it(
-    make_draft: Make, make_tools: Make, scripted_writer: Make
+    draft: Make, tools: Make, scripted_writer: Make
 ) -> None:
     writer = scripted_writer([{"hallucinated": [3, 1]}, {"hallucinated": [4]}, "no usable reply"])
-    drafts = [make_draft(TRUTH, kind="report", number=n, rejected=ANSWER) for n in (1, 2, 3)]
-    made, broken, failed = KeptSentences().run(drafts, make_tools(writer=writer))
-    assert kept(made) == ([TRUTH[:16], TRUTH[17:]], ["CT of the liver.", "It is round."])
-    assert made.made_by["judge"] == "writer-1 judge_sentences@1"
+    drafts = [draft(TRUTH, kind="report", number=n, rejected=ANSWER) for n in (1, 2, 3)]
+    made, broken, failed = KeptSentences().run(drafts, tools(writer=writer))
+    assert kept(made) == ([TRUTH], ["CT of the liver.", "It is round."])
+    assert made.made_by["judge"] == "writer-7b judge_sentences@1"
     assert broken == Dropped(drafts[1], "no usable verdict")
     assert failed == Dropped(drafts[2], "no usable reply")
     assert len(writer.prompts) == 3
     assert "2. There is a cyst on the right.\n3. It is round." in writer.prompts[0].text
 
 
-def test_without_a_rejected_response_the_record_is_named(make_draft: Make, make_tools: Make) -> None:
+def test_without_a_rejected_response_the_record_is_named(draft: Make, tools: Make) -> None:
     with pytest.raises(BadInput, match="q/1/pair"):
-        KeptSentences().run([make_draft("left")], make_tools())
+        KeptSentences().run([draft("left")], tools())
