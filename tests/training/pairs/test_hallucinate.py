@@ -41,8 +41,8 @@ def test_an_answer_without_a_clinical_term_is_dropped(make_draft, make_tools) ->
     assert dropped == Dropped(make_draft("42 mm"), "no clinical term to swap")
 
 
-def test_a_writer_is_asked_with_a_versioned_prompt_and_named(make_draft, make_tools, replying) -> None:  # type: ignore[no-untyped-def]
-    writer = replying({"answer": "right lung"})
+def test_a_writer_is_asked_with_a_versioned_prompt_and_named(make_draft, make_tools, scripted_writer) -> None:  # type: ignore[no-untyped-def]
+    writer = scripted_writer({"answer": "right lung"})
     (pair,) = Hallucinate().run([make_draft("left lung", prompt="Where?")], make_tools(writer=writer))
     assert isinstance(pair, Draft)
     assert (pair.rejected, pair.made_by) == ("right lung", {"writer": "writer-1 hallucinate@1"})
@@ -60,9 +60,9 @@ def test_a_writer_is_asked_with_a_versioned_prompt_and_named(make_draft, make_to
     ],
 )
 def test_a_reply_that_is_no_rewrite_is_dropped(  # type: ignore[no-untyped-def]
-    reply, options, reason, make_draft, make_tools, replying
+    reply, options, reason, make_draft, make_tools, scripted_writer
 ) -> None:
-    tools = make_tools(writer=replying(reply))
+    tools = make_tools(writer=scripted_writer(reply))
     (dropped,) = Hallucinate().run([make_draft("left lung", options=options)], tools)
     assert isinstance(dropped, Dropped)
     assert dropped.reason == reason

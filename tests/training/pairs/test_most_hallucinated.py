@@ -41,9 +41,9 @@ def test_where_no_sample_conflicts_one_is_written_and_the_record_says_so(make_dr
 
 @pytest.mark.parametrize(("number", "rejected"), [(1, "a cyst"), (2, "a mass")])
 def test_a_model_picks_among_the_samples_that_are_not_the_truth(  # type: ignore[no-untyped-def]
-    number, rejected, make_draft, make_tools, replying
+    number, rejected, make_draft, make_tools, scripted_writer
 ) -> None:
-    writer = replying({"number": number})
+    writer = scripted_writer({"number": number})
     tools = make_tools(["A nodule.", "a cyst", "a cyst", "a mass"], writer=writer)
     (pair,) = MostHallucinated(n=4).run([make_draft("a nodule")], tools)
     assert pair.rejected == rejected
@@ -54,8 +54,8 @@ def test_a_model_picks_among_the_samples_that_are_not_the_truth(  # type: ignore
 @pytest.mark.parametrize(
     ("reply", "reason"), [({"number": 3}, "judge: no answer of that number"), ("refused", "judge: refused")]
 )
-def test_a_pick_of_nothing_known_is_dropped(reply, reason, make_draft, make_tools, replying) -> None:  # type: ignore[no-untyped-def]
-    tools = make_tools(["a cyst", "a mass"], writer=replying(reply))
+def test_a_pick_of_nothing_known_is_dropped(reply, reason, make_draft, make_tools, scripted_writer) -> None:  # type: ignore[no-untyped-def]
+    tools = make_tools(["a cyst", "a mass"], writer=scripted_writer(reply))
     (dropped,) = MostHallucinated(n=2).run([make_draft("a nodule")], tools)
     assert isinstance(dropped, Dropped)
     assert dropped.reason == reason

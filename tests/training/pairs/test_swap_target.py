@@ -72,7 +72,7 @@ def test_a_new_term_is_one_that_the_data_sets_answers_hold_as_they_spell_it(make
     assert {pair.rejected for pair in found} == {"kidneys", "brain"}
 
 
-def test_a_writer_may_change_the_targets_terms_alone(make_draft, make_tools, replying) -> None:  # type: ignore[no-untyped-def]
+def test_a_writer_may_change_the_targets_terms_alone(make_draft, make_tools, scripted_writer) -> None:  # type: ignore[no-untyped-def]
     for truth, kind, reply, outcome in (
         ("A CT of the left lung", "MM", "An MRI of the left lung", "writer-1 swap_target@1"),
         ("A CT of the left lung", "MM", "An MRI of the right lung", "more than the target changed"),
@@ -80,14 +80,14 @@ def test_a_writer_may_change_the_targets_terms_alone(make_draft, make_tools, rep
         ("A CT of the left lung", "MM", "a CT of the left lung.", "writer repeated the truth"),
         ("mass in the RUL", "LAS", "mass in the right lung", "writer-1 swap_target@1"),
     ):
-        writer = replying({"answer": reply})
+        writer = scripted_writer({"answer": reply})
         (pair,) = SwapTarget(kind).run([make_draft(truth)], make_tools(writer=writer))
         assert outcome == (pair.made_by["writer"] if isinstance(pair, Draft) else pair.reason), reply
         assert "Change only the words for" in writer.asked[0].text
 
 
-def test_a_closed_question_needs_no_writer(make_draft, make_tools, replying) -> None:  # type: ignore[no-untyped-def]
-    writer = replying({"answer": "nothing"})
+def test_a_closed_question_needs_no_writer(make_draft, make_tools, scripted_writer) -> None:  # type: ignore[no-untyped-def]
+    writer = scripted_writer({"answer": "nothing"})
     draft = make_draft("Yes", prompt="Is this a CT?", options=("Yes", "No"))
     (pair,) = SwapTarget().run([draft], make_tools(writer=writer))
     assert (pair.rejected, pair.made_by["writer"], writer.asked) == ("No", "rule-based writer 1", [])
