@@ -1,48 +1,54 @@
-"""The zoo's own acts on a Hub: publish an adapter in one commit, resolve a name to a commit, fetch, list.
+"""The zoo's own acts on a Hub: publish a folder in one commit, resolve a name to a commit, fetch, list.
 
 It speaks to any Hub by its address, huggingface.co or an embedded one, through `huggingface_hub` alone.
-It knows the files of an adapter folder by name and nothing of what the numbers inside mean.
+It knows the files of an adapter and of a pair set by name and nothing of what the numbers inside mean.
 """
 
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, get_session
 from huggingface_hub.errors import LocalEntryNotFoundError
 from tqdm import tqdm
 
 from zoo.errors import BadInput, HubError, HubUnreachable, NotOnHub
-from zoo.hub_access import asking, cache_of, hub_address, hub_api, recall, remember
+from zoo.hub_access import asking, cache_of, hub_api, recall, remember
+from zoo.hub_access import hub_address as hub_address
 from zoo.manifest import CONFIG_NAME, MANIFEST_NAME, WEIGHTS_NAME
-
-__all__ = [
-    "ADAPTER_FILES",
-    "PREDICTIONS_NAME",
-    "TAG",
-    "Found",
-    "RepoRef",
-    "adapter_files",
-    "fetch",
-    "fetch_file",
-    "hub_address",
-    "is_full_sha",
-    "last_resolved",
-    "list_adapters",
-    "parse_ref",
-    "parse_repo",
-    "publish_folder",
-    "resolve",
-]
 
 TAG = "medvlm-zoo"
 """The tag that every card of the zoo carries; adapters are found on a Hub by it."""
 PREDICTIONS_NAME = "predictions.jsonl"
-REQUIRED_FILES = (WEIGHTS_NAME, CONFIG_NAME, MANIFEST_NAME)
-ADAPTER_FILES = (*REQUIRED_FILES, "README.md", ".eval_results/*.yaml", PREDICTIONS_NAME)
-"""All that is ever published or fetched of an adapter, as patterns."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderKind:
+    """A kind of folder that can be published."""
+
+    name: str
+    repo_type: Literal["model", "dataset"]
+    required: tuple[str, ...]
+    files: tuple[str, ...]
+    """All that is ever published of it, as patterns."""
+
+
+_WHOLE_ADAPTER = (WEIGHTS_NAME, CONFIG_NAME, MANIFEST_NAME)
+_WHOLE_PAIR_SET = ("README.md", "pairs.json", "pairs.jsonl")
+ADAPTER = FolderKind(
+    name="adapter of the zoo",
+    repo_type="model",
+    required=_WHOLE_ADAPTER,
+    files=(*_WHOLE_ADAPTER, "README.md", ".eval_results/*.yaml", PREDICTIONS_NAME),
+)
+PAIR_SET = FolderKind(
+    name="pair set with a card",
+    repo_type="dataset",
+    required=_WHOLE_PAIR_SET,
+    files=(*_WHOLE_PAIR_SET, "images/*.png", "rejected/*.png"),
+)
 
 _REPO = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", re.ASCII)
 _REVISION = re.compile(r"\w[\w./-]*", re.ASCII)
@@ -107,6 +113,7 @@ def publish_folder(
     repo: str,
     *,
     message: str,
+    kind: FolderKind = ADAPTER,
     private: bool = False,
     parent: str | None = None,
     tag: str | None = None,
@@ -116,39 +123,41 @@ def publish_folder(
 ) -> str:
     """Publish the adapter in `folder` as one commit on the repo's main branch; return the full sha.
 
-    The repo is created if it is absent. Only files of `ADAPTER_FILES` go up, less those named in
-    `leave_out`; those of them that the repo has and the folder has not are deleted. Files of other kinds
-    that someone added to the repo stay. `tag` names the new commit.
+    `kind` says what else than an adapter it is. The repo is created if it is absent. Only files of the
+    kind's patterns go up, less those named in `leave_out`; those of them that the repo has and the folder
+    has not are deleted. Files of other kinds that someone added stay. `tag` names the new commit.
 
     Raises:
-        BadInput: the folder lacks a file that an adapter needs.
+        BadInput: the folder lacks a file that its kind needs.
         HubError: the Hub refused, or the repo's head was not `parent` (or moved meanwhile).
     """
     repo = parse_repo(repo)
-    files = [name for name in adapter_files(folder) if name not in leave_out]
+    files = [name for name in _files(folder, kind) if name not in leave_out]
     address = hub_address(endpoint)
     api = hub_api(address, token)
     with asking(repo, address):
-        api.create_repo(repo, private=private, exist_ok=True)
-        head = api.model_info(repo)
+        api.create_repo(repo, repo_type=kind.repo_type, private=private, exist_ok=True)
+        head = (api.model_info if kind.repo_type == "model" else api.dataset_info)(repo)
         if private and not head.private:
             raise HubError(
                 f"{repo} on {address} is public already, so nothing was published",
                 hint="publish without --private, to another repo, or make that one private first",
             )
-        if tag is not None and tag in {known.name for known in api.list_repo_refs(repo).tags}:
+        tags = api.list_repo_refs(repo, repo_type=kind.repo_type).tags if tag is not None else []
+        if tag in {known.name for known in tags}:
             raise HubError(f"{repo} on {address} has a tag {tag!r} already", hint="take another tag")
         there = {sibling.rfilename for sibling in head.siblings or []}
-        stale = sorted(name for name in there if _is_ours(name) and name not in files)
+        stale = sorted(name for name in there if _is_ours(name, kind) and name not in files)
         commit = api.create_commit(
             repo,
             [CommitOperationAdd(path_in_repo=name, path_or_fileobj=folder / name) for name in files]
             + [CommitOperationDelete(path_in_repo=name) for name in stale],
+            repo_type=kind.repo_type,
             commit_message=message,
             parent_commit=parent or head.sha,
         )
         if tag is not None:
-            api.create_tag(repo, tag=tag, revision=commit.oid)
+            api.create_tag(repo, repo_type=kind.repo_type, tag=tag, revision=commit.oid)
     return commit.oid
 
 
@@ -158,10 +167,14 @@ def adapter_files(folder: Path) -> list[str]:
     Raises:
         BadInput: one that every adapter has is not there.
     """
-    for name in REQUIRED_FILES:
+    return _files(folder, ADAPTER)
+
+
+def _files(folder: Path, kind: FolderKind) -> list[str]:
+    for name in kind.required:
         if not (folder / name).is_file():
-            raise BadInput(f"{folder / name}: no such file, so {folder} is no adapter of the zoo")
-    found = {path for pattern in ADAPTER_FILES for path in folder.glob(pattern) if path.is_file()}
+            raise BadInput(f"{folder / name}: no such file, so {folder} is no {kind.name}")
+    found = {path for pattern in kind.files for path in folder.glob(pattern) if path.is_file()}
     return sorted(path.relative_to(folder).as_posix() for path in found)
 
 
@@ -211,7 +224,7 @@ def fetch(
     address = hub_address(endpoint)
     sha = resolve(repo, revision, endpoint=address, token=token)
     api, cache = hub_api(address, token), cache_of(address)
-    wanted: dict[str, Any] = {"revision": sha, "cache_dir": cache, "allow_patterns": list(ADAPTER_FILES)}
+    wanted: dict[str, Any] = {"revision": sha, "cache_dir": cache, "allow_patterns": list(ADAPTER.files)}
     try:
         folder = Path(api.snapshot_download(repo, local_files_only=True, **wanted))
         if _is_whole(folder):
@@ -222,7 +235,7 @@ def fetch(
         api.model_info(repo, revision=sha)  # fails at once, where the download would try again for long
         folder = Path(api.snapshot_download(repo, **wanted))
     if not _is_whole(folder):
-        missing = [name for name in REQUIRED_FILES if not (folder / name).is_file()]
+        missing = [name for name in ADAPTER.required if not (folder / name).is_file()]
         raise NotOnHub(
             f"{repo}@{sha} on {address} is no adapter of the zoo: it has no {', '.join(missing)}",
             hint=f"medzoo ls --hub {address}",
@@ -272,9 +285,9 @@ class _NoBar(tqdm):  # type: ignore[type-arg]
         super().__init__(*args, **{**kwargs, "disable": True})
 
 
-def _is_ours(name: str) -> bool:
-    return any(fnmatch(name, pattern) for pattern in ADAPTER_FILES)
+def _is_ours(name: str, kind: FolderKind) -> bool:
+    return any(fnmatch(name, pattern) for pattern in kind.files)
 
 
 def _is_whole(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in REQUIRED_FILES)
+    return all((folder / name).is_file() for name in ADAPTER.required)

@@ -60,7 +60,9 @@ class PairReport:
             for side, w in self.words.items()
         ]
         if "rejected" in self.words:
-            found.append(f"  guessing the chosen response by length alone: {self.length_only_accuracy:.1%} right")
+            found.append(
+                f"  guessing the chosen response by length alone: {self.length_only_accuracy:.1%} right"
+            )
         found += [f"  by: {maker}" for maker in self.makers]
         return found
 
@@ -86,11 +88,17 @@ def write_report(folder: Path, report: PairReport) -> None:
 
 
 def fingerprint(folder: Path) -> str:
-    """sha256 over a pair set's records and images, by relative path and content."""
+    """sha256 over a pair set's records and images, by relative path and content.
+
+    Its report and card do not count, nor do hidden files, which a download from a Hub leaves.
+    """
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in (REPORT_NAME, "README.md")):
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        name = path.relative_to(folder)
+        if name.name in (REPORT_NAME, "README.md") or any(part.startswith(".") for part in name.parts):
+            continue
         content = hashlib.sha256(path.read_bytes()).hexdigest()
-        digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
+        digest.update(f"{name.as_posix()} {content}\n".encode())
     return digest.hexdigest()
 
 
