@@ -12,7 +12,6 @@ from training.variant import Numbers, Variant
 
 PAPER = "FiRe-MPO, arXiv 2606.12590"
 NUMBERS = Numbers(learning_rate=1e-6, epochs=1, batch_size=8, warmup_ratio=0.0, rank=128, alpha=256)
-GAMMA = 0.1
 
 
 def variant(
@@ -21,6 +20,8 @@ def variant(
     corruption: Literal["lesion", "crop", "noise", "black"] = "lesion",
     visual: Literal["v3", "v1", "v2"] = "v3",
     style: Literal["own", "truth", "agnostic"] = "own",
+    gamma: float = 0.1,
+    kl_weight: float = 0.01,
 ) -> Variant:
     """The method, and its paper's ablations."""
     preferred, over = {
@@ -28,25 +29,25 @@ def variant(
         "v2": (Branch.CHOSEN, Branch.REJECTED_BOTH),
         "v3": (Branch.REJECTED_BOTH, Branch.REJECTED_IMAGE),
     }[visual]
-    corrupt: Step = {
+    corruptions: dict[str, Step] = {
         "lesion": GaussianNoise(sigma=45, where="roi", without_roi="image", reports="image", image_sigma=12),
         "crop": Crop(),
         "noise": GaussianNoise(sigma=12),
         "black": Blank(where="roi", without_roi="image", reports="image"),
-    }[corruption]
+    }
     forward = {"both": 0.5, "forward": 1.0, "reverse": 0.0, "none": 0.0}[kl]
     near: tuple[Term, ...] = (
-        TokenKL(Branch.CHOSEN, where="spans", forward=forward, reverse=1.0 - forward, weight=0.01),
+        TokenKL(Branch.CHOSEN, where="spans", forward=forward, reverse=1.0 - forward, weight=kl_weight),
     )
     return Variant(
         title="FiRe-MPO",
         paper=PAPER,
         objective=(
             Prefer(Branch.CHOSEN, over=Branch.REJECTED_RESPONSE, where="spans"),
-            Prefer(preferred, over=over, where="spans", weight=GAMMA, missing="skip"),
+            Prefer(preferred, over=over, where="spans", weight=gamma, missing="skip"),
             *(near if kl != "none" else ()),
         ),
-        steps=(MinimalEdit(style=style), corrupt),
+        steps=(MinimalEdit(style=style), corruptions[corruption]),
         numbers=NUMBERS,
         departures=(
             "A corrected answer is checked against the truth; the released code takes any opposite answer.",

@@ -24,11 +24,8 @@ def variant(
     where: Literal["roi", "image"] = "roi" if noise == "local" else "image"
     made: tuple[Step, ...] = (Given(),) if text == "given" else (MostHallucinated(), Relevance(models=models))
     noised: Step = WrappedNoise(where=where) if form == "wrapped" else DiffusionNoise(where=where)
-    both = (
-        Halves(),
-        *(Only("text", s) for s in made),
-        *(Only("visual", s) for s in (noised, RoiConfidence())),
-    )
+    visual: tuple[Step, ...] = (noised, RoiConfidence(whole_image=1.0 if noise == "global" else None))
+    both = (Halves(), *(Only("text", s) for s in made), *(Only("visual", s) for s in visual))
     return Variant(
         title="MMedPO",
         paper="Zhu et al. 2025, arXiv 2412.06141",
@@ -40,7 +37,7 @@ def variant(
                 weights=None if weights == "off" else weights,
             ),
         ),
-        steps={"both": both, "text": made, "visual": (noised, RoiConfidence())}[halves],
+        steps={"both": both, "text": made, "visual": visual}[halves],
         numbers=Numbers(batch_size=4, rank=128, alpha=256),
         departures=(
             "The region is an annotated mask or box, or a heat map of the user's, in place of MedKLIP's.",
