@@ -12,7 +12,7 @@ Make = Callable[..., Any]
 
 
 def test_a_policy_asks_a_question_of_its_own_whose_answer_nobody_knows(
-    draft: Make, tools: Make, policy_of: Make
+    make_draft: Make, make_tools: Make, policy_of: Make
 ) -> None:
     seen: list[Request] = []
 
@@ -20,8 +20,8 @@ def test_a_policy_asks_a_question_of_its_own_whose_answer_nobody_knows(
         seen.append(request)
         return ["Question: Is the 3.5 cm mass solid? Or what?"] * (n or 0)
 
-    one = draft("Yes", options=("Yes", "No"))
-    (made,) = AskQuestions().run([one], tools(policy=policy_of(say, can_judge=True)))
+    one = make_draft("Yes", options=("Yes", "No"))
+    (made,) = AskQuestions().run([one], make_tools(policy=policy_of(say, can_judge=True)))
     assert isinstance(made, Draft)
     assert made.prompt == made.question.prompt == "Is the 3.5 cm mass solid?"
     assert (made.chosen, made.question.answer, made.question.options) == ("", "", ())
@@ -32,16 +32,18 @@ def test_a_policy_asks_a_question_of_its_own_whose_answer_nobody_knows(
 
 
 @pytest.mark.parametrize("reply", ["", "A mass.", "?"])
-def test_a_reply_without_a_question_is_dropped(draft: Make, tools: Make, policy_of: Make, reply: str) -> None:
+def test_a_reply_without_a_question_is_dropped(
+    make_draft: Make, make_tools: Make, policy_of: Make, reply: str
+) -> None:
     policy = policy_of(lambda request, n: [reply] * n, can_judge=True)
-    (made,) = AskQuestions().run([draft("left")], tools(policy=policy))
+    (made,) = AskQuestions().run([make_draft("left")], make_tools(policy=policy))
     assert isinstance(made, Dropped)
     assert made.reason == "no question in the reply"
 
 
 def test_for_a_policy_that_cannot_ask_the_data_sets_question_stands_in_and_is_named(
-    draft: Make, tools: Make, policy_of: Make
+    make_draft: Make, make_tools: Make, policy_of: Make
 ) -> None:
-    one = draft("left")
-    (made,) = AskQuestions().run([one], tools(policy=policy_of(lambda request, n: ["left"] * n)))
+    one = make_draft("left")
+    (made,) = AskQuestions().run([one], make_tools(policy=policy_of(lambda request, n: ["left"] * n)))
     assert made == one.having({"asked_by": "the data set, for a policy that cannot ask"})

@@ -26,12 +26,13 @@ def kept(made: Draft) -> tuple[list[str], list[str]]:
 
 
 def test_after_the_policys_answer_the_sentences_that_contradict_the_truth_count(
-    draft: Make, tools: Make, answering: Make
+    make_draft: Make, make_tools: Make, answering: Make
 ) -> None:
-    use = tools(policy=answering(ANSWER))
-    (made,) = KeptSentences().run(OwnAnswer().run([draft(TRUTH, kind="report")], use), use)  # type: ignore[arg-type]
+    use = make_tools(policy=answering(ANSWER))
+    (made,) = KeptSentences().run(OwnAnswer().run([make_draft(TRUTH, kind="report")], use), use)  # type: ignore[arg-type]
     assert isinstance(made, Draft)
     assert (made.chosen, made.rejected) == (TRUTH, ANSWER)
+    assert isinstance(made, Draft)
     assert kept(made) == ([TRUTH], ["There is a cyst on the right."])
     assert made.made_by == {
         "writer": "the policy's greedy answer",
@@ -40,10 +41,11 @@ def test_after_the_policys_answer_the_sentences_that_contradict_the_truth_count(
     }
 
 
-def test_a_hallucinated_sentence_goes_out_of_the_chosen(draft: Make, tools: Make) -> None:
-    one = draft(TRUTH, kind="report", rejected="MRI of the liver.")
+def test_a_hallucinated_sentence_goes_out_of_the_chosen(make_draft: Make, make_tools: Make) -> None:
+    one = make_draft(TRUTH, kind="report", rejected="MRI of the liver.")
     one = one.having({}, chosen=ANSWER)
-    (made,) = KeptSentences().run([one], tools())
+    (made,) = KeptSentences().run([one], make_tools())
+    assert isinstance(made, Draft)
     assert kept(made) == (["CT of the liver.", "It is round."], ["MRI of the liver."])
 
 
@@ -55,32 +57,34 @@ def test_a_hallucinated_sentence_goes_out_of_the_chosen(draft: Make, tools: Make
     ],
 )
 def test_a_closed_or_short_answer_is_wrong_as_a_whole(
-    draft: Make, tools: Make, truth: str, options: Any, rejected: str, spans: Any
+    make_draft: Make, make_tools: Make, truth: str, options: Any, rejected: str, spans: Any
 ) -> None:
-    (made,) = KeptSentences().run([draft(truth, options=options, rejected=rejected)], tools())
+    (made,) = KeptSentences().run([make_draft(truth, options=options, rejected=rejected)], make_tools())
+    assert isinstance(made, Draft)
     assert kept(made) == spans
 
 
 @pytest.mark.parametrize("rejected", ["Yes, a mass.", "..."])
-def test_a_pair_in_which_nothing_counts_is_dropped(draft: Make, tools: Make, rejected: str) -> None:
-    one = draft("Yes", options=("Yes", "No"), rejected=rejected)
-    assert KeptSentences().run([one], tools()) == [Dropped(one, "no span")]
+def test_a_pair_in_which_nothing_counts_is_dropped(make_draft: Make, make_tools: Make, rejected: str) -> None:
+    one = make_draft("Yes", options=("Yes", "No"), rejected=rejected)
+    assert KeptSentences().run([one], make_tools()) == [Dropped(one, "no span")]
 
 
 def test_a_language_model_tells_sentences_apart_and_the_truth_is_not_put_to_it(
-    draft: Make, tools: Make, scripted_writer: Make
+    make_draft: Make, make_tools: Make, scripted_writer: Make
 ) -> None:
     writer = scripted_writer([{"hallucinated": [3, 1]}, {"hallucinated": [4]}, "no usable reply"])
-    drafts = [draft(TRUTH, kind="report", number=n, rejected=ANSWER) for n in (1, 2, 3)]
-    made, broken, failed = KeptSentences().run(drafts, tools(writer=writer))
+    drafts = [make_draft(TRUTH, kind="report", number=n, rejected=ANSWER) for n in (1, 2, 3)]
+    made, broken, failed = KeptSentences().run(drafts, make_tools(writer=writer))
+    assert isinstance(made, Draft)
     assert kept(made) == ([TRUTH], ["CT of the liver.", "It is round."])
-    assert made.made_by["judge"] == "writer-7b judge_sentences@1"
+    assert made.made_by["judge"] == "writer-1 judge_sentences@1"
     assert broken == Dropped(drafts[1], "no usable verdict")
     assert failed == Dropped(drafts[2], "no usable reply")
-    assert len(writer.prompts) == 3
-    assert "2. There is a cyst on the right.\n3. It is round." in writer.prompts[0].text
+    assert len(writer.asked) == 3
+    assert "2. There is a cyst on the right.\n3. It is round." in writer.asked[0].text
 
 
-def test_without_a_rejected_response_the_record_is_named(draft: Make, tools: Make) -> None:
+def test_without_a_rejected_response_the_record_is_named(make_draft: Make, make_tools: Make) -> None:
     with pytest.raises(BadInput, match="q/1/pair"):
-        KeptSentences().run([draft("left")], tools())
+        KeptSentences().run([make_draft("left")], make_tools())

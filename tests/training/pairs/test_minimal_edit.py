@@ -34,9 +34,9 @@ def spans_of(made: Draft) -> tuple[list[str], list[str]]:
     ],
 )
 def test_a_wrong_answer_is_rejected_and_only_its_wrong_words_are_replaced(
-    draft: Make, tools: Make, answering: Make, truth: str, answer: str, chosen: str, spans: Any
+    make_draft: Make, make_tools: Make, answering: Make, truth: str, answer: str, chosen: str, spans: Any
 ) -> None:
-    (made,) = MinimalEdit().run([draft(truth)], tools(policy=answering(answer)))
+    (made,) = MinimalEdit().run([make_draft(truth)], make_tools(policy=answering(answer)))
     assert isinstance(made, Draft), made
     assert (made.chosen, made.rejected) == (chosen, answer)
     assert spans_of(made) == spans
@@ -49,19 +49,23 @@ def test_a_wrong_answer_is_rejected_and_only_its_wrong_words_are_replaced(
 
 
 def test_a_right_answer_is_chosen_and_its_counterfactual_rejected(
-    draft: Make, tools: Make, answering: Make
+    make_draft: Make, make_tools: Make, answering: Make
 ) -> None:
     answer = "The mass is in the left lung."
     for number in range(1, 20):
         policy = answering(*[answer] * number)
-        (made,) = MinimalEdit().run([draft("left lung", number=number)], tools(policy=policy))
+        (made,) = MinimalEdit().run(
+            [make_draft("left lung", number=number, seed=number)], make_tools(policy=policy)
+        )
         assert isinstance(made, Draft)
         assert made.chosen == answer
         assert contradictions("left lung", made.rejected or "")
         was, now = spans_of(made)
         assert (was, len(now)) in ((["left"], 1), (["lung"], 1))
         assert made.made_by["edit"] == "counterfactual of a right answer"
-        assert MinimalEdit().run([draft("left lung", number=number)], tools(policy=policy)) == [made]
+        assert MinimalEdit().run(
+            [make_draft("left lung", number=number, seed=number)], make_tools(policy=policy)
+        ) == [made]
 
 
 @pytest.mark.parametrize(
@@ -77,9 +81,9 @@ def test_a_right_answer_is_chosen_and_its_counterfactual_rejected(
     ],
 )
 def test_a_closed_answer_is_edited_to_the_true_option_or_away_from_it(
-    draft: Make, tools: Make, answering: Make, truth: str, options: Any, answer: str, expected: Any
+    make_draft: Make, make_tools: Make, answering: Make, truth: str, options: Any, answer: str, expected: Any
 ) -> None:
-    (made,) = MinimalEdit().run([draft(truth, options=options)], tools(policy=answering(answer)))
+    (made,) = MinimalEdit().run([make_draft(truth, options=options)], make_tools(policy=answering(answer)))
     assert isinstance(made, Draft), made
     assert (made.chosen, made.rejected) == expected
 
@@ -95,41 +99,41 @@ def test_a_closed_answer_is_edited_to_the_true_option_or_away_from_it(
     ],
 )
 def test_what_cannot_be_edited_is_dropped_with_a_reason(
-    draft: Make, tools: Make, answering: Make, truth: str, options: Any, answer: str, reason: str
+    make_draft: Make, make_tools: Make, answering: Make, truth: str, options: Any, answer: str, reason: str
 ) -> None:
-    one = draft(truth, options=options)
-    (made,) = MinimalEdit().run([one], tools(policy=answering(answer)))
+    one = make_draft(truth, options=options)
+    (made,) = MinimalEdit().run([one], make_tools(policy=answering(answer)))
     assert isinstance(made, Dropped)
     assert made.reason == reason
 
 
 def test_of_an_answer_the_clause_is_paired_and_of_a_report_everything(
-    draft: Make, tools: Make, answering: Make
+    make_draft: Make, make_tools: Make, answering: Make
 ) -> None:
     text = "CT of the heart. There is a cyst."
-    drafts = [draft("liver"), draft("CT of the liver.", kind="report", number=2)]
-    one, other = MinimalEdit().run(drafts, tools(policy=answering(text, text)))
+    drafts = [make_draft("liver"), make_draft("CT of the liver.", kind="report", number=2)]
+    one, other = MinimalEdit().run(drafts, make_tools(policy=answering(text, text)))
     assert isinstance(one, Draft)
     assert isinstance(other, Draft)
     assert one.chosen == "CT of the liver."
     assert other.chosen == "CT of the liver. There is a cyst."
 
 
-def test_in_the_truths_style_nothing_of_the_policy_is_used(draft: Make, tools: Make) -> None:
+def test_in_the_truths_style_nothing_of_the_policy_is_used(make_draft: Make, make_tools: Make) -> None:
     step = MinimalEdit("truth")
     assert not step.needs_policy
-    (made,) = step.run([draft("left")], tools())
+    (made,) = step.run([make_draft("left")], make_tools())
     assert isinstance(made, Draft)
     assert (made.chosen, made.rejected) in (("left", "right"), ("left", "bilateral"))
     assert "policy" not in made.made_by
 
 
 def test_agnostic_of_style_the_truth_stands_over_the_answer_as_it_is(
-    draft: Make, tools: Make, answering: Make
+    make_draft: Make, make_tools: Make, answering: Make
 ) -> None:
-    drafts = [draft("left lung"), draft("CT", number=2)]
+    drafts = [make_draft("left lung"), make_draft("CT", number=2)]
     policy = answering("The mass is in the right lung.", "A CT scan.")
-    wrong, right = MinimalEdit("agnostic").run(drafts, tools(policy=policy))
+    wrong, right = MinimalEdit("agnostic").run(drafts, make_tools(policy=policy))
     assert isinstance(wrong, Draft)
     assert isinstance(right, Draft)
     assert (wrong.chosen, wrong.rejected) == ("left lung", "The mass is in the right lung.")
@@ -147,7 +151,7 @@ def test_a_denied_finding_is_marked_with_its_no() -> None:
 
 
 def test_a_writers_edit_is_used_and_named(
-    draft: Make, tools: Make, answering: Make, scripted_writer: Make
+    make_draft: Make, make_tools: Make, answering: Make, scripted_writer: Make
 ) -> None:
     writer = scripted_writer(
         [
@@ -156,19 +160,19 @@ def test_a_writers_edit_is_used_and_named(
             "no usable reply",
         ]
     )
-    drafts = [draft("Circular"), draft("mass", number=2), draft("left", number=3)]
+    drafts = [make_draft("Circular"), make_draft("mass", number=2), make_draft("left", number=3)]
     policy = answering("An oval shape.", "A mass.", "right")
-    mended, falsified, failed = MinimalEdit().run(drafts, tools(policy=policy, writer=writer))
+    mended, falsified, failed = MinimalEdit().run(drafts, make_tools(policy=policy, writer=writer))
     assert isinstance(mended, Draft)
     assert isinstance(falsified, Draft)
     assert isinstance(failed, Dropped)
     assert (mended.chosen, mended.rejected) == ("A round shape.", "An oval shape.")
     assert spans_of(mended) == (["A round"], ["An oval"])
-    assert mended.made_by["writer"] == "writer-7b minimal_edit@1"
+    assert mended.made_by["writer"] == "writer-1 minimal_edit@1"
     assert (falsified.chosen, falsified.rejected) == ("A mass.", "No mass.")
     assert failed.reason == "no usable reply"
-    for part in ("What is seen?", "Circular", "An oval shape."):
-        assert part in writer.prompts[0].text
+    for part in ("What is it?", "Circular", "An oval shape."):
+        assert part in writer.asked[0].text
 
 
 @pytest.mark.parametrize(
@@ -182,8 +186,8 @@ def test_a_writers_edit_is_used_and_named(
     ],
 )
 def test_a_writer_is_not_believed_against_the_truth(
-    draft: Make,
-    tools: Make,
+    make_draft: Make,
+    make_tools: Make,
     answering: Make,
     scripted_writer: Make,
     truth: str,
@@ -192,7 +196,7 @@ def test_a_writer_is_not_believed_against_the_truth(
     reply: Any,
     reason: str,
 ) -> None:
-    use: Tools = tools(policy=answering(answer), writer=scripted_writer([reply]))
-    (made,) = MinimalEdit().run([draft(truth, options=options)], use)
+    use: Tools = make_tools(policy=answering(answer), writer=scripted_writer([reply]))
+    (made,) = MinimalEdit().run([make_draft(truth, options=options)], use)
     assert isinstance(made, Dropped)
     assert made.reason == reason

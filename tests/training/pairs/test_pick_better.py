@@ -20,30 +20,35 @@ def unknown(draft: Draft) -> Draft:
 
 @pytest.mark.parametrize(("better", "expected"), [(1, tuple(TWO)), (2, tuple(TWO[::-1]))])
 def test_a_language_model_picks_with_the_truth_in_view(
-    draft: Make, tools: Make, policy_of: Make, scripted_writer: Make, better: int, expected: tuple[str, str]
+    make_draft: Make,
+    make_tools: Make,
+    policy_of: Make,
+    scripted_writer: Make,
+    better: int,
+    expected: tuple[str, str],
 ) -> None:
     writer = scripted_writer([{"better": better}])
     (made,) = PickBetter().run(
-        [draft("left")], tools(policy=policy_of(lambda request, n: TWO), writer=writer)
+        [make_draft("left")], make_tools(policy=policy_of(lambda request, n: TWO), writer=writer)
     )
     assert isinstance(made, Draft)
     assert (made.chosen, made.rejected) == expected
-    assert made.made_by["judge"] == "writer-7b pick_better@1"
-    assert "True answer: left" in writer.prompts[0].text
+    assert made.made_by["judge"] == "writer-1 pick_better@1"
+    assert "True answer: left" in writer.asked[0].text
 
 
 def test_of_a_question_without_a_known_answer_the_model_is_told_what_is_known_of_the_image(
-    draft: Make, tools: Make, policy_of: Make, scripted_writer: Make
+    make_draft: Make, make_tools: Make, policy_of: Make, scripted_writer: Make
 ) -> None:
-    one = draft("left", prompt="Which side?")
-    other = replace(draft("MRI").question, images=("2.png",))
+    one = make_draft("left", prompt="Which side?")
+    other = replace(make_draft("MRI").question, images=("2.png",))
     writer = scripted_writer([{"better": 2}])
-    use = tools(policy=policy_of(lambda request, n: TWO), writer=writer)
+    use = make_tools(policy=policy_of(lambda request, n: TWO), writer=writer)
     use = replace(use, questions=replace(use.questions, questions=(one.question, other)))
     (made,) = PickBetter().run([unknown(one)], use)
     assert isinstance(made, Draft)
     assert made.chosen == "on the left"
-    text = writer.prompts[0].text
+    text = writer.asked[0].text
     assert "What is known of the image:\n- Which side? left\n" in text
     assert "True answer" not in text
     assert "MRI" not in text
@@ -53,18 +58,20 @@ def test_of_a_question_without_a_known_answer_the_model_is_told_what_is_known_of
     ("reply", "reason"), [({"better": 0}, "tied scores"), ("no usable reply", "no usable reply")]
 )
 def test_without_a_pick_the_draft_is_dropped(
-    draft: Make, tools: Make, policy_of: Make, scripted_writer: Make, reply: Any, reason: str
+    make_draft: Make, make_tools: Make, policy_of: Make, scripted_writer: Make, reply: Any, reason: str
 ) -> None:
-    one = draft("left")
-    use = tools(policy=policy_of(lambda request, n: TWO), writer=scripted_writer([reply]))
+    one = make_draft("left")
+    use = make_tools(policy=policy_of(lambda request, n: TWO), writer=scripted_writer([reply]))
     assert PickBetter().run([one], use) == [Dropped(one, reason)]
 
 
 def test_without_a_language_model_the_rules_pick_where_there_is_a_truth(
-    draft: Make, tools: Make, policy_of: Make
+    make_draft: Make, make_tools: Make, policy_of: Make
 ) -> None:
-    one = draft("left")
-    made, dropped = PickBetter().run([one, unknown(one)], tools(policy=policy_of(lambda request, n: TWO)))
+    one = make_draft("left")
+    made, dropped = PickBetter().run(
+        [one, unknown(one)], make_tools(policy=policy_of(lambda request, n: TWO))
+    )
     assert isinstance(made, Draft)
     assert (made.chosen, made.rejected) == ("on the left", "on the right")
     assert made.made_by["judge"] == "rule-based judge 1"
@@ -72,12 +79,12 @@ def test_without_a_language_model_the_rules_pick_where_there_is_a_truth(
 
 
 def test_two_equal_answers_are_not_judged(
-    draft: Make, tools: Make, policy_of: Make, scripted_writer: Make
+    make_draft: Make, make_tools: Make, policy_of: Make, scripted_writer: Make
 ) -> None:
     writer = scripted_writer([])
-    one = draft("left")
+    one = make_draft("left")
     made = PickBetter().run(
-        [one], tools(policy=policy_of(lambda request, n: ["Left", "left "]), writer=writer)
+        [one], make_tools(policy=policy_of(lambda request, n: ["Left", "left "]), writer=writer)
     )
     assert made == [Dropped(one, "both answers are the same")]
-    assert writer.prompts == []
+    assert writer.asked == []

@@ -28,10 +28,10 @@ def saying(greedy: str, sample: str, verdict: str = "") -> Callable[[Request, in
     [("The first is right: [[1]]", ("a", "b")), ("[[1]], or rather [[2]]", ("b", "a"))],
 )
 def test_the_last_verdict_decides(
-    draft: Make, tools: Make, policy_of: Make, verdict: str, expected: tuple[str, str]
+    make_draft: Make, make_tools: Make, policy_of: Make, verdict: str, expected: tuple[str, str]
 ) -> None:
     policy = policy_of(saying("b", "a", verdict), can_judge=True)
-    (made,) = SelfCritic().run([draft("left")], tools(policy=policy))
+    (made,) = SelfCritic().run([make_draft("left")], make_tools(policy=policy))
     assert isinstance(made, Draft)
     assert (made.chosen, made.rejected) == expected
     assert made.made_by["judge"] == "scripted@0 self_critic@1"
@@ -48,8 +48,8 @@ def test_the_last_verdict_decides(
     ],
 )
 def test_without_a_winner_the_draft_is_dropped_with_a_reason(
-    draft: Make,
-    tools: Make,
+    make_draft: Make,
+    make_tools: Make,
     policy_of: Make,
     greedy: str,
     sample: str,
@@ -57,28 +57,30 @@ def test_without_a_winner_the_draft_is_dropped_with_a_reason(
     reason: str,
 ) -> None:
     policy = policy_of(saying(greedy, sample, "both [1] and 2"), can_judge=can_judge)
-    (made,) = SelfCritic().run([draft("left")], tools(policy=policy))
+    (made,) = SelfCritic().run([make_draft("left")], make_tools(policy=policy))
     assert isinstance(made, Dropped)
     assert made.reason == reason
 
 
 def test_a_policy_that_cannot_judge_has_the_rules_for_a_judge(
-    draft: Make, tools: Make, policy_of: Make
+    make_draft: Make, make_tools: Make, policy_of: Make
 ) -> None:
     for greedy, sample in (("on the left", "on the right"), ("on the right", "on the left")):
-        (made,) = SelfCritic().run([draft("left")], tools(policy=policy_of(saying(greedy, sample))))
+        (made,) = SelfCritic().run([make_draft("left")], make_tools(policy=policy_of(saying(greedy, sample))))
         assert isinstance(made, Draft)
         assert (made.chosen, made.rejected) == ("on the left", "on the right")
         assert made.made_by["judge"] == "rule-based judge 1"
 
 
-def test_drafts_stay_in_their_places_beside_dropped_ones(draft: Make, tools: Make, policy_of: Make) -> None:
+def test_drafts_stay_in_their_places_beside_dropped_ones(
+    make_draft: Make, make_tools: Make, policy_of: Make
+) -> None:
     def say(request: Request, n: int | None) -> Any:
         greedy = "left" if request.question_id == "q/2" else "right"
         return greedy if n is None else ["right"]
 
-    drafts = [draft("left", number=n) for n in (1, 2, 3)]
-    made = SelfCritic().run(drafts, tools(policy=policy_of(say)))
+    drafts = [make_draft("left", number=n) for n in (1, 2, 3)]
+    made = SelfCritic().run(drafts, make_tools(policy=policy_of(say)))
     assert [isinstance(one, Draft) for one in made] == [False, True, False]
 
 

@@ -24,14 +24,16 @@ def judging(grades: dict[str, list[str]]) -> Callable[[Request, int | None], Any
     return say
 
 
-def test_the_policys_own_mean_grade_picks_best_and_worst(draft: Make, tools: Make, policy_of: Make) -> None:
+def test_the_policys_own_mean_grade_picks_best_and_worst(
+    make_draft: Make, make_tools: Make, policy_of: Make
+) -> None:
     grades = {
         "on the left": ["Score: 2", "Score: 3", "I cannot say."],
         "on the right": ["good. Score: 4", "**Score:** 5/5", "Score: 3"],
         "somewhere": ["Score: 3", "Score: 3", "Score: 3"],
     }
     policy = policy_of(judging(grades), can_judge=True)
-    (made,) = SelfRewarding().run([draft("left")], tools(policy=policy))
+    (made,) = SelfRewarding().run([make_draft("left")], make_tools(policy=policy))
     assert isinstance(made, Draft)
     assert (made.chosen, made.rejected) == ("on the right", "on the left")
     assert made.made_by == {
@@ -46,7 +48,7 @@ def test_the_policys_own_mean_grade_picks_best_and_worst(draft: Make, tools: Mak
 
 
 def test_the_truth_is_not_shown_to_the_policy_that_judges_itself(
-    draft: Make, tools: Make, policy_of: Make
+    make_draft: Make, make_tools: Make, policy_of: Make
 ) -> None:
     seen: list[str] = []
 
@@ -54,38 +56,42 @@ def test_the_truth_is_not_shown_to_the_policy_that_judges_itself(
         seen.append(request.prompt)
         return ["a", "b", "c", "d"][:n]
 
-    SelfRewarding().run([draft("the truth itself")], tools(policy=policy_of(say, can_judge=True)))
+    SelfRewarding().run([make_draft("the truth itself")], make_tools(policy=policy_of(say, can_judge=True)))
     assert len(seen) == 5
     assert not any("the truth itself" in prompt for prompt in seen)
 
 
 @pytest.mark.parametrize(("reply", "reason"), [("Score: 3", "tied scores"), ("no idea", "no usable verdict")])
 def test_ties_and_answers_without_grades_are_dropped(
-    draft: Make, tools: Make, policy_of: Make, reply: str, reason: str
+    make_draft: Make, make_tools: Make, policy_of: Make, reply: str, reason: str
 ) -> None:
     policy = policy_of(judging(dict.fromkeys(SAMPLES, [reply] * 3)), can_judge=True)
-    (made,) = SelfRewarding().run([draft("left")], tools(policy=policy))
+    (made,) = SelfRewarding().run([make_draft("left")], make_tools(policy=policy))
     assert isinstance(made, Dropped)
     assert made.reason == reason
 
 
-def test_a_single_graded_answer_is_no_pair(draft: Make, tools: Make, policy_of: Make) -> None:
+def test_a_single_graded_answer_is_no_pair(make_draft: Make, make_tools: Make, policy_of: Make) -> None:
     grades = {text: ["?"] * 3 for text in SAMPLES} | {"somewhere": ["Score: 1"] * 3}
     policy = policy_of(judging(grades), can_judge=True)
-    (made,) = SelfRewarding().run([draft("left")], tools(policy=policy))
+    (made,) = SelfRewarding().run([make_draft("left")], make_tools(policy=policy))
     assert isinstance(made, Dropped)
     assert made.reason == "no usable verdict"
 
 
 def test_a_policy_that_cannot_judge_has_the_rules_for_a_judge(
-    draft: Make, tools: Make, policy_of: Make
+    make_draft: Make, make_tools: Make, policy_of: Make
 ) -> None:
-    (made,) = SelfRewarding().run([draft("left")], tools(policy=policy_of(lambda request, n: SAMPLES)))
+    (made,) = SelfRewarding().run(
+        [make_draft("left")], make_tools(policy=policy_of(lambda request, n: SAMPLES))
+    )
     assert isinstance(made, Draft)
     assert (made.chosen, made.rejected) == ("on the left", "on the right")
     assert made.made_by["judge"] == "rule-based judge 1"
     assert made.made_by["scores"] == [5.0, 0.0]
-    (empty,) = SelfRewarding().run([draft("left")], tools(policy=policy_of(lambda request, n: [""] * n)))
+    (empty,) = SelfRewarding().run(
+        [make_draft("left")], make_tools(policy=policy_of(lambda request, n: [""] * n))
+    )
     assert isinstance(empty, Dropped)
     assert empty.reason == "empty answer"
 
