@@ -25,7 +25,11 @@ def variant(
     made: tuple[Step, ...] = (Given(),) if text == "given" else (MostHallucinated(), Relevance(models=models))
     noised: Step = WrappedNoise(where=where) if form == "wrapped" else DiffusionNoise(where=where)
     visual: tuple[Step, ...] = (noised, RoiConfidence(whole_image=1.0 if noise == "global" else None))
-    both = (Halves(), *(Only("text", s) for s in made), *(Only("visual", s) for s in visual))
+    both: tuple[Step, ...] = (
+        Halves(),
+        *(Only("text", s) for s in made),
+        *(Only("visual", s) for s in visual),
+    )
     return Variant(
         title="MMedPO",
         paper="Zhu et al. 2025, arXiv 2412.06141",
