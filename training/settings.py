@@ -40,15 +40,18 @@ def with_settings(declared: Variant | Callable[..., Variant], settings: Mapping[
 
 
 def settable(declared: Variant | Callable[..., Variant]) -> dict[str, str]:
-    """Every field that can be set, with its value as declared."""
+    """Every field that can be set, with its value as declared; one that means different things in different
+    places, such as the weight of each term, cannot."""
     variant = declared() if callable(declared) else declared
-    found: dict[str, str] = {}
+    own: dict[str, str] = {}
     if callable(declared):
-        found = {key: str(p.default) for key, p in inspect.signature(declared).parameters.items()}
+        own = {key: str(p.default) for key, p in inspect.signature(declared).parameters.items()}
+    values: dict[str, set[str]] = {}
     for holder in _holders(variant):
         for key in _scalars(holder):
-            found.setdefault(key, str(getattr(holder, key)))
-    return found
+            values.setdefault(key, set()).add(str(getattr(holder, key)))
+    one = {key: found.pop() for key, found in values.items() if len(found) == 1}
+    return {**one, **own}
 
 
 def choices_of(declared: Variant | Callable[..., Variant]) -> dict[str, tuple[Any, ...]]:

@@ -49,7 +49,9 @@ def test_a_run_on_an_sft_adapter_begins_and_is_measured_there(tmp_path: Path) ->
 def test_the_reference_is_the_start_and_not_the_base(tune: Callable[[str], Path]) -> None:
     vlm = load_base(get_base("phantom"))
     start = read_start(vlm, tune("sft"))
-    features = vlm.encode_images([load_questions("phantom", "test", limit=1).open_image("phantom/test/000001.png")])
+    features = vlm.encode_images(
+        [load_questions("phantom", "test", limit=1).open_image("phantom/test/000001.png")]
+    )
     row = score_row(vlm, features, "What does this scan show?", "A nodule.")
     with torch.no_grad():
         base = score(vlm, [row])[0]

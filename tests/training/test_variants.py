@@ -1,6 +1,7 @@
 """The variants: what each declares, that each trains, and that a new one is one file."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,9 +23,10 @@ from zoo.vlm.bank import AdapterBank
 from zoo.vlm.model import load_base
 
 METHODS = {
-    "sft", "text_hallu", "text_hallu_nll", "text_noise", "text_noise_nll", "irpo", "image_noise", "image_roi", "mdpo",
-    "mmedpo", "mmedpo_joint", "targeted_dpo", "targeted_copo", "targeted_mdpo", "fire_mpo", "rrpo", "rrpo_phrase_kl",
-    "mask_dpo", "mask_dpo_phrase", "self_rewarding", "povid", "sima", "stllava_med", "fisao_style", "dpo",
+    "sft", "text_hallu", "text_hallu_nll", "text_noise", "text_noise_nll", "irpo", "image_noise", "image_roi",
+    "mdpo", "mmedpo", "mmedpo_joint", "targeted_dpo", "targeted_copo", "targeted_mdpo", "fire_mpo", "rrpo",
+    "rrpo_phrase_kl", "mask_dpo", "mask_dpo_phrase", "self_rewarding", "povid", "sima", "stllava_med",
+    "fisao_style", "dpo",
 }  # fmt: skip
 """Every method of the three papers, and plain DPO."""
 
@@ -34,7 +36,9 @@ def questions_with_rejections(limit: int) -> QuestionSet:
     from dataclasses import replace
 
     found = load_questions("phantom", "train", limit=limit)
-    given = {q.id: Given(rejected=f"not {q.answer}", weight=n % 11 / 10) for n, q in enumerate(found.questions)}
+    given = {
+        q.id: Given(rejected=f"not {q.answer}", weight=n % 11 / 10) for n, q in enumerate(found.questions)
+    }
     return replace(found, given=given)
 
 
@@ -90,7 +94,15 @@ def test_the_verb_lists_every_variant_with_objective_needs_paper_and_departures(
 
 def test_the_verb_prints_one_variant_in_full() -> None:
     text = CliRunner().invoke(verb, ["fire_mpo"]).output
-    for words in ("TokenKL", "gamma" if False else "weight 0.1", "sigma 45", "corruption: lesion", "one of v3, v1, v2"):
+    shown = (
+        "term TokenKL",
+        "weight 0.1",
+        "name MinimalEdit",
+        "sigma 45",
+        "corruption: lesion",
+        "one of v3, v1, v2",
+    )
+    for words in shown:
         assert words in text
 
 
@@ -109,11 +121,11 @@ def test_an_ablation_is_checked_against_the_declared_fields() -> None:
 
 
 def test_an_ablation_is_recorded_in_the_manifest(tmp_path: Path) -> None:
-    job = Job(
-        sources=Sources(questions=questions_with_rejections(16), seed=0), seed=0, changes={"epochs": 1}
-    )
+    job = Job(sources=Sources(questions=questions_with_rejections(16), seed=0), seed=0, changes={"epochs": 1})
     settings = {"halves": "text", "text": "given", "weights": "raw"}
-    manifest = run_stages(load_base(get_base("phantom")), get_variant("mmedpo", settings), job, tmp_path / "a")
+    manifest = run_stages(
+        load_base(get_base("phantom")), get_variant("mmedpo", settings), job, tmp_path / "a"
+    )
     assert manifest.variant.settings == settings
     assert manifest.variant.objective[0]["weights"] == "raw"
     assert manifest.data.steps == [{"name": "Given"}]
@@ -125,7 +137,9 @@ NEW = '''"""Anchored imitation, for a test."""
 from training.objective import Anchor, Branch, Imitate
 from training.variant import Variant
 
-VARIANT = Variant(title="New", paper="arXiv 0000.00000", objective=(Imitate(Branch.CHOSEN), Anchor(Branch.CHOSEN)))
+VARIANT = Variant(
+    title="New", paper="arXiv 0000.00000", objective=(Imitate(Branch.CHOSEN), Anchor(Branch.CHOSEN))
+)
 '''
 
 
@@ -142,6 +156,9 @@ def folder_of_variants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Call
         variants.cache_clear()
 
     yield add
+    for name in [name for name in sys.modules if name.startswith("training.variants.")]:
+        if name.rpartition(".")[2] not in METHODS:
+            del sys.modules[name]
     declarations.cache_clear()
     variants.cache_clear()
 
@@ -162,8 +179,8 @@ def test_a_file_that_declares_nothing_or_lacks_its_pairs_is_refused(
     folder_of_variants: Callable[[str, str], None],
 ) -> None:
     folder_of_variants("quite_bare", NEW.replace("Anchor(Branch.CHOSEN))", "Anchor(Branch.REJECTED_IMAGE))"))
-    with pytest.raises(BadDeclaration, match="quite_bare.*reads rejected_images, which no step makes"):
+    with pytest.raises(BadDeclaration, match=r"quite_bare.*reads rejected_images, which no step makes"):
         variants()
-    folder_of_variants("quite_bare", "NAME = 1\n")
-    with pytest.raises(BadDeclaration, match="quite_bare.py declares no VARIANT"):
+    folder_of_variants("an_empty_one", "NAME = 1\n")
+    with pytest.raises(BadDeclaration, match=r"an_empty_one.py declares no VARIANT"):
         declarations()

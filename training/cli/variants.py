@@ -47,9 +47,10 @@ def _lines(data: dict[str, object], indent: str = "") -> list[str]:
         elif isinstance(value, list) and value:
             found.append(f"{indent}{key}:")
             for item in value:
-                if isinstance(item, dict):
-                    words = ", ".join(f"{k} {v}" for k, v in item.items() if not isinstance(v, (dict, list)))
-                    found.append(f"{indent}  - {words}")
+                if isinstance(item, dict) and any(isinstance(v, (dict, list)) for v in item.values()):
+                    found += [f"{indent}  -", *_lines(item, indent + "    ")]
+                elif isinstance(item, dict):
+                    found.append(f"{indent}  - " + ", ".join(f"{k} {v}" for k, v in item.items()))
                 else:
                     found.append(f"{indent}  - {item}")
         else:

@@ -118,15 +118,20 @@ class _Debate:
 class RoiConfidence:
     """The weight is the confidence, 0 to 1, of what found the region that is noised."""
 
+    whole_image: float | None = None
+    """Weight of a pair whose whole image is noised; None: such a pair is dropped."""
+
     makes: ClassVar[tuple[Part, ...]] = ("weight",)
     needs_policy: ClassVar[bool] = False
 
     def run(self, drafts: Sequence[Draft], tools: Tools) -> list[Draft | Dropped]:
-        return [_confidence(draft) for draft in drafts]
+        return [_confidence(draft, self.whole_image) for draft in drafts]
 
 
-def _confidence(draft: Draft) -> Draft | Dropped:
+def _confidence(draft: Draft, whole_image: float | None) -> Draft | Dropped:
     confidence = draft.made_by.get("roi_confidence")
+    if confidence is None and whole_image is not None:
+        return draft.having({"weighed_by": "the whole image"}, weight=whole_image)
     if confidence is None:
         return Dropped(draft, "no confidence of the region")
     if not 0 <= confidence <= 1:

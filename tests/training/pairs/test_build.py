@@ -177,9 +177,15 @@ def test_an_unfinished_build_of_other_questions_is_not_gone_on_with(
         ({"weight": None}, "pair q/1/pair has no weight, and mmedpo reads one"),
         ({"weight": -0.5}, "pair q/1/pair has the weight -0.5"),
         ({"rejected": None}, "pair q/1/pair has no rejected response"),
-        ({"rejected_spans": ((0, 99),)}, "pair q/1/pair has the span 0 to 99, outside its text of 5 characters"),
+        (
+            {"rejected_spans": ((0, 99),)},
+            "pair q/1/pair has the span 0 to 99, outside its text of 5 characters",
+        ),
         ({"chosen_spans": ((3, 2),)}, "pair q/1/pair has the span 3 to 2"),
-        ({"images": ("images/gone.png",)}, "pair q/1/pair names the image images/gone.png, which is not there"),
+        (
+            {"images": ("images/gone.png",)},
+            "pair q/1/pair names the image images/gone.png, which is not there",
+        ),
     ],
 )
 def test_a_pair_that_cannot_be_trained_on_is_refused_by_its_id(
