@@ -16,6 +16,7 @@ from training.pairs.prompts import prompt
 from training.pairs.rule_judge import JUDGE, is_right, options_of
 from training.pairs.spans import sentences
 from training.pairs.step import Draft, Dropped, Part, Tools
+from training.pairs.two_answers import NO_VERDICT
 from zoo.errors import BadInput
 from zoo.lexicon import contradictions
 from zoo.llm import Failed, TextModel
@@ -87,10 +88,10 @@ def _judge(
 
 def _told_apart(text: str, reply: Verdict | Failed, judge: str) -> _Judged | Failed:
     if isinstance(reply, Failed):
-        return reply
+        return Failed(f"judge: {reply.reason}")
     places = sentences(text)
     if not all(1 <= number <= len(places) for number in reply.hallucinated):
-        return Failed("no usable verdict")
+        return Failed(NO_VERDICT)
     wrong = {number - 1 for number in reply.hallucinated}
     return _Judged(
         tuple(place for n, place in enumerate(places) if n not in wrong),

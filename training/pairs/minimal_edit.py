@@ -16,6 +16,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel
 
 from training.pairs import rule_edit
+from training.pairs.hallucinate import WRITER
 from training.pairs.own_answer import to_ask
 from training.pairs.prompts import prompt
 from training.pairs.rule_judge import conflicts, is_right, options_of
@@ -125,7 +126,7 @@ def _agrees(question: Question, text: str) -> bool:
 def _by_rules(draft: Draft, text: str) -> _Made | Dropped:
     text = rule_edit.leading_clause(draft.question, text)
     right, edited = rule_edit.edit(draft.question, text, draft.seed)
-    return Dropped(draft, "no span") if edited is None else _Made(text, right, edited, rule_edit.WRITER)
+    return Dropped(draft, "no span") if edited is None else _Made(text, right, edited, WRITER)
 
 
 def _by_model(asked: Sequence[tuple[Draft, str]], writer: TextModel) -> list[_Made | Dropped]:
@@ -138,7 +139,7 @@ def _by_model(asked: Sequence[tuple[Draft, str]], writer: TextModel) -> list[_Ma
         asked, prompts, writer.replies(prompts, Edited) if prompts else [], strict=True
     ):
         if isinstance(reply, Failed):
-            found.append(Dropped(draft, reply.reason))
+            found.append(Dropped(draft, f"writer: {reply.reason}"))
         else:
             found.append(_Made(text, reply.right, reply.edited.strip(), f"{writer.name} {wording.id}"))
     return found

@@ -70,7 +70,7 @@ def _by_model(
     if not prompts:
         return writer.name, []
     verdicts: list[Verdict] = [
-        reply.reason if isinstance(reply, Failed) else reply.better or TIED
+        f"judge: {reply.reason}" if isinstance(reply, Failed) else reply.better or TIED
         for reply in writer.replies(prompts, Pick)
     ]
     return f"{writer.name} {prompts[0].id}", verdicts

@@ -13,7 +13,7 @@ from zoo.errors import BadRecord
 from zoo.records import PreferencePair
 
 REPORT_NAME = "pairs.json"
-_MAKER_KEYS = ("writer", "judge", "rejected_image", "roi", "policy", "weighed_by")
+_MAKER_KEYS = ("writer", "judge", "rejected_image", "roi", "policy", "weighed_by", "asked_by")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,6 @@ from zoo.lexicon import (
 )
 from zoo.records import Question
 
-WRITER = "rule-based writer 1"
 _SHORT = 5
 """At most so many words may be replaced as a whole, where nothing in them can be."""
 _ARTICLE = re.compile(r"(?i)\b(an?|some)\s+((?:[\w-]+\s+){0,2})$")

@@ -80,7 +80,7 @@ def test_a_language_model_tells_sentences_apart_and_the_truth_is_not_put_to_it(
     assert kept(made) == ([TRUTH], ["CT of the liver.", "It is round."])
     assert made.made_by["judge"] == "writer-1 judge_sentences@1"
     assert broken == Dropped(drafts[1], "no usable verdict")
-    assert failed == Dropped(drafts[2], "no usable reply")
+    assert failed == Dropped(drafts[2], "judge: no usable reply")
     assert len(writer.asked) == 3
     assert "2. There is a cyst on the right.\n3. It is round." in writer.asked[0].text
 

@@ -170,7 +170,7 @@ def test_a_writers_edit_is_used_and_named(
     assert spans_of(mended) == (["A round"], ["An oval"])
     assert mended.made_by["writer"] == "writer-1 minimal_edit@1"
     assert (falsified.chosen, falsified.rejected) == ("A mass.", "No mass.")
-    assert failed.reason == "no usable reply"
+    assert failed.reason == "writer: no usable reply"
     for part in ("What is it?", "Circular", "An oval shape."):
         assert part in writer.asked[0].text
 

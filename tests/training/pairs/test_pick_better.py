@@ -55,7 +55,7 @@ def test_of_a_question_without_a_known_answer_the_model_is_told_what_is_known_of
 
 
 @pytest.mark.parametrize(
-    ("reply", "reason"), [({"better": 0}, "tied scores"), ("no usable reply", "no usable reply")]
+    ("reply", "reason"), [({"better": 0}, "tied scores"), ("no usable reply", "judge: no usable reply")]
 )
 def test_without_a_pick_the_draft_is_dropped(
     make_draft: Make, make_tools: Make, policy_of: Make, scripted_writer: Make, reply: Any, reason: str
