@@ -13,11 +13,15 @@ BRANCHES = {
     "rejected_response": "the rejected response under the chosen image",
     "rejected_image": "the chosen response under the rejected image",
     "rejected_both": "the rejected response under the rejected image",
+    "question": "the question itself under the chosen image",
 }
 SENTENCES = {
     "Imitate": "Imitate {branch}: negative log-likelihood, the mean over its tokens",
     "Prefer": "Prefer {preferred} over {over}, each measured against the reference",
     "Anchor": "Keep {branch} at least as likely as the reference has it",
+    "TokenKL": "Keep the distribution over the vocabulary near the reference's at the tokens of {branch}",
+    "PreferOverArgmax": "Prefer {preferred} over the model's own likeliest tokens when it reads {noised}",
+    "Reinforce": "Make the tokens of {branch} likelier or rarer by the reward of each (policy gradient)",
 }
 NO_LORA_NUMBERS = ("2601.17918",)
 """arXiv numbers of papers that report full fine-tuning alone."""
@@ -31,7 +35,9 @@ def term(data: dict[str, Any]) -> str:
     if not named <= data.keys():
         sentence, named = f"`{name}`", set()
     words = sentence.format(**{key: BRANCHES.get(str(data[key]), str(data[key])) for key in named})
-    rest = [f"{key} {value}" for key, value in data.items() if key != "term" and key not in named]
+    rest = [
+        f"{key} {value}" for key, value in data.items() if key not in {"term", *named} and value is not None
+    ]
     return f"{words} ({', '.join(rest)})" if rest else words
 
 

@@ -151,6 +151,7 @@ STEP_0 = {
     "povid": LN_2,
     "sima": LN_2,
     "stllava_med": LN_2,
+    "fisao_style": 1.0,
 }
 
 
@@ -158,6 +159,13 @@ STEP_0 = {
 def test_a_variants_value_where_policy_equals_reference(name: str) -> None:
     """Each preference or anchor term is ln 2 times its weight, NLL of tokens at -1 is 1, every KL 0."""
     assert loss_of(get_variant(name).objective, at_step_0()).tolist() == pytest.approx([STEP_0[name]])
+
+
+@pytest.mark.parametrize(("name", "expected"), [("povid", LN_2), ("stllava_med", 2.0)])
+def test_an_earlier_stages_value_where_policy_equals_reference(name: str, expected: float) -> None:
+    """POVID's first stage is DPO; STLLaVA-Med's is NLL of answer and question, 1 each."""
+    (stage,) = get_variant(name).earlier
+    assert loss_of(stage.objective, at_step_0()).tolist() == pytest.approx([expected])
 
 
 # What each term is worth, by hand

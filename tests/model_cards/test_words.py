@@ -1,0 +1,28 @@
+"""Objectives as words: every term that training knows has its sentence."""
+
+import pytest
+
+from model_cards import words
+from training.objective import Branch, Prefer, Term, TokenKL, as_data
+
+
+@pytest.mark.parametrize("name", sorted(kind.__name__ for kind in Term.__subclasses__()))
+def test_every_term_has_a_sentence(name: str) -> None:
+    assert name in words.SENTENCES
+
+
+@pytest.mark.parametrize("branch", Branch)
+def test_every_branch_has_words(branch: Branch) -> None:
+    assert str(branch) in words.BRANCHES
+
+
+def test_a_terms_numbers_stand_behind_its_sentence_and_what_is_unset_does_not() -> None:
+    prefer, kl = as_data((Prefer(Branch.CHOSEN, over=Branch.REJECTED_IMAGE), TokenKL(Branch.CHOSEN)))
+    assert words.term(prefer) == (
+        "Prefer the chosen response under the chosen image over the chosen response under the rejected "
+        "image, each measured against the reference (beta 0.1, where all, weight 1.0, missing refuse)"
+    )
+    assert words.term(kl) == (
+        "Keep the distribution over the vocabulary near the reference's at the tokens of the chosen response "
+        "under the chosen image (where all, forward 1.0, reverse 0.0, weight 0.01)"
+    )
