@@ -10,6 +10,7 @@ read "no"; nor are yes and no, which say nothing without their question.
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from statistics import fmean, pstdev
 from typing import Any, ClassVar
 
 import numpy as np
@@ -107,7 +108,7 @@ def _rewarded(
     rewards = [(*span, calibration.reward(c)) for span, c in zip(spans, cosines, strict=True)]
     if not any(reward for _, _, reward in rewards):
         return Dropped(draft, "no reward")
-    record = {**how, "cosines": [round(c, 4) for c in cosines]}
+    record = {**how, "cosines": cosines}
     return draft.having(record, chosen=text, rejected=None, rewards=tuple(rewards))
 
 
@@ -154,11 +155,11 @@ def calibrate(
             hint="take more questions, or a data set whose answers name what is seen",
         )
     calibration = Calibration(
-        mean_right=float(np.mean(right)),
-        std_right=float(np.std(right)),
+        mean_right=fmean(right),
+        std_right=pstdev(right),
         right=len(right),
-        mean_hallucinated=float(np.mean(hallucinated)),
-        std_hallucinated=float(np.std(hallucinated)),
+        mean_hallucinated=fmean(hallucinated),
+        std_hallucinated=pstdev(hallucinated),
         hallucinated=len(hallucinated),
     )
     if calibration.mean_right <= calibration.mean_hallucinated:

@@ -30,17 +30,18 @@ class PhraseSimilarity:
     def __call__(self, image: Image.Image, phrases: Sequence[str]) -> list[float]:
         """Cosine of each phrase with the image, -1 to 1; a phrase too long for the encoder is cut.
 
-        A phrase's cosine is the same to the last bit whatever else is asked, now or before.
+        Rounded to six decimals: in double precision that is the same in every process, whatever else was
+        asked, where single precision differs in its last bits.
         """
         pixels = self._processor.image_processor(images=[image.convert("RGB")], return_tensors="pt")
         encoded = self._model.get_image_features(
             pixel_values=pixels["pixel_values"].to(self._model.device, self._model.dtype)
         )
         seen = torch.nn.functional.normalize(encoded.pooler_output[0], dim=0)
-        return [float(self._read(phrase).dot(seen)) for phrase in phrases]
+        return [round(float(self._read(phrase).dot(seen)), 6) for phrase in phrases]
 
     def _read(self, phrase: str) -> torch.Tensor:
-        """The phrase's unit vector. Read alone, not in a batch: a batch's make-up shows in the last bits."""
+        """The phrase's unit vector."""
         if phrase not in self._said:
             tokens = self._processor.tokenizer(
                 phrase,
@@ -54,7 +55,7 @@ class PhraseSimilarity:
 
 
 def load_similarity(base: Base, *, device: str = "cpu") -> PhraseSimilarity:
-    """The encoder that the base declares, in float32.
+    """The encoder that the base declares, in double precision.
 
     Raises:
         BadInput: the base declares none.
@@ -76,5 +77,5 @@ def load_similarity(base: Base, *, device: str = "cpu") -> PhraseSimilarity:
                 f"the encoder {name!r} of {base.name} is pinned to no commit", hint="REPO@SHA"
             )
         pin = {"revision": revision}
-    model: Any = CLIPModel.from_pretrained(source, dtype=torch.float32, **pin)
+    model: Any = CLIPModel.from_pretrained(source, dtype=torch.float64, **pin)
     return PhraseSimilarity(name, model.to(device), AutoProcessor.from_pretrained(source, **pin))

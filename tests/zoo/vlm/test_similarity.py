@@ -54,7 +54,7 @@ def test_an_encoder_that_does_not_look_at_the_scan_is_measured_near_chance(
     assert {name for name in LEAST if not 0.25 < told[name].across < 0.75} == set(), told
 
 
-def test_a_phrase_has_the_same_cosine_to_the_last_bit_whatever_else_is_asked(
+def test_a_phrase_has_the_same_cosine_whatever_else_is_asked(
     similarity: PhraseSimilarity, image: Image.Image
 ) -> None:
     cosines = similarity(image, PHRASES)
