@@ -21,18 +21,24 @@ ROWS = 64
 
 
 def predict(
-    vlm: VisionLanguageModel, adapters: Sequence[Path], questions: QuestionSet, *, max_new_tokens: int = 64
+    vlm: VisionLanguageModel,
+    adapters: Sequence[Path],
+    questions: QuestionSet,
+    *,
+    names: Sequence[str] | None = None,
+    max_new_tokens: int = 64,
 ) -> list[Prediction]:
     """Greedy answers of the base (first) and of each adapter folder to every question.
 
-    Each image is encoded once for all adapters.
+    Each image is encoded once for all adapters. `names` tells adapters of one variant apart; without them
+    each has its repo's or its variant's.
 
     Raises:
         BadAdapter: a folder fails one of the bank's load checks.
         BadInput: two adapters of one name.
     """
     manifests = [read_manifest(folder) for folder in adapters]
-    names = [BASE, *(adapter_name(m) for m in manifests)]
+    names = [BASE, *(names if names is not None else map(adapter_name, manifests))]
     variants = [BASE, *(m.variant.name for m in manifests)]
     if len(set(names)) != len(names):
         raise BadInput(f"two adapters bear one name among {', '.join(names)}")

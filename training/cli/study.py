@@ -1,0 +1,77 @@
+"""`medzoo study`: all variants on drawn scans, beside the base and SFT."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--variants", "names", metavar="A,B", help="Variants beside sft. Default: all.")
+@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Runs of each.")
+@click.option(
+    "--rates",
+    default="0.1,0.3,1,3",
+    show_default=True,
+    metavar="X,Y",
+    help="Learning rates to choose from on the validation split, as multiples of the variant's own.",
+)
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=400, show_default=True, help="Training questions."
+)
+@click.option("--epochs", type=click.IntRange(min=1), help="Of the last stage. Default: each variant's own.")
+@click.option("--validation-limit", type=click.IntRange(min=1), default=300, show_default=True)
+@click.option("--test-limit", type=click.IntRange(min=1), default=600, show_default=True)
+@click.option(
+    "--workers",
+    "count",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Processes, one thread each.",
+)
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder to make."
+)
+def study(
+    names: str | None,
+    seeds: int,
+    rates: str,
+    limit: int,
+    epochs: int | None,
+    validation_limit: int,
+    test_limit: int,
+    count: int,
+    out: Path,
+) -> None:
+    """Train every variant on drawn scans and compare it with the base and with SFT on held-out ones.
+
+    Each variant's learning rate is chosen on the validation split. A study that was stopped goes on with the
+    same command. OUT gets study.md (tables), study.json (every number) and study.png. A run that failed is
+    told of, and tried again once its failed.json is removed.
+    """
+    from training.study.plan import SFT, Settings
+    from training.study.run import run_study
+    from training.study.workers import workers
+    from training.variants import get_variant, variants
+    from zoo.errors import BadInput
+
+    asked = [get_variant(name.strip()).name for name in names.split(",")] if names else list(variants())
+    try:
+        multiples = sorted({float(word) for word in rates.split(",")})
+    except ValueError as error:
+        raise BadInput(f"--rates {rates}: {error}", hint="--rates 0.1,0.3,1,3") from error
+    if multiples[0] <= 0:
+        raise BadInput(f"--rates {rates}: a rate must be above 0", hint="--rates 0.1,0.3,1,3")
+    settings = Settings(
+        variants=(SFT, *sorted({*asked} - {SFT})),
+        seeds=seeds,
+        rates=tuple(multiples),
+        limit=limit,
+        epochs=epochs,
+        validation_limit=validation_limit,
+        test_limit=test_limit,
+    )
+    with workers(count, settings, out) as do:
+        run_study(settings, out, do)
+    click.echo((out / "study.md").read_text(encoding="utf-8"))
+    click.echo(f"in {out}: study.md, study.json, study.png")

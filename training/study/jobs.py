@@ -1,0 +1,91 @@
+"""The acts of a study: make a pair set, train a run, ask a split. One base a process serves them all.
+
+A run that cannot be trained is written down with its reason and ends nothing else.
+"""
+
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from training.stages import Job as StagesJob
+from training.stages import Sources, make_pairs, resolved_numbers, run_stages
+from training.study.plan import BASE_NAME, DATASET, Ask, Job, MakePairs, Settings, Train, write_text
+from training.variants import get_variant
+from zoo.bases import get_base
+from zoo.datasets import QuestionSet, load_questions
+from zoo.errors import BadInput, TrainingFailed
+from zoo.evaluation.predict import predict
+from zoo.records import BASE, write_jsonl
+from zoo.vlm.model import VisionLanguageModel, load_base
+
+
+def act(job: Job, settings: Settings, out: Path) -> None:
+    """Do a job; its result lies where `job` says."""
+    match job:
+        case MakePairs():
+            _recording(job.failure(out), lambda: _make_pairs(job, settings, out))
+        case Train():
+            _recording(job.failure(out), lambda: _train(job, settings, out))
+        case Ask():
+            _ask(job, settings, out)
+
+
+def declared_rate(variant: str) -> float:
+    """The learning rate that a variant has on the study's base."""
+    return resolved_numbers(get_variant(variant), get_base(BASE_NAME), {}).learning_rate
+
+
+def _make_pairs(job: MakePairs, settings: Settings, out: Path) -> None:
+    variant, vlm = get_variant(job.variant), _bare_base()
+    first = (*variant.earlier, variant)[0]
+    make_pairs(first, vlm.base, _sources(settings.limit, job.seed), job.folder(out), vlm=vlm)
+
+
+def _train(job: Train, settings: Settings, out: Path) -> None:
+    pairs = MakePairs(job.variant, job.seed)
+    if pairs.failure(out).exists():
+        raise TrainingFailed(read_failure(pairs.failure(out)))
+    changes: dict[str, float] = {"learning_rate": declared_rate(job.variant) * job.rate}
+    if settings.epochs:
+        changes["epochs"] = settings.epochs
+    stages = StagesJob(
+        sources=_sources(settings.limit, job.seed), seed=job.seed, changes=changes, pairs=pairs.folder(out)
+    )
+    run_stages(_bare_base(), get_variant(job.variant), stages, job.folder(out))
+
+
+def _ask(job: Ask, settings: Settings, out: Path) -> None:
+    limit = settings.validation_limit if job.split == "validation" else settings.test_limit
+    vlm = load_base(get_base(BASE_NAME))  # its bank stays on it, so it cannot be the one that trains
+    names = [run.name for run in job.runs]
+    found = predict(vlm, [run.folder(out) for run in job.runs], _questions(job.split, limit, 0), names=names)
+    for name, path in zip(names or [BASE], job.files(out), strict=True):
+        write_jsonl(path, [p for p in found if p.adapter == name])
+
+
+def read_failure(path: Path) -> str:
+    """Why a job failed."""
+    return str(json.loads(path.read_text(encoding="utf-8"))["reason"])
+
+
+def _recording(failure: Path, do: Callable[[], None]) -> None:
+    try:
+        do()
+    except (TrainingFailed, BadInput) as error:
+        _bare_base.cache_clear()  # a run that broke off leaves its LoRA behind
+        write_text(failure, json.dumps({"reason": error.message}) + "\n")
+
+
+@cache
+def _bare_base() -> VisionLanguageModel:
+    return load_base(get_base(BASE_NAME))
+
+
+@cache
+def _questions(split: str, limit: int, seed: int) -> QuestionSet:
+    return load_questions(DATASET, split, limit=limit, seed=seed)
+
+
+def _sources(limit: int, seed: int) -> Sources:
+    return Sources(questions=_questions("train", limit, seed), seed=seed)
