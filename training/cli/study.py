@@ -47,7 +47,7 @@ def study(
 
     Each variant's learning rate is chosen on the validation split. A study that was stopped goes on with the
     same command. OUT gets study.md (tables), study.json (every number) and study.png. A run that failed is
-    told of, and tried again once its failed.json is removed.
+    told of, and tried again once its outcome.json is removed.
     """
     from training.study.plan import SFT, Settings
     from training.study.run import run_study

@@ -10,12 +10,24 @@ from pathlib import Path
 
 from training.stages import Job as StagesJob
 from training.stages import Sources, make_pairs, resolved_numbers, run_stages
-from training.study.plan import BASE_NAME, DATASET, Ask, Job, MakePairs, Settings, Train, write_text
+from training.start import read_start
+from training.study.plan import (
+    BASE_NAME,
+    DATASET,
+    Ask,
+    Job,
+    MakePairs,
+    Settings,
+    Train,
+    failure_of,
+    write_text,
+)
 from training.variants import get_variant
 from zoo.bases import get_base
 from zoo.datasets import QuestionSet, load_questions
-from zoo.errors import BadInput, TrainingFailed
+from zoo.errors import BadAdapter, BadInput, TrainingFailed
 from zoo.evaluation.predict import predict
+from zoo.manifest import MANIFEST_NAME
 from zoo.records import BASE, write_jsonl
 from zoo.vlm.model import VisionLanguageModel, load_base
 
@@ -24,9 +36,9 @@ def act(job: Job, settings: Settings, out: Path) -> None:
     """Do a job; its result lies where `job` says."""
     match job:
         case MakePairs():
-            _recording(job.failure(out), lambda: _make_pairs(job, settings, out))
+            _recording(job.outcome(out), lambda: _make_pairs(job, settings, out))
         case Train():
-            _recording(job.failure(out), lambda: _train(job, settings, out))
+            _recording(job.outcome(out), lambda: _train(job, settings, out))
         case Ask():
             _ask(job, settings, out)
 
@@ -39,20 +51,23 @@ def declared_rate(variant: str) -> float:
 def _make_pairs(job: MakePairs, settings: Settings, out: Path) -> None:
     variant, vlm = get_variant(job.variant), _bare_base()
     first = (*variant.earlier, variant)[0]
-    make_pairs(first, vlm.base, _sources(settings.limit, job.seed), job.folder(out), vlm=vlm)
+    if not job.folder(out).exists():  # made just before a kill
+        make_pairs(first, vlm.base, _sources(settings.limit, job.seed), job.folder(out), vlm=vlm)
 
 
 def _train(job: Train, settings: Settings, out: Path) -> None:
     pairs = MakePairs(job.variant, job.seed)
-    if pairs.failure(out).exists():
-        raise TrainingFailed(read_failure(pairs.failure(out)))
+    if reason := failure_of(pairs, out):
+        raise TrainingFailed(reason)
     changes: dict[str, float] = {"learning_rate": declared_rate(job.variant) * job.rate}
     if settings.epochs:
         changes["epochs"] = settings.epochs
     stages = StagesJob(
         sources=_sources(settings.limit, job.seed), seed=job.seed, changes=changes, pairs=pairs.folder(out)
     )
-    run_stages(_bare_base(), get_variant(job.variant), stages, job.folder(out))
+    if not (job.folder(out) / MANIFEST_NAME).exists():
+        run_stages(_bare_base(), get_variant(job.variant), stages, job.folder(out))
+    read_start(_bare_base(), job.folder(out))  # what the bank would refuse has failed
 
 
 def _ask(job: Ask, settings: Settings, out: Path) -> None:
@@ -64,17 +79,14 @@ def _ask(job: Ask, settings: Settings, out: Path) -> None:
         write_jsonl(path, [p for p in found if p.adapter == name])
 
 
-def read_failure(path: Path) -> str:
-    """Why a job failed."""
-    return str(json.loads(path.read_text(encoding="utf-8"))["reason"])
-
-
-def _recording(failure: Path, do: Callable[[], None]) -> None:
+def _recording(outcome: Path, do: Callable[[], None]) -> None:
+    failed = None
     try:
         do()
-    except (TrainingFailed, BadInput) as error:
+    except (TrainingFailed, BadInput, BadAdapter) as error:
         _bare_base.cache_clear()  # a run that broke off leaves its LoRA behind
-        write_text(failure, json.dumps({"reason": error.message}) + "\n")
+        failed = error.message
+    write_text(outcome, json.dumps({"failed": failed}) + "\n")
 
 
 @cache

@@ -61,13 +61,13 @@ class MakePairs:
         """Where the pair set lies."""
         return out / "pairs" / f"{steps_key(self.variant)}-{self.seed}"
 
-    def failure(self, out: Path) -> Path:
-        """The file that says why there is no pair set."""
-        return self.folder(out).with_suffix(".failed.json")
+    def outcome(self, out: Path) -> Path:
+        """The file that says how it went."""
+        return self.folder(out).with_suffix(".json")
 
     def done(self, out: Path) -> bool:
         """Whether it is made, or cannot be."""
-        return self.folder(out).exists() or self.failure(out).exists()
+        return self.outcome(out).exists()
 
 
 @dataclass(frozen=True)
@@ -87,17 +87,13 @@ class Train:
         """Where the adapter lies."""
         return out / "runs" / self.variant / f"seed-{self.seed}-rate-{self.rate:g}"
 
-    def failure(self, out: Path) -> Path:
-        """The file that says why there is no adapter; without it the run is tried again."""
-        return self.folder(out) / "failed.json"
-
-    def succeeded(self, out: Path) -> bool:
-        """Whether its adapter is there."""
-        return (self.folder(out) / "zoo.json").exists()
+    def outcome(self, out: Path) -> Path:
+        """The file that says how it went; without it the run is tried again."""
+        return self.folder(out) / "outcome.json"
 
     def done(self, out: Path) -> bool:
         """Whether it is trained, or failed."""
-        return self.succeeded(out) or self.failure(out).exists()
+        return self.outcome(out).exists()
 
     def answers(self, out: Path, split: str) -> Path:
         """The file of its answers to a split."""
@@ -114,7 +110,7 @@ class Ask:
     @property
     def name(self) -> str:
         """For people."""
-        return f"{self.split} {self.runs[0].name} and {len(self.runs) - 1} more" if self.runs else "base"
+        return f"{self.split} {self.runs[0].name} and {len(self.runs) - 1} more" if self.runs else f"{self.split} base"
 
     def files(self, out: Path) -> list[Path]:
         """One of answers for each run, or the base's."""
@@ -126,6 +122,12 @@ class Ask:
 
 
 Job = MakePairs | Train | Ask
+
+
+def failure_of(job: MakePairs | Train, out: Path) -> str | None:
+    """Why a job that is done failed; None where it did not."""
+    reason: str | None = json.loads(job.outcome(out).read_text(encoding="utf-8"))["failed"]
+    return reason
 
 
 def base_answers(out: Path, split: str) -> Path:
@@ -160,7 +162,7 @@ def seed_jobs(settings: Settings, rates: Mapping[str, float | None]) -> list[Tra
 
 def ask_jobs(out: Path, split: str, runs: Sequence[Train]) -> list[Ask]:
     """The base and all runs that did not fail, some at a time."""
-    sound = [run for run in runs if run.succeeded(out)]
+    sound = [run for run in runs if failure_of(run, out) is None]
     parts = [tuple(sound[start : start + AT_ONCE]) for start in range(0, len(sound), AT_ONCE)]
     return [Ask(split, ()), *(Ask(split, part) for part in parts)]
 

@@ -7,17 +7,16 @@ spread over seeds stands beside them.
 
 import json
 import os
+import platform
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from training.pairs.report import read_report
-from training.provenance import commit, hardware, versions
-from training.study.jobs import declared_rate, read_failure
+from training.provenance import commit, versions
+from training.study.jobs import declared_rate
 from training.study.plan import (
     BASE_NAME,
     SFT,
@@ -26,6 +25,7 @@ from training.study.plan import (
     Train,
     base_answers,
     best_rate,
+    failure_of,
     search_jobs,
 )
 from zoo.bases import get_base
@@ -127,7 +127,7 @@ def read_study(settings: Settings, out: Path) -> Study:
     rates = chosen_rates(settings, out)
     for name, rate in rates.items():
         runs = [Train(name, seed, rate) for seed in range(settings.seeds)] if rate is not None else []
-        answers[name] = {r.seed: _read(r.answers(out, "test")) for r in runs if r.succeeded(out)}
+        answers[name] = {r.seed: _read(r.answers(out, "test")) for r in runs if failure_of(r, out) is None}
     rights = {name: {s: _right(ps) for s, ps in found.items()} for name, found in answers.items()}
     rows = [Row(name=BASE, tried=[], rate=None, seeds=[], twin=None, scores=_base_scores(base))]
     for name, rate in rates.items():
@@ -149,7 +149,7 @@ def read_study(settings: Settings, out: Path) -> Study:
         "base": get_base(BASE_NAME).pinned,
         "commit": commit(),
         "versions": versions(),
-        "hardware": f"{hardware(torch.device('cpu'))}, {os.cpu_count()} cores",
+        "hardware": f"CPU, {platform.machine()}, {os.cpu_count()} cores, one thread a run",
         **_times(out),
         "validation": {
             "questions": len(validation),
@@ -228,14 +228,14 @@ def _tried(run: Train, out: Path) -> Tried:
         multiple=run.rate,
         learning_rate=declared_rate(run.variant) * run.rate,
         accuracy=_validation(run, out),
-        failed=None if run.succeeded(out) else read_failure(run.failure(out)),
+        failed=failure_of(run, out),
     )
 
 
 def _seed(run: Train, out: Path) -> Seed:
     folder = run.folder(out)
-    if not run.succeeded(out):
-        failed = read_failure(run.failure(out))
+    failed = failure_of(run, out)
+    if failed is not None:
         return Seed(seed=run.seed, accuracy=None, failed=failed, pairs=[], commit="")
     shared = MakePairs(run.variant, run.seed).folder(out)
     later = [path for path in (*sorted(folder.glob("stages/*/pairs")), folder / "pairs") if path.exists()]
@@ -250,7 +250,9 @@ def _seed(run: Train, out: Path) -> Seed:
 
 
 def _validation(run: Train, out: Path) -> float | None:
-    return _mean(_right(_read(run.answers(out, "validation")))) if run.succeeded(out) else None
+    if failure_of(run, out) is not None:
+        return None
+    return _mean(_right(_read(run.answers(out, "validation"))))
 
 
 def _times(out: Path) -> dict[str, float]:
