@@ -110,7 +110,9 @@ class Ask:
     @property
     def name(self) -> str:
         """For people."""
-        return f"{self.split} {self.runs[0].name} and {len(self.runs) - 1} more" if self.runs else f"{self.split} base"
+        if not self.runs:
+            return f"{self.split} base"
+        return f"{self.split} {self.runs[0].name} and {len(self.runs) - 1} more"
 
     def files(self, out: Path) -> list[Path]:
         """One of answers for each run, or the base's."""
