@@ -21,6 +21,7 @@ from typing import Any
 from PIL import Image
 from tqdm import tqdm
 
+from training.pairs.prompts import prompt_ids
 from training.pairs.report import (
     PairReport,
     fingerprint,
@@ -116,7 +117,10 @@ def _identity(name: str, steps: Sequence[Step], tools: Tools, base: str) -> dict
         "steps": steps_as_data(steps),
         "seed": tools.seed,
         "questions": asked,
+        "prompts": prompt_ids(),
         "policy": tools.policy.name if tools.policy else None,
+        "similarity": tools.similarity.name if tools.similarity else None,
+        "heat_maps": str(tools.heat_maps) if tools.heat_maps else None,
         "writer": tools.writer.name if tools.writer else None,
         "debaters": [model.name for model in tools.debaters],
     }
@@ -168,7 +172,9 @@ def _checked(draft: Draft) -> Draft | Dropped:
         return Dropped(draft, "rejected equals chosen")
     for text, spans in ((draft.chosen, draft.chosen_spans), (draft.rejected, draft.rejected_spans)):
         if spans and not all(0 <= start < end <= len(text or "") for start, end in spans):
-            raise BadInput(f"{draft.id}: spans {spans} lie outside their text of {len(text or '')} characters")
+            raise BadInput(
+                f"{draft.id}: spans {spans} lie outside their text of {len(text or '')} characters"
+            )
     return draft
 
 

@@ -41,26 +41,16 @@ class MinimalEdit:
     """Chosen and rejected share their wording and differ in the facts; or, for comparison, they do not."""
 
     style: Style = "own"
-    """`own`: both in the policy's words. `truth`: the truth, and a counterfactual edit of it, both in the
-    data set's words. `agnostic`: the truth, and what the policy said, its wrong answer as it is or its
-    right one made false."""
+    """`own`: both in the policy's words. `truth`: the truth in the data set's words over what the policy
+    said, its wrong answer as it is or its right one made false. `agnostic`: these two, every word counted."""
 
     makes: ClassVar[tuple[Part, ...]] = ("rejected", "spans")
-
-    @property
-    def needs_policy(self) -> bool:
-        return self.style != "truth"
+    needs_policy: ClassVar[bool] = True
 
     def run(self, drafts: Sequence[Draft], tools: Tools) -> list[Draft | Dropped]:
-        if self.style == "truth":
-            texts = [draft.question.answer for draft in drafts]
-            how: dict[str, str] = {}
-        else:
-            policy = tools.need_policy()
-            texts = [
-                _answer(d, t) for d, t in zip(drafts, policy.answers([*map(to_ask, drafts)]), strict=True)
-            ]
-            how = {"policy": policy.name}
+        policy = tools.need_policy()
+        texts = [_answer(d, t) for d, t in zip(drafts, policy.answers([*map(to_ask, drafts)]), strict=True)]
+        how = {"policy": policy.name}
         asked = [(draft, text) for draft, text in zip(drafts, texts, strict=True) if text]
         came = iter(_by_model(asked, tools.writer) if tools.writer else [_by_rules(d, t) for d, t in asked])
         found: list[Draft | Dropped] = []
@@ -79,7 +69,8 @@ class MinimalEdit:
             spans = divergent_spans(chosen, rejected)
         else:
             chosen = draft.question.answer
-            spans = divergent_terms(chosen, rejected)
+            whole = ((0, len(chosen)),), ((0, len(rejected)),)
+            spans = divergent_terms(chosen, rejected) if self.style == "truth" else whole
         if not all(spans):
             return Dropped(draft, "no span")
         how = {

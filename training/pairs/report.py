@@ -104,7 +104,8 @@ def fingerprint(folder: Path) -> str:
 
 def makers_of(pairs: Sequence[PreferencePair]) -> list[str]:
     """Everything named as a maker in the pairs' records, sorted."""
-    return sorted({str(p.made_by[key]) for p in pairs for key in _MAKER_KEYS if key in p.made_by})
+    named = {(key, str(p.made_by[key])) for p in pairs for key in _MAKER_KEYS if key in p.made_by}
+    return sorted({name.partition(":")[0] if key == "roi" else name for key, name in named})
 
 
 def halves_of(pairs: Sequence[PreferencePair]) -> dict[str, int]:

@@ -53,7 +53,7 @@ class SwapTarget:
     """The rejected response is the truth with the terms of one error type changed."""
 
     error_type: Target = "any"
-    """`any`: one of the types that the text has, drawn by the pair's seed."""
+    """`any`: one of the types that the question is about, drawn by the pair's seed."""
 
     makes: ClassVar[tuple[Part, ...]] = ("rejected",)
     needs_policy: ClassVar[bool] = False
@@ -71,7 +71,8 @@ class SwapTarget:
 
     def _by_rules(self, draft: Draft, spoken: _Spoken) -> Draft | Dropped:
         rng = np.random.default_rng(draft.seed)
-        wanted: Sequence[ErrorType] = get_args(ErrorType) if self.error_type == "any" else (self.error_type,)
+        declared = draft.question.error_types or get_args(ErrorType)  # not a term named in passing
+        wanted: Sequence[ErrorType] = declared if self.error_type == "any" else (self.error_type,)
         swaps = {kind: _swaps(draft, kind, spoken) for kind in wanted}
         kinds = [kind for kind in wanted if swaps[kind]]
         if not kinds:

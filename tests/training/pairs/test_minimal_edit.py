@@ -119,21 +119,12 @@ def test_of_an_answer_the_clause_is_paired_and_of_a_report_everything(
     assert other.chosen == "CT of the liver. There is a cyst."
 
 
-def test_in_the_truths_style_nothing_of_the_policy_is_used(make_draft: Make, make_tools: Make) -> None:
-    step = MinimalEdit("truth")
-    assert not step.needs_policy
-    (made,) = step.run([make_draft("left")], make_tools())
-    assert isinstance(made, Draft)
-    assert (made.chosen, made.rejected) in (("left", "right"), ("left", "bilateral"))
-    assert "policy" not in made.made_by
-
-
-def test_agnostic_of_style_the_truth_stands_over_the_answer_as_it_is(
+def test_in_the_truths_style_the_truth_stands_over_the_answer_as_it_is(
     make_draft: Make, make_tools: Make, answering: Make
 ) -> None:
     drafts = [make_draft("left lung"), make_draft("CT", number=2)]
     policy = answering("The mass is in the right lung.", "A CT scan.")
-    wrong, right = MinimalEdit("agnostic").run(drafts, make_tools(policy=policy))
+    wrong, right = MinimalEdit("truth").run(drafts, make_tools(policy=policy))
     assert isinstance(wrong, Draft)
     assert isinstance(right, Draft)
     assert (wrong.chosen, wrong.rejected) == ("left lung", "The mass is in the right lung.")
@@ -141,6 +132,13 @@ def test_agnostic_of_style_the_truth_stands_over_the_answer_as_it_is(
     assert right.chosen == "CT"
     assert right.rejected is not None
     assert "CT" not in right.rejected
+
+
+def test_agnostic_of_style_every_word_counts(make_draft: Make, make_tools: Make, answering: Make) -> None:
+    policy = answering("The mass is in the right lung.")
+    (made,) = MinimalEdit("agnostic").run([make_draft("left lung")], make_tools(policy=policy))
+    assert isinstance(made, Draft)
+    assert spans_of(made) == (["left lung"], ["The mass is in the right lung."])
 
 
 def test_a_denied_finding_is_marked_with_its_no() -> None:

@@ -45,3 +45,8 @@ def _versions() -> dict[str, tuple[int, Template]]:
         if name not in found or int(version) > found[name][0]:
             found[name] = int(version), _ENVIRONMENT.from_string(file.read_text(encoding="utf-8"))
     return found
+
+
+def prompt_ids() -> list[str]:
+    """The ids of all wordings in use, sorted."""
+    return sorted(f"{name}@{version}" for name, (version, _) in _versions().items())
