@@ -20,6 +20,7 @@ from training.study.plan import (
     Settings,
     Train,
     best_rate,
+    failure_of,
     most_jobs,
     open_study,
     pair_jobs,
@@ -291,6 +292,15 @@ def test_a_study_trains_fails_asks_and_goes_on_without_repeating_a_run(tmp_path:
     assert run_study(SMALL, tmp_path, counting(SMALL, tmp_path, again)).rows == study.rows
     assert again == ["sft seed 0 rate x1e+30", "test sft seed 0 rate x1 and 1 more"]
     assert read_study(SMALL, tmp_path).rows == study.rows
+
+
+def test_a_run_whose_last_step_breaks_it_has_failed_and_the_next_one_trains_as_ever(tmp_path: Path) -> None:
+    """One step at 1e30 times the rate: no loss is read after it, but the adapter says nothing finite."""
+    settings = replace(SMALL, limit=8)
+    for job in (MakePairs("sft", 0), Train("sft", 0, 1e30), Train("sft", 0, 1.0)):
+        do_one(job, settings, tmp_path)
+    assert "not be valid" in str(failure_of(Train("sft", 0, 1e30), tmp_path))
+    assert failure_of(Train("sft", 0, 1.0), tmp_path) is None
 
 
 @pytest.mark.slow

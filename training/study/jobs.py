@@ -8,6 +8,8 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from training.stages import Job as StagesJob
 from training.stages import Sources, make_pairs, resolved_numbers, run_stages
 from training.start import read_start
@@ -51,7 +53,7 @@ def declared_rate(variant: str) -> float:
 def _make_pairs(job: MakePairs, settings: Settings, out: Path) -> None:
     variant, vlm = get_variant(job.variant), _bare_base()
     first = (*variant.earlier, variant)[0]
-    if not job.folder(out).exists():  # made just before a kill
+    if not job.folder(out).exists():  # it is there if a kill came between it and its outcome
         make_pairs(first, vlm.base, _sources(settings.limit, job.seed), job.folder(out), vlm=vlm)
 
 
@@ -84,8 +86,11 @@ def _recording(outcome: Path, do: Callable[[], None]) -> None:
     try:
         do()
     except (TrainingFailed, BadInput, BadAdapter) as error:
-        _bare_base.cache_clear()  # a run that broke off leaves its LoRA behind
         failed = error.message
+    except ValidationError as error:  # a manifest holds no number that is not finite
+        failed = f"its manifest would not be valid: {error.errors()[0]['msg']}"
+    if failed is not None:
+        _bare_base.cache_clear()  # a run that broke off leaves its LoRA behind
     write_text(outcome, json.dumps({"failed": failed}) + "\n")
 
 

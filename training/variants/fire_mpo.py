@@ -51,8 +51,8 @@ def variant(
         numbers=NUMBERS,
         departures=(
             "A corrected answer is checked against the truth; the released code takes any opposite answer.",
-            "Without a language model, answers are judged and edited by rules; in the style-agnostic ablation, "
-            "whose prompts are not published, every word counts.",
+            "Without a language model, answers are judged and edited by rules.",
+            "The prompts of the style-agnostic ablation are not published: in ours every word counts.",
             "The segmentation is an annotated mask or box in place of a segmentation model's.",
         ),
     )
