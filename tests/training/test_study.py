@@ -11,7 +11,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from training.cli.study import study as study_verb
 from training.pairs.report import PairReport
 from training.study.plan import (
     Ask,
@@ -242,6 +244,14 @@ def test_a_folder_of_other_settings_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other" / "file").touch()
     with pytest.raises(BadInput, match="holds no study"):
         open_study(tmp_path / "other", SETTINGS)
+
+
+@pytest.mark.parametrize("rates", ["0.1,fast", "0,1", "nan", "inf", ""])
+def test_rates_that_are_no_numbers_above_zero_are_refused(rates: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(study_verb, ["--rates", rates, "--out", str(tmp_path / "study")])
+    assert isinstance(done.exception, BadInput)
+    assert "not all numbers above 0" in done.exception.message
+    assert not (tmp_path / "study").exists()
 
 
 SMALL = Settings(

@@ -1,5 +1,6 @@
 """`medzoo study`: all variants on drawn scans, beside the base and SFT."""
 
+import math
 from pathlib import Path
 
 import click
@@ -58,10 +59,10 @@ def study(
     asked = [get_variant(name.strip()).name for name in names.split(",")] if names else list(variants())
     try:
         multiples = sorted({float(word) for word in rates.split(",")})
-    except ValueError as error:
-        raise BadInput(f"--rates {rates}: {error}", hint="--rates 0.1,0.3,1,3") from error
-    if multiples[0] <= 0:
-        raise BadInput(f"--rates {rates}: a rate must be above 0", hint="--rates 0.1,0.3,1,3")
+    except ValueError:
+        multiples = []
+    if not multiples or not all(0 < multiple < math.inf for multiple in multiples):
+        raise BadInput(f"--rates {rates}: these are not all numbers above 0", hint="--rates 0.1,0.3,1,3")
     settings = Settings(
         variants=(SFT, *sorted({*asked} - {SFT})),
         seeds=seeds,
