@@ -6,7 +6,6 @@ Nothing heavy is imported until a process knows how many threads it may take.
 import multiprocessing
 import os
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -57,5 +56,4 @@ def workers(count: int, settings: Settings, out: Path) -> Iterator[Do]:
 
 def _begin(parent: int) -> None:
     os.environ.update({PARENT: str(parent), "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"})
-    warnings.filterwarnings("ignore", category=FutureWarning)  # peft's, about transformers, at every run
     end_with_parent()

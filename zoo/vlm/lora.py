@@ -1,5 +1,6 @@
 """A trainable LoRA on a base's language model, in PEFT's own form, so that any PEFT program reads it."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,7 +49,9 @@ class TrainableLora:
         )
         self.vlm = vlm
         torch.manual_seed(seed)
-        self._peft: Any = get_peft_model(vlm.model, config, autocast_adapter_dtype=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # peft's, about a name in transformers
+            self._peft: Any = get_peft_model(vlm.model, config, autocast_adapter_dtype=True)
         config.base_model_name_or_path = vlm.base.repo  # peft put the folder of this machine there
         self.parameters = [p for p in self._peft.parameters() if p.requires_grad]
         """The LoRA's tensors, in a fixed order; nothing else is trainable."""
