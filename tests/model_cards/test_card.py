@@ -208,3 +208,16 @@ def test_check_writes_nothing_and_exits_1_while_the_card_is_stale(make_adapter):
     (folder / "README.md").write_text("mine")
     checked = run("--check")
     assert (checked.exit_code, f"stale {folder / 'README.md'}" in checked.output) == (1, True)
+
+
+def test_a_staged_ablation_tells_its_stages_and_what_was_set(make_adapter):
+    stage = {
+        "variant": "sft", "weights_sha256": "e" * 64, "pairs": 50, "pairs_fingerprint": "f" * 64,
+        "learning_rate": 0.002, "epochs": 3, "steps": 12, "seconds": 4.0,
+    }  # fmt: skip
+    folder = make_adapter("staged", variant={"name": "mdpo", "settings": {"beta": "0.2"}}, earlier=[stage])
+    text = render(read_manifest(folder))
+    assert (
+        "| stage 1 | sft: 50 pairs, 3 epochs, 12 steps, learning rate 0.002; weights `eeeeeeeeeeee` |" in text
+    )
+    assert "| set otherwise than declared | beta 0.2 |" in text

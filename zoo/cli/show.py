@@ -42,6 +42,12 @@ def _lines(manifest: "AdapterManifest") -> list[str]:
         f"  base        {base.name}, {base.repo}@{base.revision}",
         f"  objective   {' + '.join(map(_term, variant.objective))}",
         *(f"  departure   {text}" for text in variant.departures),
+        *(f"  set         {key} {value}" for key, value in variant.settings.items()),
+        *(
+            f"  stage       {stage.variant}: {stage.pairs} pairs, {stage.steps} steps, "
+            f"learning rate {stage.learning_rate:g}, weights {stage.weights_sha256[:12]}"
+            for stage in manifest.earlier
+        ),
         f"  data        {data.dataset}/{data.split}, {data.pairs} pairs, sha256 {data.fingerprint}",
         f"  LoRA        r {lora.r}, alpha {lora.alpha}, dropout {lora.dropout:g}"
         f"{', rank-stabilised' if lora.use_rslora else ''}, on {', '.join(lora.targets)}",
