@@ -72,7 +72,7 @@ def _retrieved(draft: Draft, known: Mapping[tuple[str, ...], Facts], tools: Tool
     best: list[tuple[str, ...]] = []
     most = (False, 0)
     for others, facts in known.items():
-        agreed = _agreed(own, facts, family, was=target["was"])
+        agreed = _agreed(own, facts, family, target)
         if not agreed or len(others) != len(images) or set(others) & set(images):
             continue
         rank = (target["now"] in facts[family], len(agreed))
@@ -83,7 +83,7 @@ def _retrieved(draft: Draft, known: Mapping[tuple[str, ...], Facts], tools: Tool
     if not best:
         return Dropped(draft, "no image differs in the target alone")
     chosen = best[int(np.random.default_rng(draft.seed).integers(len(best)))]
-    compared = _agreed(own, known[chosen], family, was=target["was"])
+    compared = _agreed(own, known[chosen], family, target)
     how: dict[str, Any] = {
         "rejected_image": "retrieved image",
         "retrieved": list(chosen),
@@ -93,13 +93,19 @@ def _retrieved(draft: Draft, known: Mapping[tuple[str, ...], Facts], tools: Tool
     return draft.having(how, rejected_images=tuple(map(tools.questions.open_image, chosen)))
 
 
-def _agreed(own: Facts, other: Facts, target: str, *, was: str) -> list[str]:
-    """The families in which two images agree, sorted; empty where one is no hard negative of the other."""
-    if target not in other or was in other[target]:
+def _agreed(own: Facts, other: Facts, family: str, target: Mapping[str, str]) -> list[str]:
+    """The families in which two images agree, sorted; empty where one is no hard negative of the other.
+
+    The other image lacks what the truth names; where the truth is a no and names nothing, it has what was
+    asked for, which this one has not.
+    """
+    held, was, now = other.get(family, frozenset()), target["was"], target["now"]
+    differs = was not in held if was else now in held - own.get(family, frozenset())
+    if not held or not differs:
         return []
-    both = sorted((own.keys() & other.keys()) - {target})
-    if any(own[family] != other[family] for family in both):
+    both = sorted((own.keys() & other.keys()) - {family})
+    if any(own[name] != other[name] for name in both):
         return []
-    if target != "modality" and "modality" not in both:
+    if family != "modality" and "modality" not in both:
         return []
-    return both if target in _ANATOMY or _ANATOMY & set(both) else []
+    return both if family in _ANATOMY or _ANATOMY & set(both) else []

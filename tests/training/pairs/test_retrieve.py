@@ -118,6 +118,20 @@ def test_without_such_an_image_the_pair_is_dropped() -> None:
         assert retrieved(draft) == Dropped(draft, "no image differs in the target alone")
 
 
+def test_where_the_truth_is_a_no_the_image_holds_what_was_asked_for() -> None:
+    """ "Is the cyst on the right?" "No": an image that agrees in the side too would leave the answer true."""
+    for seed in range(5):
+        came = retrieved(draft_of("side", "", "right", seed=seed))
+        assert isinstance(came, Draft)
+        assert came.made_by["retrieved"] == ["mirror"]
+    draft = draft_of(
+        "abdominal organ", "", "liver"
+    )  # "Is it a mass of the liver?" "No": but of the liver it is
+    assert retrieved(draft) == Dropped(draft, "no image differs in the target alone")
+    draft = draft_of("side", "", "right")
+    assert retrieved(draft, KNOWN[:2]) == Dropped(draft, "no image differs in the target alone")
+
+
 def test_an_image_is_no_hard_negative_of_itself() -> None:
     question = replace(KNOWN[0], answer="CT of the liver. A cyst on the right.")
     draft = draft_of("side", "left", "right", question=question)
