@@ -29,6 +29,9 @@ def spellings(text: str) -> list[str]:
         ("US of the liver", ["US", "liver"]),
         ("No, the left lung.", ["No", "left", "lung"]),
         ("Chest X-ray, no effusion.", ["Chest", "X-ray", "effusion"]),
+        ("Left basal ganglia, basal nodule", ["Left", "basal", "nodule"]),
+        ("Basilar artery", []),
+        ("The pancreatic head of the liver", ["liver"]),
     ],
 )
 def test_terms_are_found_whole_and_longest_first(text: str, found: list[str]) -> None:
@@ -58,6 +61,22 @@ def test_a_swap_stays_in_its_group_and_keeps_a_capital() -> None:
 )
 def test_a_swap_keeps_the_form_and_mends_the_article(text: str, which: int, new: str, swapped: str) -> None:
     assert replace(text, find_terms(text)[which], new) == swapped
+
+
+@pytest.mark.parametrize(
+    ("truth", "answer", "mended"),
+    [
+        ("left lung", "RUL mass", "LUL mass"),
+        ("left lung", "Right upper lobe mass", "Left upper lobe mass"),
+        ("left lung", "RML mass", "Left middle lobe mass"),
+        ("RUL", "mass in the left lung", "mass in the right lung"),
+    ],
+)
+def test_a_lobe_whose_side_is_contradicted_becomes_that_of_the_other_side(
+    truth: str, answer: str, mended: str
+) -> None:
+    (found,) = contradictions(truth, answer)
+    assert replace(answer, found.answer, found.truth.term[0]) == mended
 
 
 @pytest.mark.parametrize(

@@ -81,9 +81,6 @@ def _agree(text: str, wrong: Contradiction) -> str:
     """`text` with one contradiction less; unchanged if its negation covers other findings too."""
     said, term = wrong.answer, wrong.truth
     if said.negated == term.negated:
-        was = text[said.start : said.end]
-        if was.lower() not in {spelling.lower() for spelling in said.term}:  # the side of a lobe, in its name
-            return text[: said.start] + was.replace(said.term[0], term.term[0]) + text[said.end :]
         return replace(text, said, term.term[0])
     if term.negated:
         return _deny(text, said)

@@ -11,6 +11,7 @@ from functools import cache
 
 from zoo.lexicon.negation import negations, opposite
 from zoo.lexicon.terms import GROUPS as GROUPS
+from zoo.lexicon.terms import NAMES
 from zoo.lexicon.terms import Group as Group
 from zoo.lexicon.terms import Term as Term
 from zoo.records import ErrorType
@@ -55,6 +56,8 @@ def find_terms(text: str) -> list[Found]:
     scopes = negations(text)
     found = []
     for match in pattern.finditer(text):
+        if _key(match.group()) not in owners:
+            continue  # a name
         group, term = owners[_key(match.group())]
         start, end = match.span()
         if group.name == "answer" and any(s <= start < e for (s, e), _ in scopes):
@@ -142,16 +145,22 @@ def broader(found: Found) -> str:
 
 
 def replace(text: str, found: Found, new: str) -> str:
-    """`text` with that term replaced by `new`, the first spelling of another.
+    """`text` with that term replaced by `new`, the first spelling of another of its group.
+
+    A side that is part of a lobe's or quadrant's name changes the name: `RUL` becomes `LUL`.
 
     Keeps the form (plural, adjective, abbreviation) where both terms have it, a capital at a sentence's
     beginning, and mends an article before it.
     """
     was = text[found.start : found.end]
     _, owners = _pattern()
+    old = owners[_key(was)][1]
+    if old is not found.term:  # a side within a name
+        new = old[-1].replace(found.term[0], new)
+        new = owners[new][1][0] if new in owners else new
     spellings = owners[_key(new)][1] if _key(new) in owners else ()
-    if spellings and spellings[0] == new and len(spellings) == len(found.term):
-        form = [_key(spelling) for spelling in found.term].index(_key(was))
+    if spellings and spellings[0] == new and len(spellings) == len(old):
+        form = [_key(spelling) for spelling in old].index(_key(was))
         new = spellings[form]
     begins = text[: found.start].rstrip()[-1:] in ("", ".", "!", "?")
     if begins and was[0].isupper():
@@ -208,6 +217,6 @@ def _pattern() -> tuple[re.Pattern[str], dict[str, tuple[Group, Term]]]:
         for term in group.terms:
             for spelling in term:
                 owners[_key(spelling)] = (group, term)
-    spellings = sorted(owners, key=len, reverse=True)
+    spellings = sorted([*owners, *NAMES], key=len, reverse=True)
     body = "|".join(s if s == "US" else f"(?i:{re.escape(s)})" for s in spellings)
     return re.compile(rf"(?<![\w-])(?:{body})(?![\w-])"), owners

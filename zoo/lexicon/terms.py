@@ -29,6 +29,11 @@ def _terms(*spellings: str) -> tuple[Term, ...]:
     return tuple(tuple(s.split("|")) for s in spellings)
 
 
+NAMES = (
+    "basal ganglia", "basal ganglion", "basilar artery", "basilar arterial", "basal cistern",
+    "basal cisterns", "femoral head", "femoral heads", "femoral neck", "humeral head", "pancreatic head",
+)  # fmt: skip
+"""Names of structures that hold words for a place or an organ in another sense: no terms."""
 _SEGMENTS = tuple((f"S{n}", f"segment {n}") for n in range(1, 11))
 
 # Organs are spelled noun | plural | adjective, so that a swap keeps the form; those that come singly stand
