@@ -24,7 +24,7 @@ class AnswerToRejectedImage:
         how = {"writer": "the policy's greedy answer to the rejected image", "policy": policy.name}
         changes = {} if self.keep_image else {"rejected_images": None}
         return [
-            draft.having(how, rejected=text, **changes) if text else Dropped(draft, "empty answer")
+            draft.having(how, rejected=text, **changes) if text.strip() else Dropped(draft, "empty answer")
             for draft, text in zip(drafts, texts, strict=True)
         ]
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from training.pairs.own_answer import to_ask
 from training.pairs.prompts import prompt
 from training.pairs.step import Draft, Dropped, Part, Tools, pair_seed
 
@@ -33,7 +32,7 @@ class AskQuestions:
             ]
         wording = prompt("ask_question")
         requests = [
-            to_ask(draft, prompt=wording.text, seed=pair_seed(draft.seed, "question")) for draft in drafts
+            draft.to_ask(prompt=wording.text, seed=pair_seed(draft.seed, "question")) for draft in drafts
         ]
         replies = policy.samples(requests, n=1, temperature=self.temperature)
         how = {"asked_by": f"{policy.name} {wording.id}", "asked_at_temperature": self.temperature}

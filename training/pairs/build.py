@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,14 +31,15 @@ from training.pairs.report import (
     words_of,
     write_report,
 )
+from training.pairs.spans import same_text
 from training.pairs.step import Draft, Dropped, Only, Step, Tools, pair_seed
-from zoo.errors import BadInput
+from zoo.errors import BadImage, BadInput
 from zoo.records import PreferencePair, Question, read_jsonl, to_line, write_jsonl
 
 PAIRS_NAME = "pairs.jsonl"
 _BATCH = 64
-_IDENTITY_NAME = "identity.json"
-_SHARDS = "shards"
+_IDENTITY_NAME = ".identity.json"
+_SHARDS = ".shards"
 
 
 def build_pairs(name: str, steps: Sequence[Step], tools: Tools, out: Path, *, base: str) -> PairReport:
@@ -70,8 +71,6 @@ def build_pairs(name: str, steps: Sequence[Step], tools: Tools, out: Path, *, ba
             f"no question of {tools.questions.name}/{tools.questions.split} gave a pair: {dict(dropped)}"
         )
     write_jsonl(part / PAIRS_NAME, pairs)
-    shutil.rmtree(part / _SHARDS)
-    (part / _IDENTITY_NAME).unlink()
     longer = longer_is_chosen(pairs)
     report = PairReport(
         variant=name,
@@ -94,6 +93,8 @@ def build_pairs(name: str, steps: Sequence[Step], tools: Tools, out: Path, *, ba
         fingerprint=fingerprint(part),
     )
     write_report(part, report)
+    shutil.rmtree(part / _SHARDS)  # last, so that a build killed before is gone on with
+    (part / _IDENTITY_NAME).unlink()
     os.replace(part, out)
     return report
 
@@ -109,21 +110,31 @@ def steps_as_data(steps: Sequence[Step]) -> list[dict[str, Any]]:
 
 
 def _identity(name: str, steps: Sequence[Step], tools: Tools, base: str) -> dict[str, Any]:
-    """All that decides a pair set, JSON-ready."""
-    asked = hashlib.sha256("".join(map(to_line, tools.questions.questions)).encode()).hexdigest()
+    """All that decides a pair set but the pictures and regions themselves, JSON-ready."""
+    given = {question: asdict(response) for question, response in tools.questions.given.items()}
     return {
         "variant": name,
         "base": base,
         "steps": steps_as_data(steps),
         "seed": tools.seed,
-        "questions": asked,
+        "dataset": f"{tools.questions.name}/{tools.questions.split}",
+        "questions": _digest(map(to_line, tools.questions.questions)),
+        "known": _digest(map(to_line, tools.questions.known)),
+        "given": _digest([json.dumps(given, sort_keys=True)]),
         "prompts": prompt_ids(),
         "policy": tools.policy.name if tools.policy else None,
         "similarity": tools.similarity.name if tools.similarity else None,
-        "heat_maps": str(tools.heat_maps) if tools.heat_maps else None,
+        "heat_maps": fingerprint(tools.heat_maps) if tools.heat_maps else None,
         "writer": tools.writer.name if tools.writer else None,
         "debaters": [model.name for model in tools.debaters],
     }
+
+
+def _digest(lines: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(line.encode())
+    return digest.hexdigest()
 
 
 def _open_part(part: Path, identity: dict[str, Any]) -> None:
@@ -158,9 +169,13 @@ def _run(steps: Sequence[Step], batch: Sequence[Question], tools: Tools) -> list
 
 
 def _begin(question: Question, tools: Tools) -> Draft:
+    try:
+        images = tuple(tools.questions.open_image(name) for name in question.images)
+    except BadImage as error:
+        raise BadImage(f"{question.id}: {error.message}", hint=error.hint) from error
     return Draft(
         question=question,
-        images=tuple(tools.questions.open_image(name) for name in question.images),
+        images=images,
         seed=pair_seed(tools.seed, question.id),
         prompt=question.prompt,
         chosen=question.answer,
@@ -168,7 +183,9 @@ def _begin(question: Question, tools: Tools) -> Draft:
 
 
 def _checked(draft: Draft) -> Draft | Dropped:
-    if draft.rejected is not None and _plain(draft.rejected) == _plain(draft.chosen):
+    if not draft.chosen.strip():
+        return Dropped(draft, "empty chosen response")
+    if draft.rejected is not None and same_text(draft.rejected, draft.chosen):
         return Dropped(draft, "rejected equals chosen")
     for text, spans in ((draft.chosen, draft.chosen_spans), (draft.rejected, draft.rejected_spans)):
         if spans and not all(0 <= start < end <= len(text or "") for start, end in spans):
@@ -227,7 +244,3 @@ def _file_name(name: str) -> str:
     stem = name.removesuffix(".png").removesuffix(".jpg")
     safe = "".join(c if c.isalnum() or c in "-." else "-" for c in stem)
     return f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"  # no two names become one
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.lower().strip(" .").split())

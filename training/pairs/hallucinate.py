@@ -13,6 +13,8 @@ import numpy as np
 from pydantic import BaseModel
 
 from training.pairs.prompts import prompt
+from training.pairs.rule_judge import options_of
+from training.pairs.spans import same_text
 from training.pairs.step import Draft, Dropped, Part, Tools
 from zoo.lexicon import alternatives, assert_denied, find_terms, replace
 from zoo.llm import Failed, TextModel
@@ -45,18 +47,14 @@ def similar_length(truth: str, text: str) -> bool:
     return abs(words - others) <= _SLACK or words / 2 <= others <= words * 2
 
 
-def same_text(one: str, other: str) -> bool:
-    """Whether two texts are the same but for case, blanks and the last full stop."""
-    return " ".join(one.lower().strip(" .").split()) == " ".join(other.lower().strip(" .").split())
-
-
 def _by_model(drafts: Sequence[Draft], writer: TextModel) -> list[Draft | Dropped]:
     asked = [
-        prompt("hallucinate", question=d.prompt, truth=d.chosen, options=d.question.options) for d in drafts
+        prompt("hallucinate", question=d.prompt, truth=d.chosen, options=options_of(d.question))
+        for d in drafts
     ]
     found: list[Draft | Dropped] = []
     for draft, said, reply in zip(drafts, asked, writer.replies(asked, Rewrite), strict=True):
-        options = [option.strip().lower() for option in draft.question.options]
+        options = [option.strip().lower() for option in options_of(draft.question)]
         if isinstance(reply, Failed):
             found.append(Dropped(draft, f"writer: {reply.reason}"))
         elif not reply.answer.strip() or same_text(reply.answer, draft.chosen):
@@ -74,7 +72,7 @@ def _by_model(drafts: Sequence[Draft], writer: TextModel) -> list[Draft | Droppe
 def _by_rules(draft: Draft) -> Draft | Dropped:
     """Another option of a closed question; else one term made false."""
     rng = np.random.default_rng(draft.seed)
-    truth, options = draft.chosen, draft.question.options
+    truth, options = draft.chosen, options_of(draft.question)
     others = [option for option in options if not same_text(option, truth)]
     if others:
         new = others[int(rng.integers(len(others)))]

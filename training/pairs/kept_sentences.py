@@ -17,7 +17,6 @@ from training.pairs.rule_judge import JUDGE, is_right, options_of
 from training.pairs.spans import sentences
 from training.pairs.step import Draft, Dropped, Part, Tools
 from training.pairs.two_answers import NO_VERDICT
-from zoo.errors import BadInput
 from zoo.lexicon import contradictions
 from zoo.llm import Failed, TextModel
 from zoo.records import Question, Span
@@ -37,7 +36,7 @@ class KeptSentences:
     needs_policy: ClassVar[bool] = False
 
     def run(self, drafts: Sequence[Draft], tools: Tools) -> list[Draft | Dropped]:
-        texts = [text for draft in drafts for text in (draft.chosen, _rejected(draft))]
+        texts = [text for draft in drafts for text in (draft.chosen, draft.need_rejected())]
         questions = [draft.question for draft in drafts for _ in range(2)]
         judged = iter(_judge(questions, texts, tools.writer))
         return [_keep(draft, next(judged), next(judged)) for draft in drafts]
@@ -118,9 +117,3 @@ def _by_rules(question: Question, text: str) -> _Judged:
     wrong = {place for place in places if contradictions(question.answer, text[slice(*place)])}
     kept = tuple(place for place in places if place not in wrong)
     return _Judged(kept, tuple(place for place in places if place in wrong), JUDGE)
-
-
-def _rejected(draft: Draft) -> str:
-    if draft.rejected is None:
-        raise BadInput(f"{draft.id}: its sentences are to be judged, and it has no rejected response yet")
-    return draft.rejected

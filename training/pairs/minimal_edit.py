@@ -17,7 +17,6 @@ from pydantic import BaseModel
 
 from training.pairs import rule_edit
 from training.pairs.hallucinate import WRITER
-from training.pairs.own_answer import to_ask
 from training.pairs.prompts import prompt
 from training.pairs.rule_judge import conflicts, is_right, options_of
 from training.pairs.spans import answer_clause, divergent_spans
@@ -49,7 +48,8 @@ class MinimalEdit:
 
     def run(self, drafts: Sequence[Draft], tools: Tools) -> list[Draft | Dropped]:
         policy = tools.need_policy()
-        texts = [_answer(d, t) for d, t in zip(drafts, policy.answers([*map(to_ask, drafts)]), strict=True)]
+        said = policy.answers([draft.to_ask() for draft in drafts])
+        texts = [_answer(draft, text) for draft, text in zip(drafts, said, strict=True)]
         how = {"policy": policy.name}
         asked = [(draft, text) for draft, text in zip(drafts, texts, strict=True) if text]
         came = iter(_by_model(asked, tools.writer) if tools.writer else [_by_rules(d, t) for d, t in asked])

@@ -10,10 +10,10 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
-from training.pairs.hallucinate import Hallucinate, same_text
-from training.pairs.own_answer import to_ask
+from training.pairs.hallucinate import Hallucinate
 from training.pairs.prompts import prompt
 from training.pairs.rule_judge import JUDGE, named_options, options_of
+from training.pairs.spans import same_text
 from training.pairs.step import Draft, Dropped, Part, Tools
 from zoo.lexicon import contradictions
 from zoo.llm import Failed, TextModel
@@ -43,7 +43,7 @@ class MostHallucinated:
     def run(self, drafts: Sequence[Draft], tools: Tools) -> list[Draft | Dropped]:
         policy = tools.need_policy()
         samples = policy.samples(
-            [to_ask(draft) for draft in drafts], n=self.n, temperature=self.temperature, top_p=self.top_p
+            [draft.to_ask() for draft in drafts], n=self.n, temperature=self.temperature, top_p=self.top_p
         )
         answers = [
             [t for t in dict.fromkeys(map(str.strip, texts)) if t and not same_text(t, draft.chosen)]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from training.pairs.step import Draft, Dropped, Part, Request, Tools
+from training.pairs.step import Draft, Dropped, Part, Tools
 
 
 @dataclass(frozen=True)
@@ -19,15 +19,5 @@ class OwnAnswer:
         how = {"writer": "the policy's greedy answer", "policy": policy.name}
         return [
             draft.having(how, rejected=text) if text.strip() else Dropped(draft, "empty answer")
-            for draft, text in zip(drafts, policy.answers([to_ask(d) for d in drafts]), strict=True)
+            for draft, text in zip(drafts, policy.answers([d.to_ask() for d in drafts]), strict=True)
         ]
-
-
-def to_ask(draft: Draft, *, prompt: str | None = None, seed: int | None = None) -> Request:
-    """What to ask of the policy: the draft's question under its true image, or another prompt about it."""
-    return Request(
-        question_id=draft.question.id,
-        images=draft.images,
-        prompt=draft.prompt if prompt is None else prompt,
-        seed=draft.seed if seed is None else seed,
-    )

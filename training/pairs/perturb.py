@@ -70,4 +70,6 @@ class Perturb:
                 "roi_box": roi.box,
                 "roi_image": draft.question.images[roi.image],
             }
+            if self.needs_policy:
+                how["policy"] = tools.need_policy().name
         return draft.having(how, rejected_images=tuple(images))

@@ -10,7 +10,6 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel
 
-from training.pairs.own_answer import to_ask
 from training.pairs.prompts import prompt
 from training.pairs.step import Draft, Dropped, Part, Tools
 from training.pairs.two_answers import TIED, TwoAnswers, Verdict, better_over_worse, by_rules
@@ -38,7 +37,7 @@ class PickBetter:
 
     def run(self, drafts: Sequence[Draft], tools: Tools) -> list[Draft | Dropped]:
         policy, writer = tools.need_policy(), tools.writer
-        samples = policy.samples([to_ask(draft) for draft in drafts], n=2, temperature=self.temperature)
+        samples = policy.samples([draft.to_ask() for draft in drafts], n=2, temperature=self.temperature)
         found = [TwoAnswers(draft, *two) for draft, two in zip(drafts, samples, strict=True)]
         how = {
             "writer": "the policy's own samples",

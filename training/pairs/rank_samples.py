@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from training.pairs.own_answer import to_ask
 from training.pairs.step import Draft, Dropped, Part, Tools
 
 
@@ -32,7 +31,7 @@ class RankSamples:
             "temperature": self.temperature,
             "top_p": self.top_p,
         }
-        requests = [to_ask(draft) for draft in drafts]
+        requests = [draft.to_ask() for draft in drafts]
         samples = policy.samples(requests, n=self.n, temperature=self.temperature, top_p=self.top_p)
         return [
             _best_over_worst(

@@ -92,7 +92,7 @@ class _Debate:
             "relevance",
             question=self._draft.prompt,
             chosen=self._draft.chosen,
-            rejected=_rejected(self._draft),
+            rejected=self._draft.need_rejected(),
             score=self._scores[-1] if self._scores else None,
         )
         self._asked = asked.id
@@ -141,13 +141,7 @@ def _confidence(draft: Draft, whole_image: float | None) -> Draft | Dropped:
 
 def _contradicted(draft: Draft) -> float:
     """The rule's weight."""
-    found = contradictions(draft.chosen, _rejected(draft))
+    found = contradictions(draft.chosen, draft.need_rejected())
     wrong = {(c.truth.group.name, c.truth.term, c.truth.negated) for c in found}
     share = len(wrong) / max(len(facts(draft.chosen)), 1)
     return min(1.0, max(LEAST, round(share, 4)))
-
-
-def _rejected(draft: Draft) -> str:
-    if draft.rejected is None:
-        raise BadInput(f"{draft.id}: its relevance is to be judged, and it has no rejected response")
-    return draft.rejected

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from PIL import Image
 
-from training.pairs.step import Draft, Dropped, Part, Request, Similarity, Tools
+from training.pairs.step import Draft, Dropped, Part, Similarity, Tools
 from zoo.datasets import OpenImage
 from zoo.errors import BadInput
 from zoo.lexicon import Found, alternatives, find_terms, replace
@@ -78,9 +78,7 @@ class PhraseRewards:
             asked.open_image,
             tools.seed,
         )
-        requests = [
-            Request(question_id=d.question.id, images=d.images, prompt=d.prompt, seed=d.seed) for d in drafts
-        ]
+        requests = [draft.to_ask() for draft in drafts]
         sampled = policy.samples(requests, n=1, temperature=self.temperature, top_p=self.top_p)
         how: dict[str, Any] = {
             "writer": "the policy's sampled answer",

@@ -4,6 +4,7 @@ From the data set's own masks and boxes, from a precomputed heat map, or from th
 nothing of what is done there.
 """
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from training.pairs.step import Draft, Heat, Request, Tools
+from training.pairs.step import Draft, Heat, Tools
 from zoo.errors import BadInput
 from zoo.lexicon import find_terms
 
@@ -30,7 +31,7 @@ class Roi:
     source: str
     """`mask`, `box`, `mask and box`, `heat map` or `attention`."""
     label: str
-    """What is there, in the data set's words; or how the heat was cut."""
+    """What is there, in the data set's words; or how the heat was cut, and of which file."""
     confidence: float
     """0 to 1. 1 for what is annotated; the mean heat inside; the share of attention inside."""
     image: int = 0
@@ -132,18 +133,14 @@ def _heated(draft: Draft, tools: Tools, number: int, deviations: float) -> Roi |
     return Roi(
         mask=Image.fromarray(inside).convert("L"),
         source="heat map",
-        label=_cut(deviations),
+        label=f"{_cut(deviations)} of sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:12]}",
         confidence=float(resized[inside].mean()),
         image=number,
     )
 
 
 def _attended(draft: Draft, tools: Tools, deviations: float) -> Roi | None:
-    request = Request(
-        question_id=draft.question.id, images=draft.images, prompt=draft.prompt, seed=draft.seed
-    )
-    policy = tools.need_policy()
-    heat = _resized(policy.attention([request])[0], draft.images[0].size)
+    heat = _resized(tools.need_policy().attention([draft.to_ask()])[0], draft.images[0].size)
     inside = heat > heat.mean() + deviations * heat.std()
     if not inside.any():
         return None

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from training.pairs.own_answer import to_ask
 from training.pairs.prompts import prompt
 from training.pairs.step import Draft, Dropped, Part, Policy, Tools
 from training.pairs.two_answers import NO_VERDICT, TwoAnswers, Verdict, better_over_worse, by_rules
@@ -29,7 +28,7 @@ class SelfCritic:
 
     def run(self, drafts: Sequence[Draft], tools: Tools) -> list[Draft | Dropped]:
         policy = tools.need_policy()
-        requests = [to_ask(draft) for draft in drafts]
+        requests = [draft.to_ask() for draft in drafts]
         samples = policy.samples(requests, n=1, temperature=self.temperature, top_p=self.top_p)
         found = [
             TwoAnswers(draft, sample, greedy)
@@ -64,5 +63,5 @@ def _by_policy(asked: Sequence[TwoAnswers], policy: Policy) -> tuple[str, list[V
     ]
     if not prompts:
         return policy.name, []
-    requests = [to_ask(two.draft, prompt=p.text) for two, p in zip(asked, prompts, strict=True)]
+    requests = [two.draft.to_ask(prompt=p.text) for two, p in zip(asked, prompts, strict=True)]
     return f"{policy.name} {prompts[0].id}", [read_verdict(reply) for reply in policy.answers(requests)]

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from training.pairs.own_answer import to_ask
 from training.pairs.prompts import prompt
 from training.pairs.rule_judge import BEST, JUDGE, grade
 from training.pairs.step import Draft, Dropped, Part, Policy, Tools, pair_seed
@@ -36,7 +35,7 @@ class SelfRewarding:
     def run(self, drafts: Sequence[Draft], tools: Tools) -> list[Draft | Dropped]:
         policy = tools.need_policy()
         samples = policy.samples(
-            [to_ask(draft) for draft in drafts], n=self.n, temperature=self.temperature, top_p=self.top_p
+            [draft.to_ask() for draft in drafts], n=self.n, temperature=self.temperature, top_p=self.top_p
         )
         answers = [list(dict.fromkeys(text.strip() for text in texts if text.strip())) for texts in samples]
         if policy.can_judge:
@@ -66,8 +65,7 @@ class SelfRewarding:
     ) -> list[list[list[float]]]:
         """The policy's usable grades of each answer of each draft."""
         requests = [
-            to_ask(
-                draft,
+            draft.to_ask(
                 prompt=prompt("self_rewarding", question=draft.prompt, response=text).text,
                 seed=pair_seed(draft.seed, f"grade {number}"),
             )

@@ -1,4 +1,5 @@
-"""Places in texts, as character offsets: words, sentences, the clause that answers, where two texts differ.
+"""Texts by their words: whether two are the same, and places in them as character offsets, such as words,
+sentences, the clause that answers, where two texts differ.
 
 It knows words and punctuation, and nothing of their meaning.
 """
@@ -13,6 +14,11 @@ _CLAUSE_WORDS = (5, 13)
 _WORD = re.compile(r"\w+(?:[-/.']\w+)*")
 _SENTENCE = re.compile(r"\S(?:.*?[.!?](?=\s|$)|.*)")
 _BOUNDARY = re.compile(r"[,;:](?=\s)")
+
+
+def same_text(one: str, other: str) -> bool:
+    """Whether two texts are the same but for case, blanks and the last full stop."""
+    return " ".join(one.lower().strip(" .").split()) == " ".join(other.lower().strip(" .").split())
 
 
 def words(text: str) -> list[Span]:

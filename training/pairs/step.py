@@ -48,6 +48,25 @@ class Draft:
         """The pair's id."""
         return f"{self.question.id}/{self.half or 'pair'}"
 
+    def need_rejected(self) -> str:
+        """The rejected response.
+
+        Raises:
+            BadInput: no step before has made one.
+        """
+        if self.rejected is None:
+            raise BadInput(f"{self.id}: a step reads its rejected response, and none before has made one")
+        return self.rejected
+
+    def to_ask(self, *, prompt: str | None = None, seed: int | None = None) -> "Request":
+        """What to ask of the policy: this question under its true images, or another prompt about them."""
+        return Request(
+            question_id=self.question.id,
+            images=self.images,
+            prompt=self.prompt if prompt is None else prompt,
+            seed=self.seed if seed is None else seed,
+        )
+
     def having(self, how: dict[str, Any], **changes: Any) -> "Draft":
         """This draft with fields changed, and a record of how; how is added to what is there."""
         return replace(self, made_by={**self.made_by, **how}, **changes)

@@ -19,9 +19,10 @@ from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
-from training.pairs.hallucinate import WRITER, Rewrite, same_text
+from training.pairs.hallucinate import WRITER, Rewrite
 from training.pairs.prompts import prompt
 from training.pairs.rule_judge import options_of
+from training.pairs.spans import same_text
 from training.pairs.step import Draft, Dropped, Part, Tools
 from zoo.lexicon import Found, Term, broader, find_terms, replace
 from zoo.llm import Failed, TextModel

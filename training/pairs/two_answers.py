@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from training.pairs.rule_judge import JUDGE, grade
+from training.pairs.spans import same_text
 from training.pairs.step import Draft, Dropped
 
 Verdict = int | str
@@ -26,8 +27,7 @@ class TwoAnswers:
         """Why they need no judge; empty if they do."""
         if not self.first.strip() or not self.second.strip():
             return "empty answer"
-        same = self.first.strip().lower() == self.second.strip().lower()
-        return "both answers are the same" if same else ""
+        return "both answers are the same" if same_text(self.first, self.second) else ""
 
 
 Judge = Callable[[Sequence[TwoAnswers]], tuple[str, Sequence[Verdict]]]

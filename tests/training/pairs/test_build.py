@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -17,7 +18,7 @@ from training.pairs.report import PairReport
 from training.pairs.step import Draft, Dropped, Heat, Part, Policy, Request, Tools, pair_seed
 from training.variants import get_variant, variants
 from zoo.datasets import Given, QuestionSet, load_questions
-from zoo.errors import BadInput, BadRecord, UnknownName
+from zoo.errors import BadImage, BadInput, BadRecord, UnknownName
 from zoo.records import PreferencePair, read_jsonl, write_jsonl
 
 
@@ -160,6 +161,59 @@ def test_a_build_stopped_half_way_goes_on_where_it_was_and_ends_the_same(
     build("mdpo", questions, tmp_path / "p", policy=rest)
     assert len(rest.seen) == 24
     assert files_of(tmp_path / "p") == files_of(tmp_path / "whole")
+
+
+def test_a_build_stopped_while_its_report_was_written_goes_on(
+    questions: QuestionSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    build("mdpo", questions, tmp_path / "whole", policy=Scripted(["something else"] * 40))
+    with monkeypatch.context() as patched:
+        patched.setattr("training.pairs.build.write_report", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            build("mdpo", questions, tmp_path / "p", policy=Scripted(["something else"] * 40))
+    build("mdpo", questions, tmp_path / "p", policy=Scripted([]))
+    assert files_of(tmp_path / "p") == files_of(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("changed", ["known", "given", "heat maps"])
+def test_an_unfinished_build_is_known_by_all_that_its_pairs_are_made_from(
+    questions: QuestionSet, tmp_path: Path, changed: str
+) -> None:
+    heat_maps = tmp_path / "heat"
+    heat_maps.mkdir()
+    np.save(heat_maps / "a.png.npy", np.zeros((2, 2)))
+    tools = Tools(questions=questions, seed=0, policy=Scripted([]), heat_maps=heat_maps)
+    steps = get_variant("mdpo").steps
+    with pytest.raises(IndexError):
+        build_pairs("mdpo", steps, tools, tmp_path / "p", base="phantom@0")
+    assert str(tmp_path) not in (tmp_path / "p.part" / ".identity.json").read_text()
+    with pytest.raises(IndexError):  # the same goes on, to the policy's first answer
+        build_pairs("mdpo", steps, tools, tmp_path / "p", base="phantom@0")
+    if changed == "known":
+        tools = replace(tools, questions=replace(questions, known=questions.questions[:1]))
+    elif changed == "given":
+        tools = replace(tools, questions=replace(questions, given={"q/1": Given(rejected="wrong")}))
+    else:
+        np.save(heat_maps / "a.png.npy", np.ones((2, 2)))
+    with pytest.raises(BadInput, match="holds an unfinished pair set of other questions or numbers"):
+        build_pairs("mdpo", steps, tools, tmp_path / "p", base="phantom@0")
+
+
+def test_a_missing_image_stops_the_build_with_the_records_id(questions: QuestionSet, tmp_path: Path) -> None:
+    def gone(name: str) -> Image.Image:
+        raise BadImage(f"no such image: {name}")
+
+    with pytest.raises(BadImage, match=f"^{questions.questions[0].id}: no such image"):
+        build("text_hallu", replace(questions, open_image=gone), tmp_path / "p")
+
+
+def test_a_question_without_a_true_answer_is_dropped(questions: QuestionSet, tmp_path: Path) -> None:
+    first, *others = questions.questions
+    report = build("sft", replace(questions, questions=(replace(first, answer=" "), *others)), tmp_path / "p")
+    assert (report.kept, report.dropped) == (39, {"empty chosen response": 1})
 
 
 def test_an_unfinished_build_of_other_questions_is_not_gone_on_with(

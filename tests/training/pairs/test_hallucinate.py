@@ -12,6 +12,11 @@ def test_a_closed_answer_becomes_another_option(make_draft, make_tools) -> None:
     assert [d.rejected for d in Hallucinate().run(drafts, make_tools())] == ["No", "MRI"]
 
 
+def test_a_yes_without_stated_options_becomes_a_no(make_draft, make_tools) -> None:  # type: ignore[no-untyped-def]
+    (came,) = Hallucinate().run([make_draft("Yes")], make_tools())
+    assert came.rejected == "No"
+
+
 def test_one_term_is_swapped_within_its_group_at_every_mention(make_draft, make_tools) -> None:  # type: ignore[no-untyped-def]
     truth = "MRI of the liver. A cyst on the right side of the liver."
     for seed in range(30):

@@ -1,5 +1,6 @@
 """Rejected images by noise or black: where they were meant to be, recorded so that they can be made again."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 from training.pairs.blank import Blank
 from training.pairs.noise import DiffusionNoise, GaussianNoise, WrappedNoise
 from training.pairs.perturb import Perturb
-from training.pairs.step import Draft, Dropped, Tools
+from training.pairs.step import Draft, Dropped, Heat, Request, Tools
 from zoo.datasets import QuestionSet, Region
 from zoo.errors import BadInput
 from zoo.perturb import blank, diffusion_noise, gaussian_noise, wrapped_noise
@@ -141,6 +142,20 @@ def test_only_attention_in_a_region_needs_the_policy() -> None:
     assert not GaussianNoise(roi="attention").needs_policy
     with pytest.raises(BadInput, match="no base was loaded"):
         one(GaussianNoise(where="roi", roi="attention"), made_draft())
+
+
+def test_a_region_of_attention_names_the_policy_that_looked(make_tools) -> None:  # type: ignore[no-untyped-def]
+    class Looking:
+        name = "scripted@0"
+
+        def attention(self, requests: Sequence[Request]) -> list[Heat]:
+            return [np.eye(4, dtype=np.float32) for _ in requests]
+
+    step = GaussianNoise(where="roi", roi="attention")
+    (came,) = step.run([made_draft()], make_tools(policy=Looking()))
+    assert isinstance(came, Draft)
+    assert came.made_by["policy"] == "scripted@0"
+    assert came.made_by["roi"] == "attention: above mean + 1 std"
 
 
 def test_a_picture_of_another_mode_stops_with_the_records_id() -> None:

@@ -151,7 +151,7 @@ def test_without_models_the_weight_is_the_share_of_facts_that_are_contradicted(
 
 @pytest.mark.parametrize("debaters", [[], [Debater("a", [0.5])]])
 def test_a_draft_without_a_rejected_response_is_an_error_that_names_it(debaters: list[Debater]) -> None:
-    with pytest.raises(BadInput, match="q/1/text: its relevance is to be judged"):
+    with pytest.raises(BadInput, match="q/1/text: a step reads its rejected response"):
         Relevance().run([draft(rejected=None)], tools(*debaters))
 
 

@@ -1,5 +1,6 @@
 """Where to look: what the question names, then any finding; heat and attention where they stand out."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -154,7 +155,8 @@ def test_a_heat_map_of_any_resolution_is_cut_at_its_mean_and_one_deviation(tmp_p
     tools = tools_with(heat_maps=tmp_path)
     roi = find_roi(draft_about("Where?"), tools, "auto")
     assert roi is not None
-    assert (roi.source, roi.label) == ("heat map", "above mean + 1 std")
+    digest = hashlib.sha256((tmp_path / "a.png.npy").read_bytes()).hexdigest()
+    assert (roi.source, roi.label) == ("heat map", f"above mean + 1 std of sha256 {digest[:12]}")
     assert roi.mask.size == SIZE
     inside = np.asarray(roi.mask) > 0
     assert inside[0, 39]
@@ -164,7 +166,7 @@ def test_a_heat_map_of_any_resolution_is_cut_at_its_mean_and_one_deviation(tmp_p
     assert roi.confidence == pytest.approx(float(resized[inside].mean()))
     wide = find_roi(draft_about("Where?"), tools, "heat_map", deviations=-1)
     assert wide is not None
-    assert wide.label == "above mean - 1 std"
+    assert wide.label.startswith("above mean - 1 std of")
     assert (np.asarray(wide.mask) > 0).all()  # the mean less a deviation is below zero here
     assert find_roi(draft_about("Where?"), tools_with(CYST, heat_maps=tmp_path), "auto").source == "mask"
 

@@ -142,9 +142,9 @@ def test_a_build_killed_twice_ends_as_the_one_that_was_not_and_pays_no_call_twic
     llm_server.paid.clear()
     out, cache = tmp_path / "killed", tmp_path / "calls"
     build_and_kill(llm_server, out, cache, after=50)  # in the first batch
-    assert answers_in(out.with_name("killed.part") / "shards") == 0
+    assert answers_in(out.with_name("killed.part") / ".shards") == 0
     build_and_kill(llm_server, out, cache, after=len(once) - 60)  # in the second
-    assert answers_in(out.with_name("killed.part") / "shards") == 1
+    assert answers_in(out.with_name("killed.part") / ".shards") == 1
     assert not out.exists()
     llm_server.script = Endpoint()
     resumed = build(llm_server.url, out, cache)
