@@ -3,6 +3,7 @@
 import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -12,7 +13,9 @@ from training.data import PairSet
 from training.loop import Run, Trained
 from training.objective import as_data
 from training.provenance import commit, hardware, peak_memory_bytes, versions
+from training.start import policy_name
 from training.variant import Variant
+from zoo.bases import Base
 from zoo.manifest import (
     WEIGHTS_NAME,
     AdapterManifest,
@@ -47,7 +50,7 @@ def write_adapter(
             title=variant.title,
             paper=variant.paper,
             objective=as_data(run.objective),
-            departures=[*variant.departures, *_departures(variant, run)],
+            departures=[*variant.departures, *_departures(vlm.base, variant, data, run)],
             settings=dict(variant.settings),
         ),
         data=DataRef(
@@ -136,8 +139,8 @@ def _earlier(run: Run) -> list[StageRef]:
     ]
 
 
-def _departures(variant: Variant, run: Run) -> list[str]:
-    """Every number of the run that is not the variant's, and that it is a LoRA."""
+def _departures(base: Base, variant: Variant, data: PairSet, run: Run) -> list[str]:
+    """Every number of the run that is not the variant's, that it is a LoRA, and who else answered."""
     found = [f"A LoRA of rank {run.lora.r}, alpha {run.lora.alpha}, on the language model alone."]
     ours, theirs = vars(run.numbers), vars(variant.numbers)
     if variant.settings:
@@ -145,8 +148,15 @@ def _departures(variant: Variant, run: Run) -> list[str]:
         found.append(f"An ablation: {said}.")
     for name, value in theirs.items():
         if ours[name] != value:
-            found.append(f"{name} is {ours[name]}, where the paper's code has {value}.")
+            found.append(f"{name} is {_said(ours[name])}, where the variant has {_said(value)}.")
+    answered, began = data.report.policy, policy_name(base, run.start)
+    if answered and answered != began:
+        found.append(f"The answers in its pairs are those of {answered}; training began from {began}.")
     return found
+
+
+def _said(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _narrower(base: str, data: str) -> str:

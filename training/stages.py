@@ -1,10 +1,13 @@
 """A variant from questions to an adapter in one go: pairs, training, stages and rounds in order.
 
 Each stage begins from the adapter of the one before it, which is its reference too. What a stage has finished
-is kept, so a run that was killed goes on with the stage that it was in.
+is kept, so a run that was killed goes on with the stage that it was in. A LoRA has one shape in all stages.
 """
 
-from collections.abc import Iterator, Mapping
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,19 +16,23 @@ from typing import Any
 from training.adapter import write_adapter
 from training.data import read_pair_set
 from training.loop import CHECKPOINT_EVERY, Run, train
-from training.pairs.build import build_pairs
-from training.pairs.report import PairReport
+from training.pairs.build import build_pairs, steps_as_data
+from training.pairs.report import PairReport, read_report
 from training.pairs.step import Policy, Similarity, Tools
-from training.start import Start, read_start
+from training.start import Start, policy_name, read_start
 from training.variant import Numbers, Variant
 from zoo.bases import Base
 from zoo.datasets import QuestionSet
 from zoo.errors import BadInput
 from zoo.llm import TextModel
 from zoo.manifest import MANIFEST_NAME, AdapterManifest, read_manifest
+from zoo.records import to_line
 from zoo.vlm.ask import Asker
 from zoo.vlm.lora import LoraSpec, TrainableLora
 from zoo.vlm.model import VisionLanguageModel
+
+JOB_NAME = "job.json"
+"""What decides an unfinished run, in its folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +55,9 @@ class Job:
     sources: Sources
     seed: int
     changes: Mapping[str, Any] = field(default_factory=dict)
-    """Hyper-parameters other than the variant's; an earlier stage keeps its own."""
+    """Hyper-parameters other than the variant's; an earlier stage keeps its own but for the LoRA's shape."""
     pairs: Path | None = None
-    """A pair set made before, for the first stage; None: it is made here."""
+    """A pair set made before, for the first stage that has its steps; None: it is made here."""
     checkpoint_every: int = CHECKPOINT_EVERY
 
 
@@ -61,21 +68,27 @@ def run_stages(
     `out/stages`, each with its pairs in `pairs`.
 
     Raises:
-        BadInput: `out` holds a finished adapter.
+        BadInput: `out` holds a finished adapter, or an unfinished one of another job; the pairs made before
+            fit no stage, or are of another data set than the other stages'; the start has another shape
+            than the one that was asked for.
     """
     if (out / MANIFEST_NAME).exists():
         raise BadInput(f"{out} holds a finished adapter", hint="choose another --out")
     plan = [*variant.earlier, *[variant] * variant.rounds]
+    lora = _shape(variant, vlm.base, job, start)
+    given = _stage_of_pairs(plan, job)
+    _open(out, _identity(vlm.base, plan, job, start))
     for number, stage in enumerate(plan, start=1):
         last = number == len(plan)
         folder = out if last else out / "stages" / f"{number}-{stage.name}"
         if last or not (folder / MANIFEST_NAME).exists():
-            pairs = job.pairs if number == 1 and job.pairs else folder / "pairs"
+            pairs = job.pairs if number == given and job.pairs else folder / "pairs"
             if not pairs.exists():
                 make_pairs(stage, vlm.base, job.sources, pairs, vlm=vlm, start=start)
-            _train_one(vlm, stage, job, pairs, folder, start, own=stage is variant)
+            _train_one(vlm, stage, job, pairs, folder, start, lora, own=stage is variant)
         if not last:
             start = read_start(vlm, folder)
+    (out / JOB_NAME).unlink(missing_ok=True)
     return read_manifest(out)
 
 
@@ -122,6 +135,87 @@ def resolved_numbers(variant: Variant, base: Base, changes: Mapping[str, Any]) -
     return changed
 
 
+def _shape(variant: Variant, base: Base, job: Job, start: Start | None) -> LoraSpec:
+    """The LoRA's shape in every stage, for each goes on in the last one's: the start's, or the variant's."""
+    numbers = resolved_numbers(variant, base, job.changes)
+    if start is None:
+        return LoraSpec(r=numbers.rank, alpha=numbers.alpha, use_rslora=numbers.use_rslora)
+    has = {"rank": start.lora.r, "alpha": start.lora.alpha, "use_rslora": start.lora.use_rslora}
+    for name, value in has.items():
+        if name in {*job.changes, *variant.settings} and getattr(numbers, name) != value:
+            raise BadInput(
+                f"{name} is to be {getattr(numbers, name)}, and the run goes on from an adapter whose {name} "
+                f"is {value}",
+                hint=f"leave {name} out",
+            )
+    return start.lora
+
+
+def _stage_of_pairs(plan: Sequence[Variant], job: Job) -> int | None:
+    """The number of the first stage that has the steps which made the job's pairs; None without pairs."""
+    if job.pairs is None:
+        return None
+    report, questions = read_report(job.pairs), job.sources.questions
+    fitting = [n for n, stage in enumerate(plan, start=1) if steps_as_data(stage.steps) == report.steps]
+    if not fitting:
+        raise BadInput(
+            f"{job.pairs} holds pairs of the variant {report.variant}, made otherwise than those of "
+            f"{plan[-1].name}",
+            hint=f"medzoo pairs {plan[-1].name} --out DIR",
+        )
+    if len(plan) > 1 and (report.dataset, report.split) != (questions.name, questions.split):
+        raise BadInput(
+            f"{job.pairs} holds pairs of {report.dataset}/{report.split}, and those of the other stages "
+            f"would be made from {questions.name}/{questions.split}",
+            hint=f"--dataset {report.dataset} --split {report.split}",
+        )
+    return fitting[0]
+
+
+def _identity(base: Base, plan: Sequence[Variant], job: Job, start: Start | None) -> dict[str, Any]:
+    """All that decides a run of all stages, JSON-ready."""
+    sources: dict[str, Any] = {}
+    if len(plan) > 1 or job.pairs is None:
+        asked = "".join(map(to_line, job.sources.questions.questions)).encode()
+        sources = {
+            "questions": hashlib.sha256(asked).hexdigest(),
+            "sources' seed": job.sources.seed,
+            "answers": job.sources.answers.name if job.sources.answers else None,
+            "writer": job.sources.writer.name if job.sources.writer else None,
+            "debaters": [model.name for model in job.sources.debaters],
+            "heat maps": str(job.sources.heat_maps) if job.sources.heat_maps else None,
+        }
+    return {
+        "base": base.pinned,
+        "start": start.digest if start else "base",
+        "stages": [stage.name for stage in plan],
+        "settings": dict(plan[-1].settings),
+        "changes": dict(job.changes),
+        "seed": job.seed,
+        "pairs": read_report(job.pairs).fingerprint if job.pairs else None,
+        **sources,
+    }
+
+
+def _open(out: Path, identity: dict[str, Any]) -> None:
+    """Write down what the run in `out` is, or see that the unfinished one there is the same."""
+    path = out / JOB_NAME
+    if path.exists():
+        was = json.loads(path.read_text(encoding="utf-8"))
+        differ = [key for key in {**identity, **was} if was.get(key) != identity.get(key)]
+        if differ:
+            raise BadInput(
+                f"{out} holds an unfinished run with another {differ[0]}: it had {was.get(differ[0])}, this "
+                f"one has {identity.get(differ[0])}",
+                hint="choose another --out, or go on with the command of that run",
+            )
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
+    os.replace(part, path)
+
+
 def _train_one(
     vlm: VisionLanguageModel,
     stage: Variant,
@@ -129,20 +223,14 @@ def _train_one(
     pairs: Path,
     folder: Path,
     start: Start | None,
+    lora: LoraSpec,
     *,
     own: bool,
 ) -> None:
     """Train one stage into its folder; the base is bare again afterwards."""
     data = read_pair_set(pairs, stage, base=vlm.base.pinned)
     numbers = resolved_numbers(stage, vlm.base, job.changes if own else {})
-    lora = LoraSpec(r=numbers.rank, alpha=numbers.alpha, use_rslora=numbers.use_rslora)
-    if start is not None:  # an adapter goes on in the shape that it has
-        if own and "rank" in job.changes and lora != start.lora:
-            raise BadInput(
-                f"the run goes on from an adapter of rank {start.lora.r}", hint=f"--rank {start.lora.r}"
-            )
-        lora = start.lora
-        numbers = replace(numbers, rank=lora.r, alpha=lora.alpha, use_rslora=lora.use_rslora)
+    numbers = replace(numbers, rank=lora.r, alpha=lora.alpha, use_rslora=lora.use_rslora)
     run = Run(objective=stage.objective, numbers=numbers, lora=lora, seed=job.seed, start=start)
     trained = train(vlm, data, run, folder, checkpoint_every=job.checkpoint_every)
     write_adapter(vlm, stage, data, run, trained, folder)
@@ -162,7 +250,7 @@ def _policy(
         return
     lora = TrainableLora(vlm, start.lora, seed=0, start=start.tensors)
     try:
-        yield Asker(vlm, name=f"{vlm.base.pinned}+{start.digest[:12]}")
+        yield Asker(vlm, name=policy_name(vlm.base, start))
     finally:
         lora.remove()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from zoo.bases import Base
 from zoo.manifest import AdapterManifest, read_manifest
 from zoo.vlm.lora import LoraSpec
 from zoo.vlm.model import VisionLanguageModel
@@ -23,6 +24,11 @@ class Start:
     lora: LoraSpec
     tensors: Mapping[str, torch.Tensor]
     manifest: AdapterManifest
+
+
+def policy_name(base: Base, start: Start | None) -> str:
+    """What pairs call the model that a run begins from, where it answers."""
+    return f"{base.pinned}+{start.digest[:12]}" if start else base.pinned
 
 
 def read_start(vlm: VisionLanguageModel, folder: Path, *, identity: str = "") -> Start:
