@@ -21,9 +21,10 @@ from training.scoring import BranchScorer, token_rewards, tokens_in
 from training.variants import get_variant
 from zoo.bases import get_base
 from zoo.datasets import load_questions
+from zoo.errors import BadInput
 from zoo.records import PreferencePair
 from zoo.vlm.lora import LoraSpec, TrainableLora
-from zoo.vlm.model import VisionLanguageModel, load_base
+from zoo.vlm.model import ImageFeatures, VisionLanguageModel, load_base
 
 BASE = get_base("phantom")
 SPEC = LoraSpec(r=4, alpha=8)
@@ -300,3 +301,20 @@ def test_a_token_counts_where_it_touches_a_span_and_no_neighbour_does() -> None:
     assert tokens_in(offsets, [(0, 3), (7, 10)]) == [True, True, True, True]
     assert tokens_in(offsets, []) == [False] * 4
     assert token_rewards(offsets, [(4, 8, 2.0), (7, 12, -1.0)]) == [0.0, 2.0, -1.0, -1.0]
+
+
+@pytest.mark.parametrize("question", [ASKED, "a", "user?"])
+def test_a_question_is_found_in_its_turn_even_where_its_words_are_the_templates(question: str) -> None:
+    vlm = load_base(BASE)
+    features = ImageFeatures((torch.zeros(3, vlm.model.config.text_config.hidden_size),))
+    before, own = vlm.question_ids(question, features)
+    assert vlm.tokenizer.decode(own) == question
+    assert before == vlm.prompt_ids(question, features)[: len(before)]
+    assert before[-1] == vlm.model.config.image_token_id
+
+
+def test_a_question_without_words_is_refused() -> None:
+    vlm = load_base(BASE)
+    features = ImageFeatures((torch.zeros(3, vlm.model.config.text_config.hidden_size),))
+    with pytest.raises(BadInput, match="cannot be told apart"):
+        vlm.question_ids(" ", features)

@@ -19,6 +19,8 @@ from zoo.errors import BadDeclaration, BadInput
 if TYPE_CHECKING:
     from zoo.vlm.bank import AdapterBank
 
+_PLACE = "\ue000"
+"""Stands for a question to see where the template puts it; a character of no script."""
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -88,12 +90,17 @@ class VisionLanguageModel:
         marker = next((token for token in self.tokenizer.all_special_tokens if token in prompt), None)
         if marker:
             raise BadInput(f"a question may not hold {marker!r}, which {self.base.name} takes for a marker")
+        ids: list[int] = self.tokenizer(self._turn(prompt, features), add_special_tokens=False)["input_ids"]
+        return ids
+
+    def _turn(self, prompt: str, features: ImageFeatures) -> str:
+        """A user's turn as the template has it, with an image token for each image feature."""
         content: list[dict[str, str]] = [{"type": "image"} for _ in features.images]
         content.append({"type": "text", "text": prompt})
         text = self._template.apply_chat_template(
             [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
         )
-        parts = text.split(self._image_token)
+        parts: list[str] = text.split(self._image_token)
         if len(parts) != len(features.images) + 1:
             raise BadDeclaration(
                 f"the chat template of {self.base.name} has {len(parts) - 1} image markers for "
@@ -102,22 +109,26 @@ class VisionLanguageModel:
         text = parts[0]
         for image, part in zip(features.images, parts[1:], strict=True):
             text += self._image_token * len(image) + part
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return ids
+        return text
 
     def question_ids(self, prompt: str, features: ImageFeatures) -> tuple[list[int], list[int]]:
-        """A user's turn with its images in two parts: token ids up to the question, and the question's own.
+        """A user's turn with its images in two parts: token ids up to the question, and the question's own,
+        which are all that touch it; one may reach into the template.
 
         Raises:
-            BadInput: the prompt is empty or holds a special token, or its tokens join with the template's.
+            BadInput: the prompt is empty or holds a special token, or the template changes it.
         """
         ids = self.prompt_ids(prompt, features)
-        own: list[int] = self.tokenizer(prompt, add_special_tokens=False)["input_ids"]
-        last = len(ids) - len(own)
-        start = next((i for i in range(last, -1, -1) if own and ids[i : i + len(own)] == own), None)
-        if start is None:
+        text = self._turn(prompt, features)
+        before, _, after = self._turn(_PLACE, features).partition(_PLACE)
+        start, end = len(before), len(text) - len(after)
+        if not prompt.strip() or text[start:end].strip() != prompt.strip():
             raise BadInput(f"the question {prompt[:40]!r} cannot be told apart from its template")
-        return ids[:start], own
+        offsets = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)[
+            "offset_mapping"
+        ]
+        own = [n for n, (first, last) in enumerate(offsets) if first < end and last > start]
+        return ids[: own[0]], ids[own[0] : own[-1] + 1]
 
     def response_offsets(self, response: str) -> list[tuple[int, int]]:
         """Characters `start` to `end` of each token of `response_ids` but the end of turn."""

@@ -44,9 +44,7 @@ def score(vlm: VisionLanguageModel, rows: Sequence[ScoreRow]) -> tuple[torch.Ten
     return pad_sequence(list(logps.split(lengths)), batch_first=True), token_mask(lengths, table.device)
 
 
-def vocabulary_logps(
-    vlm: VisionLanguageModel, rows: Sequence[ScoreRow]
-) -> tuple[torch.Tensor, list[int]]:
+def vocabulary_logps(vlm: VisionLanguageModel, rows: Sequence[ScoreRow]) -> tuple[torch.Tensor, list[int]]:
     """Log-probs over the whole vocabulary where each response token is predicted, rows end to end.
 
     Returns:
