@@ -82,17 +82,15 @@ def _check(pair: PreferencePair, variant: Variant, folder: Path) -> None:
     halves = {"rejected": pair.rejected, "rejected_images": pair.rejected_images}
     for branch, missing in missing_halves(variant.objective).items():
         absent = [part for part in branch.parts if halves[part] is None]
-        if absent and (missing == "refuse" or (missing == "chosen" and len(absent) == 2)):
-            what = " and ".join(
-                part.replace("rejected", "rejected response") for part in absent if part == "rejected"
-            )
-            what = what or "rejected image"
+        if absent and (missing == "refuse" or (missing == "chosen" and len(absent) == len(branch.parts))):
+            what = "rejected response" if "rejected" in absent else "rejected image"
             raise refuse(f"has no {what}, and {variant.name} reads one")
     for need in needs(variant.objective):
         if need == "weight" and pair.weight is None:
             raise refuse(f"has no weight, and {variant.name} reads one")
-        if need == "spans" and not (pair.chosen_spans or pair.rejected_spans):
-            raise refuse(f"has no spans, and {variant.name} reads some")
+        if need == "spans" and not (pair.chosen_spans and (pair.rejected is None or pair.rejected_spans)):
+            side = "rejected" if pair.chosen_spans else "chosen"
+            raise refuse(f"has no spans of its {side} response, and {variant.name} reads some")
         if need == "rewards" and not pair.rewards:
             raise refuse(f"has no rewards, and {variant.name} reads some")
     if pair.weight is not None and not (math.isfinite(pair.weight) and pair.weight >= 0):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from training.objective import Objective, as_data, branches_of, needs, needs_reference
+from training.objective import Objective, as_data, missing_halves, needs, needs_reference
 from training.pairs.build import steps_as_data
 from training.settings import choices_of, settable
 from training.variant import Variant
@@ -21,7 +21,7 @@ def needs_of(variant: Variant) -> str:
         found.append("reference")
     if variant.needs_policy:
         found.append("the model's own answers")
-    parts = {part for branch in branches_of(variant.objective) for part in branch.parts}
+    parts = {part for branch in missing_halves(variant.objective) for part in branch.parts}
     words = {"rejected": "rejected response", "rejected_images": "rejected image"}
     found += [words[part] for part in sorted(parts)]
     found += needs(variant.objective)

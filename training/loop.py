@@ -157,10 +157,12 @@ def _step(
 @torch.no_grad()
 def _margins(scores: Mapping[Branch, Scores]) -> dict[str, float]:
     """Mean margin of the chosen log ratio over each other branch's, and how often it is positive."""
-    margins = {}
-    chosen = scores[Branch.CHOSEN]
+    margins: dict[str, float] = {}
+    chosen = scores.get(Branch.CHOSEN)
+    if chosen is None or chosen.reference is None:
+        return {}
     for branch, other in scores.items():
-        if branch in (Branch.CHOSEN, Branch.QUESTION) or chosen.reference is None:
+        if branch in (Branch.CHOSEN, Branch.QUESTION):
             continue
         margin = chosen.log_ratio() - other.log_ratio()
         if other.present is not None:

@@ -5,6 +5,7 @@ one of its steps or terms. Knows no variant by name.
 """
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from types import NoneType
@@ -115,6 +116,9 @@ def _parse(key: str, text: str, hint: Any) -> Any:
             raise BadInput(f"{key} is {text!r}", hint=f"one of {', '.join(map(str, get_args(kind)))}")
         return text
     try:
-        return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+        value = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
     except (KeyError, ValueError):
         raise BadInput(f"{key} is {text!r}, not {kind.__name__}") from None
+    if kind is float and not math.isfinite(value):
+        raise BadInput(f"{key} is {text!r}, not a finite number")
+    return value

@@ -1,10 +1,13 @@
 """What a variant is: an objective, the steps that make its pairs, and its paper's numbers, as frozen data."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
-from training.objective import Objective, branches_of, missing_halves, needs
+from training.objective import Objective, missing_halves, needs
 from training.pairs.step import Step
+from zoo.errors import BadInput
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,13 +18,23 @@ class Numbers:
     epochs: int = 3
     batch_size: int = 16
     warmup_ratio: float = 0.03
-    schedule: str = "cosine"
+    schedule: Literal["cosine", "constant"] = "cosine"
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
     rank: int = 16
     """Rank of the LoRA; a base may cap it, and alpha with it."""
     alpha: int = 32
     use_rslora: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "rank", "alpha"):
+            if getattr(self, name) < 1:
+                raise BadInput(f"{name} is {getattr(self, name)}", hint=f"{name} is 1 or more")
+        for name in ("learning_rate", "max_grad_norm"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
+                raise BadInput(f"{name} is {getattr(self, name)}", hint=f"{name} is a number above 0")
+        if not 0 <= self.warmup_ratio <= 1:
+            raise BadInput(f"warmup_ratio is {self.warmup_ratio}", hint="a share of the steps, 0 to 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +66,7 @@ class Variant:
     def lacks(self) -> str:
         """What the objective reads and no step makes, as words; empty for a sound variant."""
         made = {part for step in self.steps for part in step.makes}
-        refused = [b for b in branches_of(self.objective) if missing_halves(self.objective)[b] == "refuse"]
+        refused = [b for b, missing in missing_halves(self.objective).items() if missing == "refuse"]
         read = {part for b in refused for part in b.parts} | set(needs(self.objective))
         lacking = sorted(read - made)
         return f"its objective reads {' and '.join(lacking)}, which no step makes" if lacking else ""

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,6 @@ METHODS = {
 
 def questions_with_rejections(limit: int) -> QuestionSet:
     """Phantom questions, each with a rejected response and a weight, as released pairs have them."""
-    from dataclasses import replace
-
     found = load_questions("phantom", "train", limit=limit)
     given = {
         q.id: Given(rejected=f"not {q.answer}", weight=n % 11 / 10) for n, q in enumerate(found.questions)
@@ -118,6 +117,33 @@ def test_an_ablation_is_checked_against_the_declared_fields() -> None:
         get_variant("fire_mpo", {"gama": "1"})
     with pytest.raises(BadInput, match="beta is 'high', not float"):
         get_variant("dpo", {"beta": "high"})
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("epochs", "0", "epochs is 0"),
+        ("batch_size", "0", "batch_size is 0"),
+        ("rank", "-1", "rank is -1"),
+        ("learning_rate", "0", "learning_rate is 0.0"),
+        ("learning_rate", "nan", "learning_rate is 'nan', not a finite number"),
+        ("beta", "inf", "beta is 'inf', not a finite number"),
+        ("warmup_ratio", "3", "warmup_ratio is 3.0"),
+        ("schedule", "linear", "schedule is 'linear'"),
+    ],
+)
+def test_a_number_that_no_run_can_have_is_refused(field: str, value: str, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        get_variant("dpo", {field: value})
+
+
+def test_what_only_the_likeliest_tokens_are_read_of_is_needed_too() -> None:
+    """POVID's second stage teacher-forces the chosen response on a rejected image that it reads nothing else
+    of."""
+    povid = get_variant("povid")
+    assert "rejected image" in summary(povid)["needs"]
+    without = replace(povid, steps=povid.steps[:1])
+    assert without.lacks == "its objective reads rejected_images, which no step makes"
 
 
 def test_an_ablation_is_recorded_in_the_manifest(tmp_path: Path) -> None:
