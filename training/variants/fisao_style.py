@@ -14,5 +14,6 @@ VARIANT = Variant(
         "The paper's formula cannot be verified from its released code: rewards are standardised excesses of "
         "the cosine beyond the means of right and of hallucinated phrases.",
         "Answers are sampled once before training, not anew at each step.",
+        "The divergence's direction and weight and all hyper-parameters are ours.",
     ),
 )

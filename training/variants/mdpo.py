@@ -14,5 +14,8 @@ VARIANT = Variant(
         Anchor(Branch.CHOSEN),
     ),
     steps=(Crop(), AnswerToRejectedImage()),
-    departures=("The crop is drawn once a pair, so that policy and reference see the same one.",),
+    departures=(
+        "The crop is drawn once a pair, so that policy and reference see the same one; its size, which Kim "
+        "et al. do not publish, is that of mDPO's own code.",
+    ),
 )

@@ -11,5 +11,8 @@ VARIANT = Variant(
     steps=(SelfRewarding(),),
     numbers=Numbers(rank=128, alpha=256),
     rounds=2,
-    departures=("A base that cannot judge takes the rule-based judge, which sees the truth.",),
+    departures=(
+        "A base that cannot judge takes the rule-based judge, which sees the truth.",
+        "Learning rate, epochs, rank and the number of rounds are ours.",
+    ),
 )

@@ -10,5 +10,5 @@ VARIANT = Variant(
     objective=(Prefer(Branch.CHOSEN, over=Branch.REJECTED_RESPONSE),),
     steps=(SelfCritic(),),
     numbers=Numbers(rank=128, alpha=256),
-    departures=("A base that cannot judge takes the rule-based judge.",),
+    departures=("A base that cannot judge takes the rule-based judge, which grades by the truth.",),
 )

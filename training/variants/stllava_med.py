@@ -23,6 +23,7 @@ VARIANT = Variant(
     numbers=Numbers(learning_rate=5e-6, epochs=1),
     departures=(
         "A base that cannot ask or judge takes the data set's questions and the rule-based judge.",
-        "The first stage's learning rate is that of SFT.",
+        "The first stage's learning rate is that of SFT; answer and question each count as a mean over their "
+        "tokens.",
     ),
 )
