@@ -19,7 +19,7 @@ from training.pairs import rule_edit
 from training.pairs.hallucinate import WRITER
 from training.pairs.prompts import prompt
 from training.pairs.rule_judge import conflicts, is_right, options_of
-from training.pairs.spans import answer_clause, divergent_spans
+from training.pairs.spans import answer_clause, divergent_spans, same_text
 from training.pairs.step import Draft, Dropped, Part, Tools
 from zoo.lexicon import facts, find_terms
 from zoo.llm import Failed, TextModel
@@ -63,7 +63,8 @@ class MinimalEdit:
         chosen, rejected = (made.text, made.edited) if made.right else (made.edited, made.text)
         if not _agrees(draft.question, chosen):
             return Dropped(draft, "edit is not the truth")
-        if options_of(draft.question) and is_right(draft.question, rejected):
+        closed = bool(options_of(draft.question))
+        if same_text(rejected, draft.question.answer) or (closed and is_right(draft.question, rejected)):
             return Dropped(draft, "rejected is the truth")
         if self.style == "own":
             spans = divergent_spans(chosen, rejected)

@@ -179,6 +179,13 @@ def test_a_writers_edit_is_used_and_named(
         ("MRI", ("CT", "MRI", "PET"), "CT", {"right": False, "edited": "PET"}, "edit is not the truth"),
         ("left lung", (), "right lung", {"right": True, "edited": "left lung"}, "edit is not the truth"),
         ("Yes", ("Yes", "No"), "Yes", {"right": False, "edited": "Yes, it is"}, "rejected is the truth"),
+        (
+            "left lung",
+            (),
+            "Left lung.",
+            {"right": False, "edited": "Left lung base."},
+            "rejected is the truth",
+        ),
         ("left", (), "A mass", {"right": False, "edited": "a mass."}, "no span"),
         ("left", (), "right", {"right": False, "edited": ""}, "no span"),
     ],
