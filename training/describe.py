@@ -54,7 +54,7 @@ def in_full(variant: Variant) -> dict[str, Any]:
         **summary(variant),
         "stages": [_stage(stage) for stage in (*variant.earlier, variant)],
         "rounds": variant.rounds,
-        "fields that --set can change, as declared": fields,
+        f"fields that --set can change{' in the last stage' if variant.earlier else ''}, as declared": fields,
         "set": dict(variant.settings),
     }
 
