@@ -13,9 +13,11 @@ from PIL import Image
 
 import training.variants
 from training.data import read_pair_set
+from training.pairs.blank import Blank
 from training.pairs.build import build_pairs
+from training.pairs.hallucinate import Hallucinate
 from training.pairs.report import PairReport
-from training.pairs.step import Draft, Dropped, Heat, Part, Policy, Request, Tools, pair_seed
+from training.pairs.step import Draft, Dropped, Halves, Heat, Only, Part, Policy, Request, Tools, pair_seed
 from training.variants import get_variant, variants
 from zoo.datasets import Given, QuestionSet, load_questions
 from zoo.errors import BadImage, BadInput, BadRecord, UnknownName
@@ -178,9 +180,9 @@ def test_a_build_stopped_while_its_report_was_written_goes_on(
     assert files_of(tmp_path / "p") == files_of(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("changed", ["known", "given", "heat maps"])
+@pytest.mark.parametrize("changed", ["known", "given", "policy", "wordings", "heat maps"])
 def test_an_unfinished_build_is_known_by_all_that_its_pairs_are_made_from(
-    questions: QuestionSet, tmp_path: Path, changed: str
+    questions: QuestionSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
 ) -> None:
     heat_maps = tmp_path / "heat"
     heat_maps.mkdir()
@@ -196,10 +198,27 @@ def test_an_unfinished_build_is_known_by_all_that_its_pairs_are_made_from(
         tools = replace(tools, questions=replace(questions, known=questions.questions[:1]))
     elif changed == "given":
         tools = replace(tools, questions=replace(questions, given={"q/1": Given(rejected="wrong")}))
+    elif changed == "policy":
+        monkeypatch.setattr(Scripted, "name", "scripted, tuned")
+    elif changed == "wordings":
+        monkeypatch.setattr("training.pairs.build.prompt_ids", lambda: ["hallucinate@2"])
     else:
         np.save(heat_maps / "a.png.npy", np.ones((2, 2)))
     with pytest.raises(BadInput, match="holds an unfinished pair set of other questions or numbers"):
         build_pairs("mdpo", steps, tools, tmp_path / "p", base="phantom@0")
+
+
+def test_the_two_halves_of_a_question_stand_together_with_seeds_of_their_own(
+    questions: QuestionSet, tmp_path: Path
+) -> None:
+    steps = (Halves(), Only("text", Hallucinate()), Only("visual", Blank()))
+    tools = Tools(questions=questions, seed=0)
+    build_pairs("x", steps, tools, tmp_path / "p", base="phantom@0")
+    pairs = read_jsonl(tmp_path / "p" / "pairs.jsonl", PreferencePair)
+    assert [p.id for p in pairs] == [
+        f"{q.id}/{half}" for q in questions.questions for half in ("text", "visual")
+    ]
+    assert len({p.made_by["seed"] for p in pairs}) == len(pairs) == 80
 
 
 def test_a_missing_image_stops_the_build_with_the_records_id(questions: QuestionSet, tmp_path: Path) -> None:

@@ -39,6 +39,13 @@ def test_where_no_sample_conflicts_one_is_written_and_the_record_says_so(make_dr
     assert pair.made_by["judge"] == "rule-based judge 1"
 
 
+def test_where_a_model_finds_no_conflict_one_is_written(make_draft, make_tools, scripted_writer) -> None:  # type: ignore[no-untyped-def]
+    tools = make_tools(["the left"], writer=scripted_writer([{"number": 0}, {"answer": "right"}]))
+    (pair,) = MostHallucinated(n=1).run([make_draft("left")], tools)
+    assert isinstance(pair, Draft)
+    assert (pair.rejected, pair.made_by["writer"]) == ("right", "writer-1 hallucinate@1")
+
+
 @pytest.mark.parametrize(("number", "rejected"), [(1, "a cyst"), (2, "a mass")])
 def test_a_model_picks_among_the_samples_that_are_not_the_truth(  # type: ignore[no-untyped-def]
     number, rejected, make_draft, make_tools, scripted_writer
