@@ -19,6 +19,7 @@ from zoo.manifest import AdapterManifest
 from zoo.vlm.model import VisionLanguageModel
 from zoo.vlm.weights import PEFT_PREFIX, checked_weights, target_layers
 
+
 class _BankedLinear(nn.Module):
     """A frozen linear layer plus, for each row of the batch, the LoRA of that row's slot."""
 
