@@ -15,7 +15,8 @@ from tqdm import tqdm
 
 from training.checkpoint import Checkpoint, StepLog, load_checkpoint, save_checkpoint
 from training.data import PairSet, epoch_batches
-from training.objective import Branch, Objective, Scores, as_data, loss_of
+from training.grid import Branch, Scores
+from training.objective import Objective, as_data, loss_of
 from training.scoring import BranchScorer
 from training.start import Start
 from training.variant import Numbers

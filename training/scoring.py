@@ -14,12 +14,9 @@ from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
 from training.data import PairSet
+from training.grid import Batch, Branch, Distribution, Scores
 from training.objective import (
-    Batch,
-    Branch,
-    Distribution,
     Objective,
-    Scores,
     argmaxes_of,
     branches_of,
     distributions_of,

@@ -3,7 +3,8 @@
 import pytest
 
 from model_cards import words
-from training.objective import Branch, Prefer, Term, TokenKL, as_data
+from training.grid import Branch
+from training.objective import Prefer, Term, TokenKL, as_data
 
 
 @pytest.mark.parametrize("name", sorted(kind.__name__ for kind in Term.__subclasses__()))

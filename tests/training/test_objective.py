@@ -6,17 +6,14 @@ from dataclasses import replace
 import pytest
 import torch
 
+from training.grid import Batch, Branch, Distribution, Scores
 from training.objective import (
     Anchor,
-    Batch,
-    Branch,
-    Distribution,
     Imitate,
     Objective,
     Prefer,
     PreferOverArgmax,
     Reinforce,
-    Scores,
     Term,
     TokenKL,
     argmaxes_of,

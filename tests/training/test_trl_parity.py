@@ -12,7 +12,8 @@ from PIL import Image
 from transformers import AutoProcessor, LlavaForConditionalGeneration
 from trl import DPOConfig, DPOTrainer
 
-from training.objective import Batch, Branch, Prefer, Scores, loss_of
+from training.grid import Batch, Branch, Scores
+from training.objective import Prefer, loss_of
 from zoo.bases import get_base
 from zoo.datasets import load_questions
 from zoo.records import Question

@@ -160,7 +160,8 @@ def test_an_ablation_is_recorded_in_the_manifest(tmp_path: Path) -> None:
 
 NEW = '''"""Anchored imitation, for a test."""
 
-from training.objective import Anchor, Branch, Imitate
+from training.grid import Branch
+from training.objective import Anchor, Imitate
 from training.variant import Variant
 
 VARIANT = Variant(

@@ -1,6 +1,7 @@
 """Plain DPO on pairs as given: the baseline."""
 
-from training.objective import Branch, Prefer
+from training.grid import Branch
+from training.objective import Prefer
 from training.pairs.given import Given
 from training.variant import Variant
 

@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from training.objective import Branch, Prefer, Term, TokenKL
+from training.grid import Branch
+from training.objective import Prefer, Term, TokenKL
 from training.pairs.blank import Blank
 from training.pairs.crop import Crop
 from training.pairs.minimal_edit import MinimalEdit

@@ -1,6 +1,7 @@
 """FiSAO-style, not a reproduction: a contrastive encoder rewards each phrase of a sampled answer."""
 
-from training.objective import Branch, Reinforce, TokenKL
+from training.grid import Branch
+from training.objective import Reinforce, TokenKL
 from training.pairs.rewards import PhraseRewards
 from training.variant import Numbers, Variant
 

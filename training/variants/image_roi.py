@@ -1,6 +1,7 @@
 """CoPO of the true answer on the true image over the same answer with noise inside the region of interest."""
 
-from training.objective import Branch, Prefer
+from training.grid import Branch
+from training.objective import Prefer
 from training.pairs.noise import GaussianNoise
 from training.variant import Variant
 

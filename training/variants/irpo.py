@@ -1,6 +1,7 @@
 """IRPO: the best of the base's own samples over the worst, with the likelihood of the best added."""
 
-from training.objective import Branch, Imitate, Prefer
+from training.grid import Branch
+from training.objective import Imitate, Prefer
 from training.pairs.rank_samples import RankSamples
 from training.variant import Variant
 

@@ -1,6 +1,7 @@
 """Mask-DPO: DPO over the true sentences of the chosen and the false ones of the rejected answer."""
 
-from training.objective import Branch, Prefer
+from training.grid import Branch
+from training.objective import Prefer
 from training.pairs.kept_sentences import KeptSentences
 from training.pairs.own_answer import OwnAnswer
 from training.variant import Variant

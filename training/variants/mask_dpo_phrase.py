@@ -1,6 +1,7 @@
 """Mask-DPO over phrases in place of sentences, as FiRe-MPO's paper has it."""
 
-from training.objective import Branch, Prefer
+from training.grid import Branch
+from training.objective import Prefer
 from training.pairs.minimal_edit import MinimalEdit
 from training.variant import Variant
 from training.variants.fire_mpo import NUMBERS, PAPER

@@ -1,6 +1,7 @@
 """mDPO: prefer the true answer over the rejected one and under the true image, and keep it likely."""
 
-from training.objective import Anchor, Branch, Prefer
+from training.grid import Branch
+from training.objective import Anchor, Prefer
 from training.pairs.answer_to_rejected_image import AnswerToRejectedImage
 from training.pairs.crop import Crop
 from training.variant import Variant

@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from training.objective import Branch, Prefer
+from training.grid import Branch
+from training.objective import Prefer
 from training.pairs.given import Given
 from training.pairs.most_hallucinated import MostHallucinated
 from training.pairs.noise import DiffusionNoise, WrappedNoise

@@ -1,6 +1,7 @@
 """MMedPO with a rejected response and a rejected image in one pair, as Kim et al. have it."""
 
-from training.objective import Branch, Prefer
+from training.grid import Branch
+from training.objective import Prefer
 from training.pairs.hallucinate import Hallucinate
 from training.pairs.noise import GaussianNoise
 from training.pairs.relevance import Relevance

@@ -1,6 +1,7 @@
 """POVID: DPO over injected hallucinations, then over what the model itself says under a noised image too."""
 
-from training.objective import Branch, Prefer, PreferOverArgmax
+from training.grid import Branch
+from training.objective import Prefer, PreferOverArgmax
 from training.pairs.hallucinate import Hallucinate
 from training.pairs.noise import DiffusionNoise
 from training.variant import Numbers, Variant

@@ -1,6 +1,7 @@
 """RRPO: prefer the true phrases over the wrong ones, and stay near the reference at every token."""
 
-from training.objective import Branch, Prefer, TokenKL
+from training.grid import Branch
+from training.objective import Prefer, TokenKL
 from training.pairs.minimal_edit import MinimalEdit
 from training.variant import Variant
 from training.variants.fire_mpo import NUMBERS

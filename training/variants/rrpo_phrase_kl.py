@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from training.objective import Branch, Prefer, TokenKL
+from training.grid import Branch
+from training.objective import Prefer, TokenKL
 from training.variants.rrpo import VARIANT as RRPO
 
 VARIANT = replace(

@@ -1,6 +1,7 @@
 """Self-rewarding: the best over the worst of the model's own samples by its own judgement, in rounds."""
 
-from training.objective import Branch, Prefer
+from training.grid import Branch
+from training.objective import Prefer
 from training.pairs.self_rewarding import SelfRewarding
 from training.variant import Numbers, Variant
 

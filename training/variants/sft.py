@@ -1,6 +1,7 @@
 """Supervised fine-tuning on the true answers: the yardstick beside every preference variant."""
 
-from training.objective import Branch, Imitate
+from training.grid import Branch
+from training.objective import Imitate
 from training.variant import Numbers, Variant
 
 VARIANT = Variant(

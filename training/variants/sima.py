@@ -1,6 +1,7 @@
 """SIMA: the model picks the better of its greedy answer and a sample, with the truth in view."""
 
-from training.objective import Branch, Prefer
+from training.grid import Branch
+from training.objective import Prefer
 from training.pairs.self_critic import SelfCritic
 from training.variant import Numbers, Variant
 

@@ -1,6 +1,7 @@
 """STLLaVA-Med: learn to answer and to ask, then DPO over the better of two own answers to own questions."""
 
-from training.objective import Branch, Imitate, Prefer
+from training.grid import Branch
+from training.objective import Imitate, Prefer
 from training.pairs.ask_questions import AskQuestions
 from training.pairs.pick_better import PickBetter
 from training.variant import Numbers, Variant

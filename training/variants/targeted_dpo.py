@@ -1,6 +1,7 @@
 """DPO over an answer that differs from the truth in the keywords of one error type alone."""
 
-from training.objective import Branch, Prefer
+from training.grid import Branch
+from training.objective import Prefer
 from training.pairs.swap_target import SwapTarget
 from training.variant import Variant
 

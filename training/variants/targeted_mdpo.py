@@ -1,9 +1,11 @@
 """mDPO with an answer and a retrieved image that differ from the true ones in one attribute alone."""
 
-from training.objective import Anchor, Branch, Prefer
+from training.grid import Branch
+from training.objective import Anchor, Prefer
 from training.pairs.retrieve import Retrieve
 from training.pairs.swap_target import SwapTarget
 from training.variant import Variant
+from training.variants.targeted_copo import DEPARTURES
 
 VARIANT = Variant(
     title="Targeted mDPO",
@@ -14,7 +16,5 @@ VARIANT = Variant(
         Anchor(Branch.CHOSEN),
     ),
     steps=(SwapTarget(), Retrieve()),
-    departures=(
-        "The retrieval is not published: ours compares the clinical terms of the questions about an image.",
-    ),
+    departures=DEPARTURES,
 )

@@ -1,6 +1,7 @@
 """DPO of the true answer over a hallucinated rewrite of it."""
 
-from training.objective import Branch, Prefer
+from training.grid import Branch
+from training.objective import Prefer
 from training.pairs.hallucinate import Hallucinate
 from training.variant import Variant
 

@@ -1,6 +1,7 @@
 """Text-Hallu with the likelihood of the true answer added."""
 
-from training.objective import Branch, Imitate, Prefer
+from training.grid import Branch
+from training.objective import Imitate, Prefer
 from training.pairs.hallucinate import Hallucinate
 from training.variant import Variant
 

@@ -1,6 +1,7 @@
 """DPO of the true answer over the base's own answer to a noised image; both are scored on the clean one."""
 
-from training.objective import Branch, Prefer
+from training.grid import Branch
+from training.objective import Prefer
 from training.pairs.answer_to_rejected_image import AnswerToRejectedImage
 from training.pairs.noise import GaussianNoise
 from training.variant import Variant

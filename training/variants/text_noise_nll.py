@@ -1,6 +1,7 @@
 """Text-Noise with the likelihood of the true answer added."""
 
-from training.objective import Branch, Imitate, Prefer
+from training.grid import Branch
+from training.objective import Imitate, Prefer
 from training.variant import Variant
 from training.variants.text_noise import DEPARTURES, STEPS
 
