@@ -8,8 +8,8 @@ from training.variant import Variant
 
 DEPARTURES = (
     "The retrieval is not published: ours compares the clinical terms of the answers about each image. Two "
-    "images agree in every attribute that is known of both, modality and some anatomy among them unless these "
-    "are the target; what nobody asked about may differ.",
+    "images agree in every attribute that is known of both, modality and some anatomy among them unless "
+    "these are the target; what nobody asked about may differ.",
 )
 
 VARIANT = Variant(
