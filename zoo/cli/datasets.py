@@ -14,6 +14,7 @@ def datasets(name: str | None) -> None:
         for one in all_datasets().values():
             terms = f"{one.license:<24} {_may_publish(one.publishable):<18} {_may_send(one.restricted):<22}"
             click.echo(f"{one.name:<10} {terms} {one.about}")
+        click.echo(f"\n{len(all_datasets())} data sets. One in full, with its folder: medzoo datasets NAME")
         return
     one = get_dataset(name)
     click.echo(f"{one.name}: {one.about}")

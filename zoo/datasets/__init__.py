@@ -186,6 +186,9 @@ def load_questions(
             hint="; ".join((f"its splits: {', '.join(dataset.splits)}", *found.notes)),
         )
     questions = found.questions if limit is None else balanced_sample(found.questions, limit, seed=seed)
+    notes = found.notes
+    if len(questions) < len(found.questions):
+        notes = (*notes, f"a sample of {len(questions)} of its {len(found.questions)} questions, types even")
     first = {image: question.id for question in reversed(questions) for image in question.images}
     return QuestionSet(
         name=name,
@@ -198,7 +201,7 @@ def load_questions(
         regions=_naming_records(found.regions, first),
         given={q.id: found.given[q.id] for q in questions if q.id in found.given},
         known=found.questions,
-        notes=found.notes,
+        notes=notes,
     )
 
 

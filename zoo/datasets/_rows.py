@@ -14,7 +14,7 @@ from typing import Any, cast
 import PIL.Image
 
 from zoo.datasets import OpenImage
-from zoo.errors import BadInput, BadRecord
+from zoo.errors import BadImage, BadInput, BadRecord
 from zoo.images import open_image
 from zoo.lexicon import error_types
 from zoo.records import AnswerType, Question
@@ -108,7 +108,12 @@ def pictures_in(folder: Path) -> OpenImage:
     """Opens pictures of a folder by their names relative to it."""
 
     def opened(name: str) -> PIL.Image.Image:
-        return open_image(folder / safe_name(name, name))
+        try:
+            return open_image(folder / safe_name(name, name))
+        except BadImage as error:
+            if name in error.message:
+                raise
+            raise type(error)(f"{name}: {error.message}", hint=error.hint) from error
 
     return opened
 
