@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -100,6 +101,14 @@ _QUESTION_OPTIONS = (
 )
 
 
+def next_command(verb: str, *words: str | Path, **options: Any) -> str:
+    """A command for the user to type next, without the options that are None."""
+    given = [
+        (f"--{key.replace('_', '-')}", str(value)) for key, value in options.items() if value is not None
+    ]
+    return shlex.join(["medzoo", verb, *map(str, words), *(word for pair in given for word in pair)])
+
+
 def parse_settings(words: tuple[str, ...]) -> dict[str, str]:
     """FIELD=VALUE words as a mapping.
 
@@ -154,6 +163,40 @@ def sources(out: Path, options: dict[str, Any], *, seed: int) -> Sources:
     )
 
 
+def made_before(pairs: Path, dataset: str | None, split: str | None, *, seed: int) -> Sources:
+    """What a run whose pairs are all made before has in place of questions: none of that data set.
+
+    `dataset` and `split` are those that the user gave, if any.
+
+    Raises:
+        BadRecord: the folder is no pair set.
+        BadInput: its pairs are of another data set or split.
+    """
+    from PIL import Image
+
+    from training.pairs.report import read_report
+    from training.stages import Sources
+    from zoo.datasets import QuestionSet, no_regions
+    from zoo.errors import BadInput
+
+    report = read_report(pairs)
+    for option, asked, has in (("--dataset", dataset, report.dataset), ("--split", split, report.split)):
+        if asked not in (None, has):
+            raise BadInput(
+                f"{option} {asked}: the pairs in {pairs} are of {report.dataset}/{report.split}",
+                hint=f"leave {option} out, or leave --pairs out",
+            )
+    none = QuestionSet(
+        name=report.dataset,
+        split=report.split,
+        license=report.license,
+        questions=(),
+        open_image=Image.open,
+        regions=no_regions,
+    )
+    return Sources(questions=none, seed=seed)
+
+
 def find_start(vlm: VisionLanguageModel, reference: str) -> Start | None:
     """The adapter that `--reference` names; None for the base."""
     from training.start import read_start
@@ -171,6 +214,11 @@ def find_start(vlm: VisionLanguageModel, reference: str) -> Start | None:
     ref = parse_ref(reference)
     folder, sha = fetch(ref.repo, ref.revision)
     return read_start(vlm, folder, identity=f"{ref.repo}@{sha}")
+
+
+def more_than_one(variant: Variant) -> bool:
+    """Whether a variant has several stages or rounds, each with pairs of its own."""
+    return bool(variant.earlier) or variant.rounds > 1
 
 
 def after_sft(variant: Variant) -> Variant:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from training.cli.options import BASE, REFERENCE, SEED, SET, parse_settings, question_options
+from training.cli.options import BASE, REFERENCE, SEED, SET, next_command, parse_settings, question_options
 
 
 @click.command()
@@ -30,16 +30,24 @@ def pairs(
     A build that was killed goes on where it was; `medzoo publish FOLDER OWNER/NAME` publishes the result as a
     data set. The pairs of a staged variant are those of its first stage; `medzoo train` makes the others.
     """
-    from training.cli.options import find_start, sources
+    from training.cli.options import find_start, more_than_one, sources
+    from training.pairs.build import PAIRS_NAME
+    from training.pairs.report import REPORT_NAME
     from training.stages import make_pairs
     from training.variants import get_variant
     from zoo.bases import get_base
+    from zoo.cli._out import check_out
     from zoo.errors import BadInput
 
+    check_out(out)
+    if out.exists():
+        raise BadInput(f"{out} exists already", hint=f"choose another --out, or remove it: rm -r {out}")
     variant, base = get_variant(variant_name, parse_settings(settings)), get_base(base_name)
     stage = (*variant.earlier, variant)[0]
     found = sources(out, options, seed=seed)
     vlm = start = None
+    if reference != "base" and not (stage.needs_policy and found.answers is None):
+        click.echo(f"--reference {reference} makes no difference: these pairs ask no model of it", err=True)
     if stage.needs_policy and found.answers is None:
         from zoo.vlm.model import load_base
 
@@ -56,4 +64,16 @@ def pairs(
     for model in (found.writer, *found.debaters):
         if model is not None:
             click.echo(f"  asked {model.name}: {getattr(model, 'usage', '')}")
-    click.echo(f"in {out}")
+    click.echo(f"in {out}: {PAIRS_NAME}, {REPORT_NAME}, images")
+    given = [word for setting in settings for word in ("--set", setting)]
+    staged = (
+        {"dataset": report.dataset, "split": report.split, "data_dir": options["data_dir"]}
+        if more_than_one(variant)
+        else {}
+    )
+    train = next_command(
+        "train", variant_name, *given, base=base_name, pairs=out, **staged, out=f"{out}-{variant_name}"
+    )
+    click.echo(f"  next: {train}")
+    if report.publishable:
+        click.echo(f"  or: {next_command('publish', out, 'OWNER/NAME')}")

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from training.cli.options import BASE, REFERENCE, SEED, SET, parse_settings, question_options
+from training.cli.options import BASE, REFERENCE, SEED, SET, next_command, parse_settings, question_options
 
 
 @click.command()
@@ -63,13 +64,19 @@ def train(
 ) -> None:
     """Train the LoRA adapter of VARIANT, all its stages and rounds; a killed run goes on from its last
     checkpoint."""
-    from training.cli.options import after_sft, find_start, sources
+    from training.cli.options import after_sft, find_start, made_before, more_than_one, sources
+    from training.pairs.report import read_report
     from training.stages import Job, run_stages
     from training.variants import get_variant
     from zoo.bases import get_base
+    from zoo.cli._out import check_out
     from zoo.errors import BadInput
+    from zoo.manifest import MANIFEST_NAME
     from zoo.vlm.model import load_base
 
+    check_out(out)
+    if (out / MANIFEST_NAME).exists():
+        raise BadInput(f"{out} holds a finished adapter", hint="choose another --out")
     variant, base = get_variant(variant_name, parse_settings(settings)), get_base(base_name)
     if reference == "sft":
         if pairs_dir and variant.needs_policy:
@@ -79,17 +86,27 @@ def train(
             )
         variant = after_sft(variant)
     changes = {"learning_rate": learning_rate, "epochs": epochs, "batch_size": batch_size, "rank": rank}
-    vlm = load_base(base)
+    context = click.get_current_context()
+    asked = [
+        options[name] if context.get_parameter_source(name) is not ParameterSource.DEFAULT else None
+        for name in ("dataset", "split")
+    ]
     job = Job(
-        sources=sources(out, options, seed=seed),
+        sources=sources(out, options, seed=seed)
+        if pairs_dir is None or more_than_one(variant)
+        else made_before(pairs_dir, *asked, seed=seed),
         seed=seed,
         changes={key: value for key, value in changes.items() if value is not None},
         pairs=pairs_dir,
         checkpoint_every=checkpoint_every,
     )
+    vlm = load_base(base)
     manifest = run_stages(
         vlm, variant, job, out, start=None if reference == "sft" else find_start(vlm, reference)
     )
+    own = out / "pairs"
+    for line in read_report(own if own.exists() or pairs_dir is None else pairs_dir).lines():
+        click.echo(line)
     for stage in manifest.earlier:
         click.echo(
             f"stage {stage.variant}: {stage.steps} steps on {stage.pairs} pairs in {stage.seconds:.0f} s"
@@ -98,3 +115,13 @@ def train(
         f"{manifest.identity}: {manifest.training.steps} steps on {manifest.data.pairs} pairs "
         f"in {manifest.cost.seconds:.0f} s, in {out}"
     )
+    evaluate = next_command(
+        "evaluate",
+        out,
+        base=base_name,
+        dataset=manifest.data.dataset,
+        data_dir=options["data_dir"],
+        out=f"{out}-answers",
+    )
+    click.echo(f"  next: {evaluate} --record")
+    click.echo(f"  then: {next_command('publish', out, 'OWNER/NAME')}")

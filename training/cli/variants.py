@@ -26,7 +26,7 @@ def variants(name: str | None, settings: tuple[str, ...], as_json: bool) -> None
             click.echo(json.dumps(found, indent=2))
             return
         for row in found:
-            click.echo(f"{click.style(row['name'], bold=True):<18} {row['title']}")
+            click.echo(f"{click.style(row['name'].ljust(18), bold=True)} {row['title']}")
             click.echo(f"{'':<4}objective   {row['objective']}")
             click.echo(f"{'':<4}needs       {row['needs']}")
             click.echo(f"{'':<4}paper       {row['paper']}")

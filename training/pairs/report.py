@@ -13,6 +13,8 @@ from zoo.errors import BadRecord
 from zoo.records import PreferencePair
 
 REPORT_NAME = "pairs.json"
+_MOST_MAKERS = 12
+"""That the report for people names."""
 _MAKER_KEYS = ("writer", "judge", "rejected_image", "roi", "policy", "weighed_by", "asked_by")
 
 
@@ -63,7 +65,9 @@ class PairReport:
             found.append(
                 f"  guessing the chosen response by length alone: {self.length_only_accuracy:.1%} right"
             )
-        found += [f"  by: {maker}" for maker in self.makers]
+        found += [f"  by: {maker}" for maker in self.makers[:_MOST_MAKERS]]
+        if len(self.makers) > _MOST_MAKERS:
+            found.append(f"  and by {len(self.makers) - _MOST_MAKERS} more, see {REPORT_NAME}")
         return found
 
 

@@ -42,6 +42,7 @@ def evaluate(
     in the place of earlier ones on the same split.
     """
     from zoo.bases import get_base
+    from zoo.cli._out import check_out
     from zoo.datasets import load_questions
     from zoo.errors import BadInput
     from zoo.evaluation.predict import adapter_name, predict
@@ -52,6 +53,7 @@ def evaluate(
     from zoo.records import BASE, write_jsonl
     from zoo.vlm.model import load_base
 
+    check_out(out)
     if (out / PREDICTIONS_NAME).exists():
         raise BadInput(f"{out / PREDICTIONS_NAME} exists already", hint="choose another --out, or remove it")
     base = get_base(base_name)

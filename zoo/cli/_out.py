@@ -1,0 +1,26 @@
+"""Where a verb's work is to go. Knows nothing of what the verb makes."""
+
+import os
+from pathlib import Path
+
+from zoo.errors import BadInput
+
+
+def check_out(out: Path) -> None:
+    """See, before hours of work, that a folder can be made at `out`; the folders above it are made.
+
+    Raises:
+        BadInput: it is a file, or nothing can be written there.
+    """
+    if out.is_file():
+        raise BadInput(
+            f"--out {out} is a file, and a folder is to be made there", hint="choose another --out"
+        )
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(
+            f"--out {out}: {error.strerror} ({error.filename})", hint="choose another --out"
+        ) from None
+    if not os.access(out if out.exists() else out.parent, os.W_OK):
+        raise BadInput(f"--out {out}: nothing may be written there", hint="choose another --out")
