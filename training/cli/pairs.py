@@ -66,6 +66,8 @@ def pairs(
             click.echo(f"  asked {model.name}: {getattr(model, 'usage', '')}")
     click.echo(f"in {out}: {PAIRS_NAME}, {REPORT_NAME}, images")
     given = [word for setting in settings for word in ("--set", setting)]
+    if reference != "base":
+        given += ["--reference", reference]
     staged = (
         {"dataset": report.dataset, "split": report.split, "data_dir": options["data_dir"]}
         if more_than_one(variant)
