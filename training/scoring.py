@@ -89,7 +89,7 @@ class BranchScorer:
                 table = self._table([(branch, n) for branch in self._argmaxes for n in numbers])
             argmaxes = {
                 branch: pad_sequence(
-                    [table.whole(branch, n).argmax(dim=-1) for n in numbers], batch_first=True
+                    [table.vocabulary[branch, n].argmax(dim=-1) for n in numbers], batch_first=True
                 )
                 for branch in self._argmaxes
             }
@@ -116,10 +116,10 @@ class BranchScorer:
         if "rewards" in self._needs and branch is Branch.CHOSEN:
             rewards = pad_sequence([self._token_rewards(n) for n in numbers], batch_first=True)
         if branch in self._distributions:
-            where = self._positions(branch, numbers)
+            where = self._positions(branch, numbers, table)
             distribution = Distribution(
                 policy=torch.cat(
-                    [table.whole(branch, n)[columns] for n, columns in zip(numbers, where, strict=True)]
+                    [table.vocabulary[branch, n][columns] for n, columns in zip(numbers, where, strict=True)]
                 ),
                 reference=reference[branch],
                 pair=torch.cat([torch.full_like(columns, i) for i, columns in enumerate(where)]),
@@ -152,18 +152,18 @@ class BranchScorer:
         return {
             branch: torch.cat(
                 [
-                    table.whole(branch, n)[columns]
-                    for n, columns in zip(numbers, self._positions(branch, numbers), strict=True)
+                    table.vocabulary[branch, n][columns]
+                    for n, columns in zip(numbers, self._positions(branch, numbers, table), strict=True)
                 ]
             )
             for branch in self._distributions
         }
 
-    def _positions(self, branch: Branch, numbers: Sequence[int]) -> list[torch.Tensor]:
+    def _positions(self, branch: Branch, numbers: Sequence[int], table: "_Table") -> list[torch.Tensor]:
         """Which response tokens of each pair the whole vocabulary is read at."""
         if self._distributions[branch] == "spans":
             return [self._in_spans(branch, n).nonzero()[:, 0] for n in numbers]
-        return [torch.arange(len(self._row(branch, n)[1]), device=self._vlm.device) for n in numbers]
+        return [torch.arange(len(table.logps[branch, n]), device=table.device) for n in numbers]
 
     def _table(self, wanted: Sequence[tuple[Branch, int]]) -> "_Table":
         """Run the model over these branches of these pairs in one padded batch; absent ones stay empty."""
@@ -189,12 +189,6 @@ class BranchScorer:
         if branch is Branch.QUESTION:
             return self._vlm.question_ids(cell.prompt, images)
         return self._vlm.prompt_ids(cell.prompt, images), self._vlm.response_ids(cell.response)
-
-    def _row(self, branch: Branch, number: int) -> tuple[_Cell, list[int]]:
-        """A branch that is there, and its response's token ids."""
-        cell = self._cell(self._data.pairs[number], branch)
-        assert cell is not None  # only branches that no pair may lack are read whole
-        return cell, self._vlm.response_ids(cell.response)
 
     def _cell(self, pair: PreferencePair, branch: Branch) -> _Cell | None:
         """What the branch is for this pair; None where the pair lacks it and the objective skips it."""
@@ -260,10 +254,6 @@ class _Table:
     def device(self) -> torch.device:
         """Where the numbers lie."""
         return next(iter(self.logps.values())).device
-
-    def whole(self, branch: Branch, number: int) -> torch.Tensor:
-        """(tokens, vocabulary) of one branch of one pair."""
-        return self.vocabulary[branch, number]
 
 
 def tokens_in(offsets: Sequence[tuple[int, int]], spans: Sequence[Span]) -> list[bool]:
