@@ -29,6 +29,7 @@ from zoo.manifest import MANIFEST_NAME, read_manifest
 from zoo.notice import NOTICE
 
 VARIANTS = ("sft", "text_hallu", "mdpo")
+QUESTIONS = 2000
 OWNER = "local"
 EXAMPLE_SEED = 3_000_011
 """Seed of the drawn scan that the demo asks about: one of the test split."""
@@ -111,7 +112,8 @@ class Demo:
         few = {"OMP_NUM_THREADS": str(threads)}
         with (adapter.parent / f"{variant}.txt").open("a", encoding="utf-8") as said:
             if not pairs.exists():
-                self.children.run("pairs", variant, "--out", str(pairs), into=said, environment=few)
+                words = ("pairs", variant, "--limit", str(QUESTIONS), "--out", str(pairs))
+                self.children.run(*words, into=said, environment=few)
             if not (adapter / MANIFEST_NAME).exists():
                 words = ("train", variant, "--pairs", str(pairs), "--out", str(adapter))
                 self.children.run(*words, into=said, environment=few)

@@ -24,7 +24,13 @@ Pixels = npt.NDArray[np.float64]
 def gaussian_noise(
     image: Image.Image, *, sigma: float, seed: int, mask: Image.Image | None = None
 ) -> Image.Image:
-    """Each value plus N(0, sigma), rounded and clipped; `sigma` in units of 255."""
+    """Each value plus N(0, sigma), rounded and clipped; `sigma` in units of 255.
+
+    Raises:
+        BadInput: `sigma` is below 0.
+    """
+    if not sigma >= 0:
+        raise BadInput(f"the noise's sigma is {sigma}", hint="choose 0 or more, such as 45 of 255")
     pixels = _pixels(image)
     noise = np.random.default_rng(seed).normal(0, sigma, pixels.shape)
     return _blend(image, _to_bytes(pixels + noise), mask)

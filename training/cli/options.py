@@ -56,9 +56,7 @@ _QUESTION_OPTIONS = (
     click.option(
         "--limit",
         type=click.IntRange(min=0),
-        default=2000,
-        show_default=True,
-        help="Questions to take, balanced by type; 0 takes all.",
+        help="Questions to take, balanced by type; 0 takes all. Default: 600 of phantom's, else all.",
     ),
     click.option(
         "--answers",
@@ -132,14 +130,15 @@ def sources(out: Path, options: dict[str, Any], *, seed: int) -> Sources:
     """The questions and models that `question_options` name; `out` is the folder that is being made."""
     from training.pairs.answers import FileAnswers
     from training.stages import Sources
-    from zoo.datasets import load_questions
+    from zoo.datasets import get_dataset, load_questions
     from zoo.errors import BadInput
     from zoo.llm import ChatEndpoint, check_may_send
 
+    sample = get_dataset(options["dataset"]).sample
     questions = load_questions(
         options["dataset"],
         options["split"],
-        limit=options["limit"] or None,
+        limit=sample if options["limit"] is None else options["limit"] or None,
         seed=seed,
         data_dir=options["data_dir"],
     )

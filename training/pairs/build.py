@@ -68,7 +68,9 @@ def build_pairs(name: str, steps: Sequence[Step], tools: Tools, out: Path, *, ba
     if not pairs:
         shutil.rmtree(part)
         raise BadInput(
-            f"no question of {tools.questions.name}/{tools.questions.split} gave a pair: {dict(dropped)}"
+            f"no question of {tools.questions.name}/{tools.questions.split} gave a pair: "
+            + ", ".join(f"{count} {reason}" for reason, count in dropped.items()),
+            hint="medzoo variants VARIANT tells what it needs; medzoo datasets tells what a data set has",
         )
     write_jsonl(part / PAIRS_NAME, pairs)
     longer = longer_is_chosen(pairs)
@@ -142,12 +144,16 @@ def _open_part(part: Path, identity: dict[str, Any]) -> None:
     path = part / _IDENTITY_NAME
     text = json.dumps(identity, indent=2) + "\n"
     if part.exists():
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        was = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        if was == json.loads(text):
+            return
+        if any((part / _SHARDS).glob("*.json")):
+            differ = [key for key in identity if was.get(key) != json.loads(text)[key]]
             raise BadInput(
-                f"{part} holds an unfinished pair set of other questions or numbers",
+                f"{part} holds an unfinished pair set with other {', '.join(differ)}",
                 hint=f"choose another --out, or remove it: rm -r {part}",
             )
-        return
+        shutil.rmtree(part)  # nothing was finished in it
     fresh = part.with_name(part.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     (fresh / _SHARDS).mkdir(parents=True)
@@ -172,7 +178,8 @@ def _begin(question: Question, tools: Tools) -> Draft:
     try:
         images = tuple(tools.questions.open_image(name) for name in question.images)
     except BadImage as error:
-        raise BadImage(f"{question.id}: {error.message}", hint=error.hint) from error
+        named = error.message if question.id in error.message else f"{question.id}: {error.message}"
+        raise BadImage(named, hint=error.hint) from error
     return Draft(
         question=question,
         images=images,

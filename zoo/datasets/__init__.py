@@ -92,6 +92,8 @@ class Dataset:
     restricted: bool = False
     """Whether its texts must not reach a third party."""
     about: str
+    sample: int | None = None
+    """Questions that pairs are made of unless more are asked for; None: all."""
     layout: str = ""
     """What the folder given with --data-dir holds; empty for a data set that needs no folder."""
     source: HubSource | None = None

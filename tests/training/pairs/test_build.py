@@ -187,12 +187,14 @@ def test_an_unfinished_build_is_known_by_all_that_its_pairs_are_made_from(
     heat_maps = tmp_path / "heat"
     heat_maps.mkdir()
     np.save(heat_maps / "a.png.npy", np.zeros((2, 2)))
-    tools = Tools(questions=questions, seed=0, policy=Scripted([]), heat_maps=heat_maps)
+    monkeypatch.setattr("training.pairs.build._BATCH", 16)
+    answers = Scripted(["something else"] * 16)
+    tools = Tools(questions=questions, seed=0, policy=answers, heat_maps=heat_maps)
     steps = get_variant("mdpo").steps
     with pytest.raises(IndexError):
         build_pairs("mdpo", steps, tools, tmp_path / "p", base="phantom@0")
     assert str(tmp_path) not in (tmp_path / "p.part" / ".identity.json").read_text()
-    with pytest.raises(IndexError):  # the same goes on, to the policy's first answer
+    with pytest.raises(IndexError):  # the same goes on, to the answers that the policy lacks
         build_pairs("mdpo", steps, tools, tmp_path / "p", base="phantom@0")
     if changed == "known":
         tools = replace(tools, questions=replace(questions, known=questions.questions[:1]))
@@ -204,7 +206,8 @@ def test_an_unfinished_build_is_known_by_all_that_its_pairs_are_made_from(
         monkeypatch.setattr("training.pairs.build.prompt_ids", lambda: ["hallucinate@2"])
     else:
         np.save(heat_maps / "a.png.npy", np.ones((2, 2)))
-    with pytest.raises(BadInput, match="holds an unfinished pair set of other questions or numbers"):
+    named = {"wordings": "prompts", "heat maps": "heat_maps"}.get(changed, changed)
+    with pytest.raises(BadInput, match=f"holds an unfinished pair set with other {named}"):
         build_pairs("mdpo", steps, tools, tmp_path / "p", base="phantom@0")
 
 
@@ -235,12 +238,15 @@ def test_a_question_without_a_true_answer_is_dropped(questions: QuestionSet, tmp
     assert (report.kept, report.dropped) == (39, {"empty chosen response": 1})
 
 
-def test_an_unfinished_build_of_other_questions_is_not_gone_on_with(
-    questions: QuestionSet, tmp_path: Path
+def test_an_unfinished_build_of_another_seed_is_not_gone_on_with_unless_nothing_was_finished(
+    questions: QuestionSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("training.pairs.build._BATCH", 16)
     with pytest.raises(IndexError):
-        build("mdpo", questions, tmp_path / "p", policy=Scripted([]))
-    with pytest.raises(BadInput, match=r"holds an unfinished pair set of other questions or numbers"):
+        build("mdpo", questions, tmp_path / "p", seed=1, policy=Scripted([]))
+    with pytest.raises(IndexError):  # takes the place of the folder in which nothing was finished
+        build("mdpo", questions, tmp_path / "p", policy=Scripted(["something else"] * 16))
+    with pytest.raises(BadInput, match="holds an unfinished pair set with other seed"):
         build("mdpo", questions, tmp_path / "p", seed=1, policy=Scripted([]))
 
 
