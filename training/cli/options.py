@@ -56,7 +56,7 @@ _QUESTION_OPTIONS = (
     click.option(
         "--limit",
         type=click.IntRange(min=0),
-        help="Questions to take, balanced by type; 0 takes all. Default: 600 of phantom's, else all.",
+        help="Questions to take, balanced by type; 0 takes all. Default: 500 of phantom's, else all.",
     ),
     click.option(
         "--answers",

@@ -98,6 +98,6 @@ DATASET = Dataset(
     splits=tuple(SCANS),
     license="apache-2.0",
     about="Scans drawn from a seed, with known findings, exact masks and questions of every type.",
-    sample=600,
+    sample=500,
     read=read,
 )
