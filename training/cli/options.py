@@ -83,9 +83,15 @@ _QUESTION_OPTIONS = (
         nargs=2,
         multiple=True,
         metavar="URL MODEL",
-        help="A model that scores relevance in MMedPO's debate. Repeatable.",
+        help="A model that scores relevance in MMedPO's debate; without one a rule does. Repeatable.",
     ),
-    click.option("--llm-concurrency", type=click.IntRange(min=1), default=8, show_default=True),
+    click.option(
+        "--llm-concurrency",
+        type=click.IntRange(min=1),
+        default=8,
+        show_default=True,
+        help="Calls to a model at once.",
+    ),
     click.option(
         "--llm-cache",
         type=click.Path(path_type=Path, file_okay=False),

@@ -20,8 +20,20 @@ import click
     "--limit", type=click.IntRange(min=1), default=400, show_default=True, help="Training questions."
 )
 @click.option("--epochs", type=click.IntRange(min=1), help="Of the last stage. Default: each variant's own.")
-@click.option("--validation-limit", type=click.IntRange(min=1), default=300, show_default=True)
-@click.option("--test-limit", type=click.IntRange(min=1), default=600, show_default=True)
+@click.option(
+    "--validation-limit",
+    type=click.IntRange(min=1),
+    default=300,
+    show_default=True,
+    help="Questions that choose the rates.",
+)
+@click.option(
+    "--test-limit",
+    type=click.IntRange(min=1),
+    default=600,
+    show_default=True,
+    help="Questions that the tables score.",
+)
 @click.option(
     "--workers",
     "count",
@@ -48,7 +60,7 @@ def study(
 
     Each variant's learning rate is chosen on the validation split. A study that was stopped goes on with the
     same command. OUT gets study.md (tables), study.json (every number) and study.png. A run that failed is
-    told of, and tried again once its outcome.json is removed.
+    listed there, and tried again once its outcome.json is removed.
     """
     from training.study.plan import SFT, Settings
     from training.study.run import run_study

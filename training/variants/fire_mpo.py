@@ -54,7 +54,7 @@ def variant(
             "A corrected answer is checked against the truth; the released code takes any opposite answer.",
             "Without a language model, answers are judged and edited by rules.",
             "The prompts of the style-agnostic ablation are not published: in ours every word counts.",
-            "The released code also rank-stabilises the LoRA; ours does with use_rslora alone.",
+            "The released code also rank-stabilises the LoRA; ours does only with --set use_rslora=true.",
             "The segmentation is an annotated mask or box in place of a segmentation model's.",
         ),
     )

@@ -13,5 +13,8 @@ VARIANT = Variant(
     objective=(Prefer(Branch.CHOSEN, over=Branch.REJECTED_RESPONSE, where="spans"),),
     steps=(OwnAnswer(), KeptSentences()),
     numbers=NUMBERS,
-    departures=("The chosen answer is the truth, the rejected one the base's own; numbers are FiRe-MPO's.",),
+    departures=(
+        "The chosen answer is the truth, the rejected one the base's own; numbers are FiRe-MPO's.",
+        "Without a language model rules judge the sentences.",
+    ),
 )

@@ -12,4 +12,5 @@ VARIANT = Variant(
     objective=(Prefer(Branch.CHOSEN, over=Branch.REJECTED_RESPONSE, where="spans"),),
     steps=(MinimalEdit(),),
     numbers=NUMBERS,
+    departures=("The pairs are those of FiRe-MPO, and depart from its paper as they do there.",),
 )

@@ -45,6 +45,7 @@ def variant(
         steps={"both": both, "text": made, "visual": visual}[halves],
         numbers=Numbers(batch_size=4, rank=128, alpha=256),
         departures=(
+            "Without language models rules pick or write the rejected answer and weigh it.",
             "How many answers the text half samples is not published: ours is 5, at temperature 1.",
             "The region is an annotated mask or box, or a heat map of the user's, in place of MedKLIP's.",
             "The diffusion step is not published: ours is 500 of 1000, as POVID has it.",

@@ -13,6 +13,7 @@ VARIANT = Variant(
     objective=(Prefer(Branch.CHOSEN, over=Branch.REJECTED_BOTH, weights="rescaled"),),
     steps=(Hallucinate(), GaussianNoise(where="roi"), Relevance()),
     departures=(
+        "The prompt of the rewrite is not published; without language models rules rewrite and weigh.",
         "The strength of the noise and the finder of the region are not published: ours is a quarter of the "
         "range inside annotated masks or boxes, or a heat map; a question without a region is dropped.",
         "A pair without a weight is refused, where the released trainer takes it as unweighted.",

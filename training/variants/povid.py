@@ -27,6 +27,7 @@ VARIANT = Variant(
     steps=(Hallucinate(), DiffusionNoise(step=500)),
     numbers=Numbers(epochs=1, rank=128, alpha=256),
     departures=(
+        "Without a language model rules write the hallucinations.",
         "In stage 2 policy and reference score the policy's own tokens, made anew at each step, where the "
         "released code takes a set of its own for each.",
     ),

@@ -15,5 +15,7 @@ VARIANT = Variant(
     ),
     steps=(MinimalEdit(),),
     numbers=NUMBERS,
-    departures=("The pairs and numbers are those of FiRe-MPO, as its paper compares them.",),
+    departures=(
+        "The pairs and numbers are those of FiRe-MPO, as its paper compares them; the pairs depart as there.",
+    ),
 )

@@ -5,11 +5,12 @@ from training.pairs.swap_target import SwapTarget
 from training.variant import Variant
 from training.variants.mdpo import VARIANT as MDPO
 from training.variants.targeted_copo import DEPARTURES
+from training.variants.targeted_dpo import SWAP
 
 VARIANT = Variant(
     title="Targeted mDPO",
     paper="Kim et al. 2026, arXiv 2601.17918",
     objective=MDPO.objective,
     steps=(SwapTarget(), Retrieve()),
-    departures=DEPARTURES,
+    departures=(SWAP, *DEPARTURES),
 )

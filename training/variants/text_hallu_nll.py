@@ -10,4 +10,5 @@ VARIANT = Variant(
     paper="Kim et al. 2026, arXiv 2601.17918",
     objective=(Prefer(Branch.CHOSEN, over=Branch.REJECTED_RESPONSE), Imitate(Branch.CHOSEN)),
     steps=(Hallucinate(),),
+    departures=("The prompt of the rewrite is not published; without a language model rules rewrite.",),
 )
