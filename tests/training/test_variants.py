@@ -42,12 +42,12 @@ def questions_with_rejections(limit: int) -> QuestionSet:
 
 
 def test_the_folder_holds_every_method_and_a_near_name_is_suggested() -> None:
-    assert set(variants()) == METHODS
+    assert set(variants()) >= METHODS
     with pytest.raises(UnknownName, match="did you mean 'mdpo'"):
         get_variant("mdop")
 
 
-@pytest.mark.parametrize("name", sorted(METHODS))
+@pytest.mark.parametrize("name", sorted(variants()))
 def test_every_variant_names_its_paper_and_its_pairs_hold_all_that_its_objective_reads(name: str) -> None:
     variant = get_variant(name)
     assert variant.lacks == ""
@@ -56,7 +56,7 @@ def test_every_variant_names_its_paper_and_its_pairs_hold_all_that_its_objective
     json.dumps(in_full(variant))
 
 
-@pytest.mark.parametrize("name", sorted(METHODS))
+@pytest.mark.parametrize("name", sorted(variants()))
 def test_every_variant_trains_a_few_steps_and_reloads(name: str, tmp_path: Path) -> None:
     """From questions to an adapter that the bank takes, through every stage and round."""
     base = get_base("phantom")
@@ -191,8 +191,9 @@ def folder_of_variants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Call
 
 
 def test_a_new_variant_is_one_file(folder_of_variants: Callable[[str, str], None], tmp_path: Path) -> None:
+    known = set(variants())
     folder_of_variants("quite_new", NEW)
-    assert set(variants()) == METHODS | {"quite_new"}
+    assert {"quite_new"} == set(variants()) - known
     job = Job(
         sources=Sources(questions=load_questions("phantom", "train", limit=16), seed=0),
         seed=0,
