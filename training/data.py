@@ -1,8 +1,9 @@
 """A pair set in memory and the order in which training sees it. Knows nothing of losses."""
 
+import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,13 @@ class PairSet:
     folder: Path
     report: PairReport
     pairs: tuple[PreferencePair, ...]
+    _digests: dict[str, str] = field(default_factory=dict, repr=False)
+
+    def digest(self, name: str) -> str:
+        """sha256 of an image's bytes."""
+        if name not in self._digests:
+            self._digests[name] = hashlib.sha256((self.folder / name).read_bytes()).hexdigest()
+        return self._digests[name]
 
     def open_image(self, name: str) -> Image.Image:
         """One of the set's images."""

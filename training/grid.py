@@ -7,7 +7,7 @@
 Tensors of a batch of pairs by branch; knows neither the terms that read them nor the model that made them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -47,12 +47,12 @@ class Branch(StrEnum):
 
 @dataclass(frozen=True)
 class Distribution:
-    """Log-probs over the whole vocabulary at some tokens of a branch, of all pairs end to end."""
+    """What is said over the whole vocabulary at some tokens of a branch, of all pairs end to end."""
 
-    policy: torch.Tensor
-    """(positions, vocabulary)"""
-    reference: torch.Tensor
-    """(positions, vocabulary), without gradient."""
+    fold: Callable[..., torch.Tensor]
+    """Takes a function of the policy's and the reference's log-probs, both (positions, vocabulary), and of
+    rows (positions, ...) of anything, to a value a position; then these rows. Gives its values, (positions,),
+    without ever holding all of the log-probs."""
     pair: torch.Tensor
     """Number of each position's pair in the batch, (positions,)."""
     column: torch.Tensor

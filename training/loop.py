@@ -5,7 +5,7 @@ Knows nothing of which variant it trains or where the adapter goes.
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,19 +13,20 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from training.checkpoint import Checkpoint, StepLog, load_checkpoint, save_checkpoint
+from training.cache import ReferenceCache
+from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from training.data import PairSet, epoch_batches
-from training.grid import Branch, Scores
+from training.execution import Execution
+from training.log import StepLog
+from training.metrics import margins
 from training.objective import Objective, as_data, loss_of
 from training.scoring import BranchScorer
 from training.start import Start
 from training.variant import Numbers
 from zoo.errors import TrainingFailed
+from zoo.vlm.features import FeatureCache
 from zoo.vlm.lora import LoraSpec, TrainableLora
 from zoo.vlm.model import VisionLanguageModel
-
-CHECKPOINT_EVERY = 50
-"""Steps between checkpoints."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +68,7 @@ def train(
     data: PairSet,
     run: Run,
     folder: Path,
-    *,
-    checkpoint_every: int = CHECKPOINT_EVERY,
+    execution: Execution,
 ) -> Trained:
     """Train a LoRA on the pairs, going on from `folder`'s checkpoint if it holds one.
 
@@ -79,9 +79,15 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     settings = run.settings(vlm, data)
     resumed = load_checkpoint(folder, settings)
-    scorer = BranchScorer(vlm, data, run.objective)
+    reference = f"{vlm.identity} {run.start.digest if run.start else 'base'}"
+    scorer = BranchScorer(
+        vlm,
+        data,
+        run.objective,
+        features=FeatureCache(vlm, execution.store),
+        references=ReferenceCache(execution.store, reference),
+    )
     lora = TrainableLora(vlm, run.lora, seed=run.seed, start=run.start.tensors if run.start else None)
-    scorer.score_reference(lora, batch_size=run.numbers.batch_size)
     optimizer = torch.optim.AdamW(
         lora.parameters, lr=run.numbers.learning_rate, weight_decay=run.numbers.weight_decay
     )
@@ -109,7 +115,7 @@ def train(
             log.write({"step": step, "of": len(batches), **metrics, "seconds": round(seconds, 3)})
             bar.set_postfix(loss=f"{metrics['loss']:.4f}", refresh=False)
             bar.update()
-            if step % checkpoint_every == 0 and step < len(batches):
+            if step % execution.checkpoint_every == 0 and step < len(batches):
                 state = optimizer.state_dict()
                 save_checkpoint(folder, Checkpoint(settings, step, seconds, tokens, lora.state(), state))
     return Trained(lora, step, seconds, tokens)
@@ -152,23 +158,4 @@ def _step(
     optimizer.step()
     tokens = int(sum(s.mask.sum() for s in batch.branches.values()))
     metrics = {"loss": loss.item(), "learning_rate": rate, "grad_norm": norm.item(), "tokens": tokens}
-    return metrics | _margins(batch.branches)
-
-
-@torch.no_grad()
-def _margins(scores: Mapping[Branch, Scores]) -> dict[str, float]:
-    """Mean margin of the chosen log ratio over each other branch's, and how often it is positive."""
-    margins: dict[str, float] = {}
-    chosen = scores.get(Branch.CHOSEN)
-    if chosen is None or chosen.reference is None:
-        return {}
-    for branch, other in scores.items():
-        if branch in (Branch.CHOSEN, Branch.QUESTION):
-            continue
-        margin = chosen.log_ratio() - other.log_ratio()
-        if other.present is not None:
-            margin = margin[other.present]
-        if len(margin):
-            margins[f"margin_over_{branch}"] = margin.mean().item()
-            margins[f"accuracy_over_{branch}"] = (margin > 0).float().mean().item()
-    return margins
+    return metrics | margins(batch.branches)

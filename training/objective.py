@@ -172,9 +172,11 @@ class TokenKL(Term):
     def loss(self, batch: Batch) -> torch.Tensor:
         scores = batch.branches[self.branch]
         found = scores.whole_vocabulary()
-        kl = self.forward * forward_kl(found.policy, found.reference)
-        kl = kl + self.reverse * reverse_kl(found.policy, found.reference)
-        kl = kl * scores.where(self.where)[found.pair, found.column]
+
+        def both(policy: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
+            return self.forward * forward_kl(policy, reference) + self.reverse * reverse_kl(policy, reference)
+
+        kl = found.fold(both) * scores.where(self.where)[found.pair, found.column]
         return self.weight * sum_by_pair(kl, found.pair, len(scores.logps))
 
 
@@ -206,9 +208,12 @@ class PreferOverArgmax(Term):
             raise ValueError("this objective needs the likeliest tokens and they were not given")
         scores = batch.branches[self.preferred]
         found = scores.whole_vocabulary()
-        tokens = batch.argmaxes[self.noised][found.pair, found.column][:, None]
-        ratio = found.policy.gather(1, tokens)[:, 0] - found.reference.gather(1, tokens)[:, 0]
-        own = sum_by_pair(ratio, found.pair, len(scores.logps))
+
+        def ratio(policy: torch.Tensor, reference: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+            return (policy - reference).gather(1, tokens[:, None])[:, 0]
+
+        tokens = batch.argmaxes[self.noised][found.pair, found.column]
+        own = sum_by_pair(found.fold(ratio, tokens), found.pair, len(scores.logps))
         return self.weight * preference_loss(scores.log_ratio(), own, beta=self.beta)
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from training.adapter import write_adapter
 from training.data import read_pair_set
-from training.loop import CHECKPOINT_EVERY, Run, train
+from training.execution import Execution
+from training.loop import Run, train
 from training.pairs.build import build_pairs, steps_as_data
 from training.pairs.report import PairReport, read_report
 from training.pairs.step import Policy, Similarity, Tools
@@ -58,7 +59,7 @@ class Job:
     """Hyper-parameters other than the variant's; an earlier stage keeps its own but for the LoRA's shape."""
     pairs: Path | None = None
     """A pair set made before, for the first stage that has its steps; None: it is made here."""
-    checkpoint_every: int = CHECKPOINT_EVERY
+    execution: Execution = field(default_factory=Execution)
 
 
 def run_stages(
@@ -232,7 +233,7 @@ def _train_one(
     numbers = resolved_numbers(stage, vlm.base, job.changes if own else {})
     numbers = replace(numbers, rank=lora.r, alpha=lora.alpha, use_rslora=lora.use_rslora)
     run = Run(objective=stage.objective, numbers=numbers, lora=lora, seed=job.seed, start=start)
-    trained = train(vlm, data, run, folder, checkpoint_every=job.checkpoint_every)
+    trained = train(vlm, data, run, folder, job.execution)
     write_adapter(vlm, stage, data, run, trained, folder)
     trained.lora.remove()
 

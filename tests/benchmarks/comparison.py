@@ -16,8 +16,9 @@ from zoo.bases import get_base
 from zoo.datasets import load_questions
 from zoo.vlm.bank import AdapterBank
 from zoo.vlm.batch import pad_batch
+from zoo.vlm.encoded import ImageFeatures
 from zoo.vlm.generate import Row, generate
-from zoo.vlm.model import ImageFeatures, VisionLanguageModel, load_base
+from zoo.vlm.model import VisionLanguageModel, load_base
 
 ADAPTERS = 4
 TOKENS = 24

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from training.checkpoint import CHECKPOINT_NAME
 from training.data import PairSet, epoch_batches, read_pair_set
+from training.execution import Execution
 from training.loop import Run, learning_rate, train
 from training.pairs.build import build_pairs
 from training.pairs.step import Tools
@@ -51,7 +52,7 @@ def log_of(folder: Path) -> list[dict[str, float]]:
 
 
 def test_the_loss_starts_at_ln_2_and_falls_and_the_margin_rises(data: PairSet, tmp_path: Path) -> None:
-    trained = train(load_base(get_base("phantom")), data, a_run(epochs=6), tmp_path)
+    trained = train(load_base(get_base("phantom")), data, a_run(epochs=6), tmp_path, Execution())
     log = log_of(tmp_path)
     assert trained.steps == len(log) == 18
     assert log[0]["loss"] == pytest.approx(math.log(2), abs=1e-5)
@@ -60,10 +61,12 @@ def test_the_loss_starts_at_ln_2_and_falls_and_the_margin_rises(data: PairSet, t
 
 
 def test_a_run_stopped_at_a_checkpoint_goes_on_to_the_same_weights(data: PairSet, tmp_path: Path) -> None:
-    whole = train(load_base(get_base("phantom")), data, a_run(), tmp_path / "whole", checkpoint_every=2)
-    train(load_base(get_base("phantom")), data, a_run(), tmp_path / "other", checkpoint_every=4)
+    whole = train(
+        load_base(get_base("phantom")), data, a_run(), tmp_path / "whole", Execution(checkpoint_every=2)
+    )
+    train(load_base(get_base("phantom")), data, a_run(), tmp_path / "other", Execution(checkpoint_every=4))
     assert (tmp_path / "other" / CHECKPOINT_NAME).exists()  # of step 4 of 6
-    resumed = train(load_base(get_base("phantom")), data, a_run(), tmp_path / "other")
+    resumed = train(load_base(get_base("phantom")), data, a_run(), tmp_path / "other", Execution())
     assert {"event": "resumed", "step": 4} in log_of(tmp_path / "other")
     assert [e["step"] for e in log_of(tmp_path / "other") if "loss" in e] == [1, 2, 3, 4, 5, 6]
     for name, tensor in whole.lora.state().items():
@@ -71,9 +74,9 @@ def test_a_run_stopped_at_a_checkpoint_goes_on_to_the_same_weights(data: PairSet
 
 
 def test_a_checkpoint_of_another_run_is_refused_naming_what_differs(data: PairSet, tmp_path: Path) -> None:
-    train(load_base(get_base("phantom")), data, a_run(), tmp_path, checkpoint_every=4)
+    train(load_base(get_base("phantom")), data, a_run(), tmp_path, Execution(checkpoint_every=4))
     with pytest.raises(TrainingFailed, match="another numbers"):
-        train(load_base(get_base("phantom")), data, a_run(learning_rate=2e-3), tmp_path)
+        train(load_base(get_base("phantom")), data, a_run(learning_rate=2e-3), tmp_path, Execution())
 
 
 def test_a_loss_that_is_not_finite_stops_and_names_the_pairs(data: PairSet, tmp_path: Path) -> None:
@@ -81,13 +84,13 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_pairs(data: PairSet, tmp_
     with torch.no_grad():
         vlm.model.lm_head.weight[0, 0] = float("nan")
     with pytest.raises(TrainingFailed, match=r"on the pairs phantom-train-\d{6}-\d{2}/pair, "):
-        train(vlm, data, a_run(), tmp_path)
+        train(vlm, data, a_run(), tmp_path, Execution())
 
 
 def test_only_the_lora_moves(data: PairSet, tmp_path: Path) -> None:
     vlm = load_base(get_base("phantom"))
     before = {name: p.clone() for name, p in vlm.model.named_parameters()}
-    trained = train(vlm, data, a_run(), tmp_path)
+    trained = train(vlm, data, a_run(), tmp_path, Execution())
     after = {name.replace(".base_layer", ""): p for name, p in vlm.model.named_parameters()}
     for name, tensor in before.items():
         assert torch.equal(tensor, after[name]), name

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from transformers import AutoProcessor
 
+from training.cache import ReferenceCache
 from training.data import PairSet
 from training.objective import Objective, loss_of
 from training.pairs.report import PairReport
@@ -23,8 +24,11 @@ from zoo.bases import get_base
 from zoo.datasets import load_questions
 from zoo.errors import BadInput
 from zoo.records import PreferencePair
+from zoo.vlm.encoded import EncodedImage, ImageFeatures
+from zoo.vlm.features import FeatureCache
 from zoo.vlm.lora import LoraSpec, TrainableLora
-from zoo.vlm.model import ImageFeatures, VisionLanguageModel, load_base
+from zoo.vlm.model import VisionLanguageModel, load_base
+from zoo.vlm.store import TensorStore
 
 BASE = get_base("phantom")
 SPEC = LoraSpec(r=4, alpha=8)
@@ -269,8 +273,13 @@ def test_loss_and_gradient_equal_a_plain_computation_from_full_logits(
     start = away(vlm, 1) if begins == "adapter" else None
     moved = away(vlm, 2)
     lora = TrainableLora(vlm, SPEC, seed=0, start=start)
-    scorer = BranchScorer(vlm, pair_set(folder, pairs), objective_of(name))
-    scorer.score_reference(lora, batch_size=2)
+    scorer = BranchScorer(
+        vlm,
+        pair_set(folder, pairs),
+        objective_of(name),
+        features=FeatureCache(vlm, TensorStore()),
+        references=ReferenceCache(TensorStore(), begins),
+    )
     lora.restore(moved)
     order = [len(pairs) - 1, *range(len(pairs) - 1)]
     ours = loss_of(objective_of(name), scorer.batch(order, lora))
@@ -306,15 +315,15 @@ def test_a_token_counts_where_it_touches_a_span_and_no_neighbour_does() -> None:
 @pytest.mark.parametrize("question", [ASKED, "a", "user?"])
 def test_a_question_is_found_in_its_turn_even_where_its_words_are_the_templates(question: str) -> None:
     vlm = load_base(BASE)
-    features = ImageFeatures((torch.zeros(3, vlm.model.config.text_config.hidden_size),))
-    before, own = vlm.question_ids(question, features)
-    assert vlm.tokenizer.decode(own) == question
-    assert before == vlm.prompt_ids(question, features)[: len(before)]
-    assert before[-1] == vlm.model.config.image_token_id
+    features = ImageFeatures((EncodedImage(torch.zeros(3, vlm.model.config.text_config.hidden_size)),))
+    ids = vlm.prompt_ids(question, features)
+    start, end = vlm.question_place(question, features)
+    assert vlm.tokenizer.decode(ids[start:end]) == question
+    assert ids[start - 1] == vlm.model.config.image_token_id
 
 
 def test_a_question_without_words_is_refused() -> None:
     vlm = load_base(BASE)
-    features = ImageFeatures((torch.zeros(3, vlm.model.config.text_config.hidden_size),))
+    features = ImageFeatures((EncodedImage(torch.zeros(3, vlm.model.config.text_config.hidden_size)),))
     with pytest.raises(BadInput, match="cannot be told apart"):
-        vlm.question_ids(" ", features)
+        vlm.question_place(" ", features)

@@ -65,6 +65,7 @@ def train(
     """Train the LoRA adapter of VARIANT, all its stages and rounds; a killed run goes on from its last
     checkpoint."""
     from training.cli.options import after_sft, find_start, made_before, more_than_one, sources
+    from training.execution import Execution
     from training.pairs.report import read_report
     from training.stages import Job, run_stages
     from training.variants import get_variant
@@ -98,7 +99,7 @@ def train(
         seed=seed,
         changes={key: value for key, value in changes.items() if value is not None},
         pairs=pairs_dir,
-        checkpoint_every=checkpoint_every,
+        execution=Execution(checkpoint_every=checkpoint_every),
     )
     vlm = load_base(base)
     manifest = run_stages(

@@ -13,8 +13,9 @@ from zoo.errors import BadInput
 from zoo.manifest import AdapterManifest, read_manifest
 from zoo.records import BASE, Prediction, Question
 from zoo.vlm.bank import AdapterBank
+from zoo.vlm.encoded import ImageFeatures
 from zoo.vlm.generate import Generated, Row, generate
-from zoo.vlm.model import ImageFeatures, VisionLanguageModel
+from zoo.vlm.model import VisionLanguageModel
 
 ROWS = 64
 """Rows of one generation batch: questions times adapters."""

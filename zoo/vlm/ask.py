@@ -12,8 +12,9 @@ from PIL import Image
 
 from zoo.errors import BadInput
 from zoo.vlm.attention import attention_map
+from zoo.vlm.encoded import ImageFeatures
 from zoo.vlm.generate import Row, generate
-from zoo.vlm.model import ImageFeatures, VisionLanguageModel
+from zoo.vlm.model import VisionLanguageModel
 
 _ROWS = 64
 

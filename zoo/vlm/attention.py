@@ -15,7 +15,8 @@ import torch
 
 from zoo.errors import BadDeclaration, BadInput
 from zoo.vlm.batch import pad_batch
-from zoo.vlm.model import ImageFeatures, VisionLanguageModel
+from zoo.vlm.encoded import ImageFeatures
+from zoo.vlm.model import VisionLanguageModel
 
 
 @torch.no_grad()

@@ -5,28 +5,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from zoo.vlm.model import ImageFeatures, VisionLanguageModel
+from zoo.vlm.encoded import EncodedImage, ImageFeatures
+from zoo.vlm.model import VisionLanguageModel
 
 
 @dataclass(frozen=True)
 class PaddedBatch:
     """Token ids and attention mask, both `(rows, tokens)`, and the rows' vision features."""
 
+    vlm: VisionLanguageModel
     input_ids: torch.Tensor
     attention_mask: torch.Tensor
-    images: list[torch.Tensor]
+    images: tuple[EncodedImage, ...]
 
     def model_inputs(self) -> dict[str, Any]:
         """What the model's forward and `generate` take. Made anew a call: `generate` changes it."""
-        images: Any = list(self.images)
-        vision = BaseModelOutputWithPooling(pooler_output=images)
-        return {
-            "input_ids": self.input_ids,
-            "attention_mask": self.attention_mask,
-            "mm_encoder_outputs": {"image": vision},
-        }
+        return self.vlm.family.padded_inputs(self.vlm.model, self.input_ids, self.attention_mask, self.images)
 
 
 def pad_batch(
@@ -46,7 +41,8 @@ def pad_batch(
         rows.append([pad] * before + list(ids) + [pad] * after)
         masks.append([0] * before + [1] * len(ids) + [0] * after)
     return PaddedBatch(
+        vlm,
         torch.tensor(rows, device=vlm.device),
         torch.tensor(masks, device=vlm.device),
-        [image for feature in features for image in feature.images],
+        tuple(image for feature in features for image in feature.images),
     )

@@ -14,7 +14,8 @@ from transformers import LogitsProcessor, LogitsProcessorList
 
 from zoo.errors import BadInput
 from zoo.vlm.batch import pad_batch
-from zoo.vlm.model import ImageFeatures, VisionLanguageModel
+from zoo.vlm.encoded import ImageFeatures
+from zoo.vlm.model import VisionLanguageModel
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,23 @@
 """A base in memory: its weights, tokenizer, template and image processor, behind a few plain acts.
 
-Knows one family, LLaVA. It does not know what a response is worth or which adapter is which: scoring
-is `zoo.vlm.score`, generation `zoo.vlm.generate`, adapters are `zoo.vlm.lora` and `zoo.vlm.bank`.
+What differs between families of models is `zoo.vlm.families`. It does not know what a response is worth or
+which adapter is which: scoring is `zoo.vlm.shared` and `zoo.vlm.score`, generation `zoo.vlm.generate`,
+adapters are `zoo.vlm.lora` and `zoo.vlm.bank`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
-from transformers import AutoProcessor, LlavaForConditionalGeneration
 
 from zoo.bases import Base
+from zoo.discovery import declared
 from zoo.errors import BadDeclaration, BadInput
+from zoo.vlm import families
+from zoo.vlm.encoded import EncodedImage, ImageFeatures
+from zoo.vlm.families import Family
 
 if TYPE_CHECKING:
     from zoo.vlm.bank import AdapterBank
@@ -24,36 +27,29 @@ _PLACE = "\ue000"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-@dataclass(frozen=True)
-class ImageFeatures:
-    """Projected vision features of one question's images, one `(tokens, hidden)` tensor an image."""
-
-    images: tuple[torch.Tensor, ...]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that the features take."""
-        return sum(image.nbytes for image in self.images)
-
-
 class VisionLanguageModel:
     """A loaded base. Its weights are frozen; an adapter bank or a LoRA may sit on it."""
 
-    def __init__(self, base: Base, model: Any, processor: Any) -> None:
+    def __init__(self, base: Base, family: Family, model: Any, processor: Any) -> None:
         self.base = base
+        self.family = family
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = processor.tokenizer
         self.image_processor = processor.image_processor
         self.bank: AdapterBank | None = None
         self.end_of_turn: int = self.tokenizer.eos_token_id
-        self._image_token: str = processor.image_token  # stands for one image feature
-        self._template = processor
+        self._processor = processor
 
     @property
     def device(self) -> torch.device:
         """Where the weights lie."""
         device: torch.device = self.model.device
         return device
+
+    @property
+    def identity(self) -> str:
+        """All that decides what the base says: `name@revision` and the precision of its weights."""
+        return f"{self.base.pinned} {str(self.model.dtype).removeprefix('torch.')}"
 
     @torch.no_grad()
     def encode_images(self, images: Sequence[Image.Image]) -> ImageFeatures:
@@ -69,15 +65,20 @@ class VisionLanguageModel:
         return ImageFeatures(tuple(self.encode_batch(images)))
 
     @torch.no_grad()
-    def encode_batch(self, images: Sequence[Image.Image]) -> list[torch.Tensor]:
-        """Vision features of any number of independent images, each `(tokens, hidden)`."""
-        pixels = self.image_processor(images=[i.convert("RGB") for i in images], return_tensors="pt")
-        encoded = self.model.model.get_image_features(
-            pixel_values=pixels["pixel_values"].to(self.device, self.model.dtype),
-            vision_feature_layer=self.model.config.vision_feature_layer,
-            vision_feature_select_strategy=self.model.config.vision_feature_select_strategy,
-        )
-        return list(encoded.pooler_output)
+    def encode_batch(self, images: Sequence[Image.Image]) -> list[EncodedImage]:
+        """Vision features of any number of independent images."""
+        return self.family.encode(self.model, self.image_processor, [i.convert("RGB") for i in images])
+
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Logits over the vocabulary in float32, (tokens, vocabulary), from final hidden states."""
+        logits: torch.Tensor = self.model.lm_head(hidden)
+        return logits.float()
+
+    @property
+    def vocabulary(self) -> int:
+        """Entries of the vocabulary."""
+        size: int = self.model.config.get_text_config().vocab_size
+        return size
 
     def prompt_ids(self, prompt: str, features: ImageFeatures) -> list[int]:
         """Token ids of a user's turn with its images, up to where the answer begins.
@@ -97,10 +98,10 @@ class VisionLanguageModel:
         """A user's turn as the template has it, with an image token for each image feature."""
         content: list[dict[str, str]] = [{"type": "image"} for _ in features.images]
         content.append({"type": "text", "text": prompt})
-        text = self._template.apply_chat_template(
+        text = self._processor.apply_chat_template(
             [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
         )
-        parts: list[str] = text.split(self._image_token)
+        parts: list[str] = text.split(self.family.image_marker(self._processor))
         if len(parts) != len(features.images) + 1:
             raise BadDeclaration(
                 f"the chat template of {self.base.name} has {len(parts) - 1} image markers for "
@@ -108,17 +109,17 @@ class VisionLanguageModel:
             )
         text = parts[0]
         for image, part in zip(features.images, parts[1:], strict=True):
-            text += self._image_token * len(image) + part
+            text += self.family.image_text(self._processor, len(image)) + part
         return text
 
-    def question_ids(self, prompt: str, features: ImageFeatures) -> tuple[list[int], list[int]]:
-        """A user's turn with its images in two parts: token ids up to the question, and the question's own,
-        which are all that touch it; one may reach into the template.
+    def question_place(self, prompt: str, features: ImageFeatures) -> tuple[int, int]:
+        """Where in `prompt_ids` the question's own tokens begin and end: all that touch it; one may reach
+        into the template.
 
         Raises:
             BadInput: the prompt is empty or holds a special token, or the template changes it.
         """
-        ids = self.prompt_ids(prompt, features)
+        self.prompt_ids(prompt, features)  # which refuses special tokens
         text = self._turn(prompt, features)
         before, _, after = self._turn(_PLACE, features).partition(_PLACE)
         start, end = len(before), len(text) - len(after)
@@ -128,7 +129,7 @@ class VisionLanguageModel:
             "offset_mapping"
         ]
         own = [n for n, (first, last) in enumerate(offsets) if first < end and last > start]
-        return ids[: own[0]], ids[own[0] : own[-1] + 1]
+        return own[0], own[-1] + 1
 
     def response_offsets(self, response: str) -> list[tuple[int, int]]:
         """Characters `start` to `end` of each token of `response_ids` but the end of turn."""
@@ -149,10 +150,11 @@ def load_base(
     Raises:
         BadDeclaration: the base's family is not one that this code reads.
     """
-    if base.family != "llava":
-        raise BadDeclaration(f"{base.name} is of the family {base.family!r}; only 'llava' can be loaded yet")
+    found = declared(families.__name__, families.__path__, "FAMILY", Family)
+    if base.family not in found:
+        raise BadDeclaration(f"{base.name} is of the family {base.family!r}; known are {', '.join(found)}")
+    family = found[base.family]
     where = folder or base.folder
-    source = str(where or base.repo)
     pin: dict[str, Any] = {} if where else {"revision": base.revision}
-    model: Any = LlavaForConditionalGeneration.from_pretrained(source, dtype=DTYPES[dtype], **pin)
-    return VisionLanguageModel(base, model.to(device), AutoProcessor.from_pretrained(source, **pin))
+    model, processor = family.load(str(where or base.repo), dtype=DTYPES[dtype], **pin)
+    return VisionLanguageModel(base, family, model.to(device), processor)

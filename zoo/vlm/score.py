@@ -1,7 +1,6 @@
-"""Log-probs of given responses: the forward pass behind training, probes and parity checks.
+"""Log-probs of given responses the plain way, a padded row each: for probes, the adapter bank, parity checks.
 
-Knows nothing of chosen and rejected. Logits are made at response positions only, so that no
-`(rows, tokens, vocabulary)` tensor of the whole sequence ever exists.
+Knows nothing of chosen and rejected. Logits are made at response positions only.
 """
 
 from collections.abc import Sequence
@@ -12,7 +11,9 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from zoo.vlm.batch import pad_batch
-from zoo.vlm.model import ImageFeatures, VisionLanguageModel
+from zoo.vlm.encoded import ImageFeatures
+from zoo.vlm.head import target_logps
+from zoo.vlm.model import VisionLanguageModel
 
 
 @dataclass(frozen=True)
@@ -39,34 +40,18 @@ def score(vlm: VisionLanguageModel, rows: Sequence[ScoreRow]) -> tuple[torch.Ten
         `logps` of shape (rows, longest response) in float32, 0 at padding, and the boolean mask of the
         same shape that is True at response tokens.
     """
-    table, lengths = vocabulary_logps(vlm, rows)
-    logps = target_logps(table, rows)
-    return pad_sequence(list(logps.split(lengths)), batch_first=True), token_mask(lengths, table.device)
-
-
-def vocabulary_logps(vlm: VisionLanguageModel, rows: Sequence[ScoreRow]) -> tuple[torch.Tensor, list[int]]:
-    """Log-probs over the whole vocabulary where each response token is predicted, rows end to end.
-
-    Returns:
-        (all rows' response tokens, vocabulary) in float32, and each row's number of response tokens.
-    """
     sequences = [[*row.prompt_ids, *row.response_ids] for row in rows]
     batch = pad_batch(vlm, sequences, [row.features for row in rows], side="right")
-    slots = [row.slot for row in rows]
-    with vlm.bank.rows(slots) if vlm.bank is not None else nullcontext():
+    with vlm.bank.rows([row.slot for row in rows]) if vlm.bank is not None else nullcontext():
         hidden = vlm.model.model(**batch.model_inputs(), use_cache=False).last_hidden_state
     spans = [
         hidden[i, len(row.prompt_ids) - 1 : len(row.prompt_ids) + len(row.response_ids) - 1]
         for i, row in enumerate(rows)
     ]
-    logits = vlm.model.lm_head(torch.cat(spans)).float()
-    return torch.log_softmax(logits, dim=-1), [len(row.response_ids) for row in rows]
-
-
-def target_logps(table: torch.Tensor, rows: Sequence[ScoreRow]) -> torch.Tensor:
-    """The log-probs of the rows' own response tokens in the table of `vocabulary_logps`, end to end."""
-    targets = torch.cat([torch.tensor(row.response_ids, device=table.device) for row in rows])
-    return table.gather(-1, targets[:, None])[:, 0]
+    targets = torch.tensor([token for row in rows for token in row.response_ids], device=vlm.device)
+    lengths = [len(row.response_ids) for row in rows]
+    logps = target_logps(vlm, torch.cat(spans), targets)
+    return pad_sequence(list(logps.split(lengths)), batch_first=True), token_mask(lengths, vlm.device)
 
 
 def token_mask(lengths: Sequence[int], device: torch.device) -> torch.Tensor:

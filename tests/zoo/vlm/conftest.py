@@ -6,7 +6,8 @@ import pytest
 
 from zoo.bases import get_base
 from zoo.datasets import QuestionSet, load_questions
-from zoo.vlm.model import ImageFeatures, VisionLanguageModel, load_base
+from zoo.vlm.encoded import ImageFeatures
+from zoo.vlm.model import VisionLanguageModel, load_base
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ import torch
 from zoo.datasets import QuestionSet
 from zoo.errors import BadDeclaration, BadInput
 from zoo.vlm.attention import attention_map
+from zoo.vlm.encoded import ImageFeatures
 from zoo.vlm.generate import Row, generate
-from zoo.vlm.model import ImageFeatures, VisionLanguageModel
+from zoo.vlm.model import VisionLanguageModel
 
 PROMPT = "On which side is the nodule?"
 

@@ -15,8 +15,9 @@ from zoo.datasets import QuestionSet
 from zoo.errors import BadAdapter, BadInput, DigestMismatch, NoEffect, WrongBase
 from zoo.manifest import WEIGHTS_NAME, AdapterManifest, read_manifest
 from zoo.vlm.bank import AdapterBank
+from zoo.vlm.encoded import ImageFeatures
 from zoo.vlm.generate import Row, generate
-from zoo.vlm.model import ImageFeatures, VisionLanguageModel, load_base
+from zoo.vlm.model import VisionLanguageModel, load_base
 from zoo.vlm.score import score, score_row
 
 Tune = Callable[[str], Path]

@@ -7,8 +7,9 @@ import torch
 
 from zoo.datasets import QuestionSet
 from zoo.errors import BadInput
+from zoo.vlm.encoded import ImageFeatures
 from zoo.vlm.generate import Row, _Dice, generate
-from zoo.vlm.model import ImageFeatures, VisionLanguageModel
+from zoo.vlm.model import VisionLanguageModel
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ import torch
 from zoo.bases import get_base
 from zoo.datasets import QuestionSet
 from zoo.errors import BadDeclaration, BadInput
+from zoo.vlm.encoded import ImageFeatures
 from zoo.vlm.generate import Row, generate
-from zoo.vlm.model import ImageFeatures, VisionLanguageModel, load_base
+from zoo.vlm.model import VisionLanguageModel, load_base
 from zoo.vlm.score import score, score_row
 
 

@@ -1,0 +1,34 @@
+"""The reference's part, made once: log-probs of responses, and hidden states where a term reads the whole
+vocabulary. Keyed by what decides them, so every variant and epoch that asks the same finds the same.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+from zoo.vlm.store import Tensors, TensorStore
+
+
+class ReferenceCache:
+    """What one reference said: the base as it is loaded, or an adapter on it."""
+
+    def __init__(self, store: TensorStore, reference: str) -> None:
+        """`reference` names the base, its precision, and the adapter's digest."""
+        self._store, self._reference = store, reference
+        self.scored = 0
+        """Responses that the reference has scored."""
+
+    def key(self, images: Sequence[str], prompt: str, response: str, positions: Sequence[int] = ()) -> str:
+        """The name of a response's log-probs under images (their sha256) and a prompt, or of its hidden
+        states at some positions."""
+        text = json.dumps([self._reference, list(images), prompt, response, list(positions)])
+        return f"reference {hashlib.sha256(text.encode()).hexdigest()}"
+
+    def get(self, key: str) -> Tensors | None:
+        """`logps` (tokens,), or `hidden` (positions, hidden)."""
+        return self._store.get(key)
+
+    def put(self, found: dict[str, Tensors]) -> None:
+        """Keep what fits, in one step that a kill cannot halve."""
+        self.scored += len(found)
+        self._store.put(found)

@@ -1,0 +1,35 @@
+"""LLaVA: a CLIP-like tower, a projector, a Llama-like language model."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from PIL import Image
+from transformers import AutoProcessor, LlavaForConditionalGeneration
+
+from zoo.vlm.encoded import EncodedImage
+from zoo.vlm.families import Family
+
+
+class Llava(Family):
+    """LlavaForConditionalGeneration."""
+
+    def load(self, source: str, **settings: Any) -> tuple[Any, Any]:
+        pin = {"revision": settings["revision"]} if "revision" in settings else {}
+        model: Any = LlavaForConditionalGeneration.from_pretrained(source, **settings)
+        return model, AutoProcessor.from_pretrained(source, **pin)
+
+    def encode(self, model: Any, image_processor: Any, images: Sequence[Image.Image]) -> list[EncodedImage]:
+        pixels = image_processor(images=list(images), return_tensors="pt")["pixel_values"]
+        encoded = model.model.get_image_features(
+            pixel_values=pixels.to(model.device, model.dtype),
+            vision_feature_layer=model.config.vision_feature_layer,
+            vision_feature_select_strategy=model.config.vision_feature_select_strategy,
+        )
+        return [EncodedImage(tokens) for tokens in encoded.pooler_output]
+
+    def image_marker(self, processor: Any) -> str:
+        marker: str = processor.image_token
+        return marker
+
+
+FAMILY = Llava()

@@ -1,0 +1,52 @@
+"""Vision features, made once an image: by its bytes, the processor and the base's revision."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+
+import torch
+from PIL import Image
+
+from zoo.vlm.encoded import EncodedImage
+from zoo.vlm.model import VisionLanguageModel
+from zoo.vlm.store import Tensors, TensorStore
+
+
+class FeatureCache:
+    """A base's eyes, which see each image once while the store has room."""
+
+    def __init__(self, vlm: VisionLanguageModel, store: TensorStore) -> None:
+        self._vlm, self._store = vlm, store
+        self.encoded = 0
+        """Images that the vision tower has seen."""
+        eyes = f"{vlm.identity} {vlm.image_processor.to_json_string()}"
+        self._eyes = hashlib.sha256(eyes.encode()).hexdigest()
+
+    def of(self, images: Mapping[str, Callable[[], Image.Image]]) -> dict[str, EncodedImage]:
+        """Features by the sha256 of the image's bytes; each image is opened only if it must be seen."""
+        kept = {digest: self._store.get(self._key(digest)) for digest in images}
+        found = {digest: _image(tensors) for digest, tensors in kept.items() if tensors is not None}
+        lacking = [digest for digest in images if digest not in found]
+        if lacking:
+            encoded = self._vlm.encode_batch([images[digest]() for digest in lacking])
+            self.encoded += len(lacking)
+            new = dict(zip(lacking, encoded, strict=True))
+            self._store.put({self._key(digest): _tensors(image) for digest, image in new.items()})
+            found |= new
+        return found
+
+    def _key(self, digest: str) -> str:
+        return f"image {self._eyes} {digest}"
+
+
+def _tensors(image: EncodedImage) -> Tensors:
+    grid = {} if image.grid is None else {"grid": torch.tensor(image.grid)}
+    deep = {f"deepstack {number}": tensor for number, tensor in enumerate(image.deepstack)}
+    return {"tokens": image.tokens, **grid, **deep}
+
+
+def _image(tensors: Tensors) -> EncodedImage:
+    time, height, width = tensors["grid"].tolist() if "grid" in tensors else (0, 0, 0)
+    deep = [tensors[name] for name in sorted(tensors) if name.startswith("deepstack")]
+    return EncodedImage(
+        tensors["tokens"], grid=(time, height, width) if "grid" in tensors else None, deepstack=tuple(deep)
+    )
