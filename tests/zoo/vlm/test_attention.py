@@ -22,7 +22,7 @@ def by_hand(vlm: VisionLanguageModel, features: ImageFeatures, layers: Sequence[
     ids = torch.tensor([vlm.prompt_ids(PROMPT, features)])
     is_image = ids[0] == vlm.model.config.image_token_id
     embeds = vlm.model.get_input_embeddings()(ids)
-    embeds[0, is_image] = features.images[0]
+    embeds[0, is_image] = features.images[0].tokens
     vlm.model.set_attn_implementation("eager")
     with torch.no_grad():
         weights = vlm.model.model.language_model(inputs_embeds=embeds, output_attentions=True).attentions
