@@ -9,18 +9,21 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from torch import nn
 
 from zoo.errors import BadInput, TrainingFailed
+from zoo.vlm.fused import FusedLoraLinear
 from zoo.vlm.model import VisionLanguageModel
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoraSpec:
-    """Shape of a LoRA; dropout stays 0, as the papers' trainers ran it."""
+    """Shape of a LoRA. Its dropout is 0 unless asked for, as the papers' trainers ran it."""
 
     r: int = 16
     alpha: int = 32
     use_rslora: bool = False
+    dropout: float = 0.0
 
 
 class TrainableLora:
@@ -41,12 +44,13 @@ class TrainableLora:
         config = LoraConfig(
             r=spec.r,
             lora_alpha=spec.alpha,
-            lora_dropout=0.0,
+            lora_dropout=spec.dropout,
             use_rslora=spec.use_rslora,
             target_modules=rf".*language_model\..*\.({targets})",
             task_type="CAUSAL_LM",
             revision=None if vlm.base.folder else vlm.base.revision,
         )
+        config._register_custom_module({nn.Linear: FusedLoraLinear})
         self.vlm = vlm
         torch.manual_seed(seed)
         with warnings.catch_warnings():

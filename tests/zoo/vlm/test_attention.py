@@ -10,7 +10,7 @@ import torch
 from zoo.datasets import QuestionSet
 from zoo.errors import BadDeclaration, BadInput
 from zoo.vlm.attention import attention_map
-from zoo.vlm.encoded import ImageFeatures
+from zoo.vlm.encoded import EncodedImage, ImageFeatures
 from zoo.vlm.generate import Row, generate
 from zoo.vlm.model import VisionLanguageModel
 
@@ -68,6 +68,6 @@ def test_the_model_keeps_its_own_attention_and_answers_as_before(
 def test_tokens_that_are_no_square_are_refused(
     vlm: VisionLanguageModel, features: Sequence[ImageFeatures]
 ) -> None:
-    cut = dataclasses.replace(features[0], images=(features[0].images[0][:60],))
+    cut = dataclasses.replace(features[0], images=(EncodedImage(features[0].images[0].tokens[:60]),))
     with pytest.raises(BadDeclaration, match="60 tokens of an image, which is no square grid"):
         attention_map(vlm, cut, PROMPT)

@@ -32,7 +32,7 @@ def test_scores_are_the_log_softmax_of_the_plain_forward_pass(
     for i, row in enumerate((short, long)):
         ids = torch.tensor([[*row.prompt_ids, *row.response_ids]])
         embeds = vlm.model.get_input_embeddings()(ids)
-        embeds[ids == vlm.model.config.image_token_id] = row.features.images[0]
+        embeds[ids == vlm.model.config.image_token_id] = row.features.images[0].tokens
         with torch.no_grad():
             logits = vlm.model.lm_head(vlm.model.model.language_model(inputs_embeds=embeds).last_hidden_state)
         plain = torch.log_softmax(logits[0, :-1], dim=-1).gather(-1, ids[0, 1:, None])[:, 0]
