@@ -78,7 +78,7 @@ def run_stages(
     plan = [*variant.earlier, *[variant] * variant.rounds]
     lora = _shape(variant, vlm.base, job, start)
     given = _stage_of_pairs(plan, job)
-    _open(out, _identity(vlm.base, plan, job, start))
+    open_job(out / JOB_NAME, _identity(vlm.base, plan, job, start))
     for number, stage in enumerate(plan, start=1):
         last = number == len(plan)
         folder = out if last else out / "stages" / f"{number}-{stage.name}"
@@ -173,19 +173,43 @@ def _stage_of_pairs(plan: Sequence[Variant], job: Job) -> int | None:
     return fitting[0]
 
 
+def sources_as_data(sources: Sources) -> dict[str, Any]:
+    """All that decides the pairs which are made from these sources, JSON-ready."""
+    asked = "".join(map(to_line, sources.questions.questions)).encode()
+    return {
+        "questions": hashlib.sha256(asked).hexdigest(),
+        "sources' seed": sources.seed,
+        "answers": sources.answers.name if sources.answers else None,
+        "writer": sources.writer.name if sources.writer else None,
+        "debaters": [model.name for model in sources.debaters],
+        "heat maps": str(sources.heat_maps) if sources.heat_maps else None,
+    }
+
+
+def open_job(path: Path, identity: dict[str, Any]) -> None:
+    """Write down in `path` what the run in its folder is, or see that the one there is the same.
+
+    Raises:
+        BadInput: it is another one.
+    """
+    if path.exists():
+        was = json.loads(path.read_text(encoding="utf-8"))
+        differ = [key for key in {**identity, **was} if was.get(key) != identity.get(key)]
+        if differ:
+            raise BadInput(
+                f"{path.parent} holds a run with another {differ[0]}: it had {was.get(differ[0])}, this one "
+                f"has {identity.get(differ[0])}",
+                hint="choose another --out, or go on with the command of that run",
+            )
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
+    os.replace(part, path)
+
+
 def _identity(base: Base, plan: Sequence[Variant], job: Job, start: Start | None) -> dict[str, Any]:
     """All that decides a run of all stages, JSON-ready."""
-    sources: dict[str, Any] = {}
-    if len(plan) > 1 or job.pairs is None:
-        asked = "".join(map(to_line, job.sources.questions.questions)).encode()
-        sources = {
-            "questions": hashlib.sha256(asked).hexdigest(),
-            "sources' seed": job.sources.seed,
-            "answers": job.sources.answers.name if job.sources.answers else None,
-            "writer": job.sources.writer.name if job.sources.writer else None,
-            "debaters": [model.name for model in job.sources.debaters],
-            "heat maps": str(job.sources.heat_maps) if job.sources.heat_maps else None,
-        }
     return {
         "base": base.pinned,
         "start": start.digest if start else "base",
@@ -194,27 +218,8 @@ def _identity(base: Base, plan: Sequence[Variant], job: Job, start: Start | None
         "changes": dict(job.changes),
         "seed": job.seed,
         "pairs": read_report(job.pairs).fingerprint if job.pairs else None,
-        **sources,
+        **(sources_as_data(job.sources) if len(plan) > 1 or job.pairs is None else {}),
     }
-
-
-def _open(out: Path, identity: dict[str, Any]) -> None:
-    """Write down what the run in `out` is, or see that the unfinished one there is the same."""
-    path = out / JOB_NAME
-    if path.exists():
-        was = json.loads(path.read_text(encoding="utf-8"))
-        differ = [key for key in {**identity, **was} if was.get(key) != identity.get(key)]
-        if differ:
-            raise BadInput(
-                f"{out} holds an unfinished run with another {differ[0]}: it had {was.get(differ[0])}, this "
-                f"one has {identity.get(differ[0])}",
-                hint="choose another --out, or go on with the command of that run",
-            )
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
-    os.replace(part, path)
 
 
 def _train_one(
