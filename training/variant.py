@@ -25,6 +25,9 @@ class Numbers:
     """Rank of the LoRA; a base may cap it, and alpha with it."""
     alpha: int = 32
     use_rslora: bool = False
+    dropout: float = 0.0
+    """Share of the LoRA's inputs that is left out at random; above 0 each response is run with a prompt of
+    its own."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "rank", "alpha"):
@@ -35,6 +38,8 @@ class Numbers:
                 raise BadInput(f"{name} is {getattr(self, name)}", hint=f"{name} is a number above 0")
         if not 0 <= self.warmup_ratio <= 1:
             raise BadInput(f"warmup_ratio is {self.warmup_ratio}", hint="a share of the steps, 0 to 1")
+        if not 0 <= self.dropout < 1:
+            raise BadInput(f"dropout is {self.dropout}", hint="dropout is from 0 to below 1")
 
 
 @dataclass(frozen=True, kw_only=True)

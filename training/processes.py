@@ -1,0 +1,107 @@
+"""Several processes that train one adapter together, and the plain case of one alone.
+
+Started by `accelerate launch` or `torchrun`; every process runs the same program on a share of each batch.
+They meet only here, in the same order in all. Knows nothing of what they work on.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+import torch
+from torch import distributed
+
+from zoo.errors import BadInput, TrainingFailed
+
+Found = TypeVar("Found")
+
+LONGEST_WAIT = timedelta(days=7)
+"""How long a process waits for another; the main process may make pairs for days while the others wait."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Processes:
+    """This process among those that work together."""
+
+    rank: int = 0
+    count: int = 1
+    device: str = "cpu"
+    """Where tensors have to lie to be added up."""
+
+    @property
+    def main(self) -> bool:
+        """Whether this is the one that writes."""
+        return self.rank == 0
+
+    def share(self, lengths: Sequence[int]) -> list[int]:
+        """Which of some pieces of work of these lengths are this process's; each is some process's, and the
+        lengths' sums are near each other."""
+        if self.count == 1:
+            return list(range(len(lengths)))
+        loads, own = [0] * self.count, []
+        for number in sorted(range(len(lengths)), key=lambda n: (-lengths[n], n)):
+            least = loads.index(min(loads))
+            loads[least] += lengths[number]
+            if least == self.rank:
+                own.append(number)
+        return sorted(own)
+
+    def sum(self, tensor: torch.Tensor) -> torch.Tensor:
+        """The sum of all processes' tensors, which have one shape."""
+        if self.count == 1:
+            return tensor
+        total = tensor.to(self.device, copy=True)
+        distributed.all_reduce(total)
+        return total.to(tensor.device)
+
+    def gathered(self, act: Callable[[], Found]) -> list[Found]:
+        """What `act` gives in each process, by rank; all wait for the last.
+
+        Raises:
+            TrainingFailed: `act` failed in another process. An error in this one is raised as it is.
+        """
+        if self.count == 1:
+            return [act()]
+        own, message = None, ""
+        error: Exception | None = None
+        try:
+            own = act()
+        except Exception as failed:  # told to the others first, who would wait for ever
+            error, message = failed, f"{type(failed).__name__}: {failed}"
+        found: list[tuple[Found | None, str]] = [(None, "")] * self.count
+        distributed.all_gather_object(found, (own, message))
+        if error is not None:
+            raise error
+        for rank, (_, told) in enumerate(found):
+            if told:
+                raise TrainingFailed(f"process {rank} of {self.count} failed: {told}")
+        return [given for given, _ in found]  # type: ignore[misc]
+
+    def by_main(self, act: Callable[[], None]) -> None:
+        """Let the main process alone do something, while the others wait.
+
+        Raises:
+            TrainingFailed: in the others, where the main process failed.
+        """
+        self.gathered(lambda: act() if self.main else None)
+
+
+def launched() -> Processes:
+    """The processes that this one was started with; it takes its place, and its GPU, among them.
+
+    Raises:
+        BadInput: `accelerate launch --cpu` was asked for several processes, of which it starts one only.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        if os.environ.get("ACCELERATE_USE_CPU", "").lower() == "true" and "MASTER_PORT" in os.environ:
+            raise BadInput(
+                "`accelerate launch --cpu` starts one process, however many are asked for",
+                hint="accelerate launch --multi_gpu --num_processes N -m zoo ..., without a GPU too",
+            )
+        return Processes()
+    from accelerate import PartialState
+
+    state = PartialState(cpu=not torch.cuda.is_available(), timeout=LONGEST_WAIT)
+    return Processes(rank=state.process_index, count=state.num_processes, device=str(state.device))
