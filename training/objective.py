@@ -304,9 +304,14 @@ def weighting_of(objective: Objective) -> Weighting | None:
     return found.pop() if found else None
 
 
+def losses_of(objective: Objective, batch: Batch) -> torch.Tensor:
+    """Each term's value a pair, `(terms, pairs)`."""
+    return torch.stack([term.loss(batch) for term in objective])
+
+
 def loss_of(objective: Objective, batch: Batch) -> torch.Tensor:
     """The objective's value a pair, `(pairs,)`: the plain sum of its terms."""
-    return torch.stack([term.loss(batch) for term in objective]).sum(dim=0)
+    return losses_of(objective, batch).sum(dim=0)
 
 
 def as_data(objective: Objective) -> list[dict[str, Any]]:
