@@ -6,14 +6,15 @@ once over exactly the tokens that there are; attention runs row by row. No cache
 checkpointing works too. Knows nothing of chosen and rejected.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention
-from transformers import AttentionInterface
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
 
 from zoo.vlm.encoded import ImageFeatures
 from zoo.vlm.model import VisionLanguageModel
@@ -59,14 +60,16 @@ def predict(vlm: VisionLanguageModel, rows: Sequence[SharedRow]) -> Predicted:
     tokens = torch.tensor(ids, device=vlm.device)
     embeds, extra = vlm.family.embed(vlm.model, tokens, [i for row in rows for i in row.features.images])
     positions = torch.cat([_positions(vlm, row) for row in rows], dim=-1).to(vlm.device)
-    with _attending(vlm):
-        hidden = vlm.model.model.language_model(
-            inputs_embeds=embeds[None],
-            position_ids=positions[None] if positions.dim() == 1 else positions[:, None],
-            use_cache=False,
-            layout=layout,
-            **extra,
-        ).last_hidden_state[0]
+    language = vlm.model.model.language_model
+    language.config._attn_implementation = ATTENTION
+    hidden = language(
+        inputs_embeds=embeds[None],
+        position_ids=positions[None] if positions.dim() == 1 else positions[:, None],
+        attention_mask=embeds.new_empty(1, 1, 1, 1),  # what is there need not be made; nothing reads it
+        use_cache=False,
+        layout=layout,
+        **extra,
+    ).last_hidden_state[0]
     return Predicted(
         hidden[torch.tensor(wanted, device=vlm.device)],
         torch.tensor(targets, device=vlm.device),
@@ -108,10 +111,10 @@ class _RowLayout:
         part, place = torch.cat(parts).to(device), torch.cat(places).to(device)
         sees = (part[None] == 0) | (part[:, None] == part[None])
         sees &= place[:, None] >= place[None]
-        if window is not None:
-            sees &= place[:, None] - place[None] < window
         for start, end in self.two_way:
             sees[start:end, start:end] = True
+        if window is not None:  # it ends the past of an image's own tokens too
+            sees &= place[:, None] - place[None] < window
         causal = not self.two_way and (window is None or self.prompt <= window)
         return None if causal else sees[: self.prompt, : self.prompt], sees[self.prompt :]
 
@@ -153,18 +156,6 @@ def _positions(vlm: VisionLanguageModel, row: SharedRow) -> torch.Tensor:
     return torch.cat([prompt, *after], dim=-1)
 
 
-@contextmanager
-def _attending(vlm: VisionLanguageModel) -> Iterator[None]:
-    """The language model with the attention of this module."""
-    config = vlm.model.model.language_model.config
-    usual = config._attn_implementation
-    config._attn_implementation = ATTENTION
-    try:
-        yield
-    finally:
-        config._attn_implementation = usual
-
-
 def _attention(
     module: Any,
     query: torch.Tensor,
@@ -172,21 +163,30 @@ def _attention(
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
     *,
-    layout: Sequence[_RowLayout],
+    layout: Sequence[_RowLayout] | None = None,
     scaling: float | None = None,
     sliding_window: int | None = None,
     dropout: float = 0.0,
-    **_: Mapping[str, Any],
+    **others: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attention of all rows, from `(1, heads, tokens, size)` to `(1, tokens, heads, size)`."""
+    """Attention of all rows, from `(1, heads, tokens, size)` to `(1, tokens, heads, size)`.
+
+    Without a layout it is transformers' own, so that a model may keep it: gradient checkpointing runs a
+    layer again in the backward pass, when `predict` is long over.
+    """
+    if layout is None:
+        found: tuple[torch.Tensor, None] = sdpa_attention_forward(
+            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **others
+        )
+        return found
     groups = query.shape[1] // key.shape[1]
     if groups > 1:
         key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
-    found = []
+    parts = []
     for row in layout:
         before, after = slice(row.start, row.start + row.prompt), slice(row.start + row.prompt, row.end)
         among_prompt, of_responses = row.sees(sliding_window, query.device)
-        found.append(
+        parts.append(
             scaled_dot_product_attention(
                 query[:, :, before],
                 key[:, :, before],
@@ -199,7 +199,7 @@ def _attention(
         )
         if after.stop > after.start:
             whole = slice(row.start, row.end)
-            found.append(
+            parts.append(
                 scaled_dot_product_attention(
                     query[:, :, after],
                     key[:, :, whole],
@@ -209,7 +209,8 @@ def _attention(
                     scale=scaling,
                 )
             )
-    return torch.cat(found, dim=2).transpose(1, 2), None
+    return torch.cat(parts, dim=2).transpose(1, 2), None
 
 
 AttentionInterface.register(ATTENTION, _attention)
+AttentionMaskInterface.register(ATTENTION, sdpa_mask)
