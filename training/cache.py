@@ -4,7 +4,7 @@ vocabulary. Keyed by what decides them, so every variant and epoch that asks the
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from zoo.vlm.store import Tensors, TensorStore
 
@@ -25,10 +25,10 @@ class ReferenceCache:
         return f"reference {hashlib.sha256(text.encode()).hexdigest()}"
 
     def get(self, key: str) -> Tensors | None:
-        """`logps` (tokens,), or `hidden` (positions, hidden)."""
+        """`logps` (tokens,), or `hidden` (positions, hidden); on the CPU."""
         return self._store.get(key)
 
-    def put(self, found: dict[str, Tensors]) -> None:
-        """Keep what fits, in one step that a kill cannot halve."""
-        self.scored += len(found)
+    def put(self, found: Mapping[str, Tensors], *, scored: int) -> None:
+        """Keep what fits of what the reference said of so many responses."""
+        self.scored += scored
         self._store.put(found)

@@ -145,18 +145,22 @@ class BranchScorer:
                     wanted[self._key(cell)] = (cell, [])
                     wanted[self._key(cell, positions)] = (cell, positions)
         kept = {key: self._references.get(key) for key in wanted}
-        found = {key: tensors for key, tensors in kept.items() if tensors is not None}
+        device = self._vlm.device
+        found: dict[str, Tensors] = {
+            key: {name: tensor.to(device) for name, tensor in tensors.items()}
+            for key, tensors in kept.items()
+            if tensors is not None
+        }
         lacking = {key: asked for key, asked in wanted.items() if key not in found}
         if lacking:
+            cells = list(dict.fromkeys(cell for cell, _ in lacking.values()))
             with torch.no_grad(), lora.at_start():
-                run = self._run(list(dict.fromkeys(cell for cell, _ in lacking.values())))
+                run = self._run(cells)
                 new: dict[str, Tensors] = {
-                    key: {"hidden": run.hidden(cell)[positions].clone()}
-                    if positions
-                    else {"logps": run.logps(cell).clone()}
+                    key: {"hidden": run.hidden(cell)[positions]} if positions else {"logps": run.logps(cell)}
                     for key, (cell, positions) in lacking.items()
                 }
-            self._references.put(new)
+            self._references.put(new, scored=len(cells))
             found |= new
         return found
 

@@ -1,4 +1,4 @@
-"""Vision features, made once an image: by its bytes, the processor and the base's revision."""
+"""Vision features, made once an image: by its bytes, the processor, the base's revision and its precision."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -9,6 +9,10 @@ from PIL import Image
 from zoo.vlm.encoded import EncodedImage
 from zoo.vlm.model import VisionLanguageModel
 from zoo.vlm.store import Tensors, TensorStore
+
+AT_ONCE = 16
+"""Images that are open and seen at once."""
+_DEEP = "deepstack "
 
 
 class FeatureCache:
@@ -22,11 +26,13 @@ class FeatureCache:
         self._eyes = hashlib.sha256(eyes.encode()).hexdigest()
 
     def of(self, images: Mapping[str, Callable[[], Image.Image]]) -> dict[str, EncodedImage]:
-        """Features by the sha256 of the image's bytes; each image is opened only if it must be seen."""
+        """Features on the base's device by the sha256 of the image's bytes; each image is opened only if it
+        must be seen."""
         kept = {digest: self._store.get(self._key(digest)) for digest in images}
-        found = {digest: _image(tensors) for digest, tensors in kept.items() if tensors is not None}
-        lacking = [digest for digest in images if digest not in found]
-        if lacking:
+        found = {digest: self._image(tensors) for digest, tensors in kept.items() if tensors is not None}
+        unseen = [digest for digest in images if digest not in found]
+        for start in range(0, len(unseen), AT_ONCE):
+            lacking = unseen[start : start + AT_ONCE]
             encoded = self._vlm.encode_batch([images[digest]() for digest in lacking])
             self.encoded += len(lacking)
             new = dict(zip(lacking, encoded, strict=True))
@@ -37,16 +43,17 @@ class FeatureCache:
     def _key(self, digest: str) -> str:
         return f"image {self._eyes} {digest}"
 
+    def _image(self, tensors: Tensors) -> EncodedImage:
+        device = self._vlm.device
+        time, height, width = tensors["grid"].tolist() if "grid" in tensors else (0, 0, 0)
+        return EncodedImage(
+            tensors["tokens"].to(device),
+            grid=(time, height, width) if "grid" in tensors else None,
+            deepstack=tuple(tensors[name].to(device) for name in sorted(tensors) if name.startswith(_DEEP)),
+        )
+
 
 def _tensors(image: EncodedImage) -> Tensors:
     grid = {} if image.grid is None else {"grid": torch.tensor(image.grid)}
-    deep = {f"deepstack {number}": tensor for number, tensor in enumerate(image.deepstack)}
+    deep = {f"{_DEEP}{number:03}": tensor for number, tensor in enumerate(image.deepstack)}
     return {"tokens": image.tokens, **grid, **deep}
-
-
-def _image(tensors: Tensors) -> EncodedImage:
-    time, height, width = tensors["grid"].tolist() if "grid" in tensors else (0, 0, 0)
-    deep = [tensors[name] for name in sorted(tensors) if name.startswith("deepstack")]
-    return EncodedImage(
-        tensors["tokens"], grid=(time, height, width) if "grid" in tensors else None, deepstack=tuple(deep)
-    )
