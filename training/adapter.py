@@ -80,7 +80,8 @@ def write_adapter(
             epochs=run.numbers.epochs,
             batch_size=run.numbers.batch_size,
             steps=trained.steps,
-            dtype=str(vlm.model.dtype).removeprefix("torch."),
+            dtype=str(vlm.dtype).removeprefix("torch."),
+            quantization=vlm.quantization,
             seed=run.seed,
         ),
         earlier=_earlier(run),
@@ -93,7 +94,7 @@ def write_adapter(
         weights_sha256=hashlib.sha256((folder / WEIGHTS_NAME).read_bytes()).hexdigest(),
         license=_narrower(vlm.base.license, data.report.license),
         commit=commit(),
-        versions=versions(),
+        versions=versions("bitsandbytes") if vlm.quantization else versions(),
         hardware=hardware(vlm.device),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

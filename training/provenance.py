@@ -25,9 +25,9 @@ def commit() -> str:
         return ""
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide a run's result."""
-    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+def versions(*more: str) -> dict[str, str]:
+    """Versions of Python and of the packages that decide a run's result, `more` among them."""
+    return {"python": platform.python_version(), **{name: version(name) for name in (*PACKAGES, *more)}}
 
 
 def hardware(device: torch.device) -> str:

@@ -90,6 +90,9 @@ class TrainingRef(_Part):
     batch_size: int
     steps: int
     dtype: str
+    """The precision that the base computed in; the LoRA's own weights are in float32."""
+    quantization: str = ""
+    """How the base's language model was kept: empty for as it is, `4bit` or `8bit` by bitsandbytes."""
     seed: int
 
 
@@ -116,7 +119,11 @@ class Cost(_Part):
 
 
 class Probe(_Part):
-    """A fixed input and the log-probs that this adapter gives on it, so that an engine can prove itself."""
+    """A fixed input and the log-probs that this adapter gives on it, so that an engine can prove itself.
+
+    They are of the base in the precision and quantisation that it was trained in; an engine that keeps it
+    otherwise must compare loosely: bfloat16 rounds a log-prob by some hundredths, 4 bits change more.
+    """
 
     image_seed: int
     """Seed of the drawn phantom scan that is the image."""

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from training.cli.options import BASE, REFERENCE, SEED, SET, next_command, parse_settings, question_options
+from zoo.cli._base import base_options, base_settings
 
 
 @click.command()
@@ -14,6 +15,7 @@ from training.cli.options import BASE, REFERENCE, SEED, SET, next_command, parse
 @question_options
 @SET
 @REFERENCE
+@base_options
 @SEED
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to make.")
 def pairs(
@@ -39,6 +41,7 @@ def pairs(
     from zoo.cli._out import check_out
     from zoo.errors import BadInput
 
+    how = base_settings(options)
     check_out(out)
     if out.exists():
         raise BadInput(f"{out} exists already", hint=f"choose another --out, or remove it: rm -r {out}")
@@ -56,7 +59,7 @@ def pairs(
                 "--reference sft trains an adapter first, which `pairs` does not",
                 hint="--reference FOLDER, or `medzoo train` without --pairs",
             )
-        vlm = load_base(base)
+        vlm = load_base(base, **how)
         start = find_start(vlm, reference)
     report = make_pairs(stage, base, found, out, vlm=vlm, start=start)
     for line in report.lines():

@@ -1,8 +1,11 @@
 """`medzoo evaluate`: ask the base and its adapters a benchmark's questions, score, record."""
 
 from pathlib import Path
+from typing import Any
 
 import click
+
+from zoo.cli._base import base_options, base_settings
 
 
 @click.command()
@@ -23,6 +26,7 @@ import click
     help="Questions to ask, balanced by type.",
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of the sample of questions.")
+@base_options
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Where predictions.jsonl goes.")
 @click.option("--record", is_flag=True, help="Write scores and answers into the adapter folders too.")
 def evaluate(
@@ -35,6 +39,7 @@ def evaluate(
     seed: int,
     out: Path,
     record: bool,
+    **options: Any,
 ) -> None:
     """Answer and score a benchmark with the base and the adapters in the folders ADAPTERS, in one pass.
 
@@ -53,6 +58,7 @@ def evaluate(
     from zoo.records import BASE, write_jsonl
     from zoo.vlm.model import load_base
 
+    how = base_settings(options)
     check_out(out)
     if (out / PREDICTIONS_NAME).exists():
         raise BadInput(f"{out / PREDICTIONS_NAME} exists already", hint="choose another --out, or remove it")
@@ -61,7 +67,7 @@ def evaluate(
     for note in questions.notes:
         click.echo(note, err=True)
     manifests = [read_manifest(folder) for folder in adapters]
-    predictions = predict(load_base(base), adapters, questions)
+    predictions = predict(load_base(base, **how), adapters, questions)
     scores = score_predictions(predictions)
     sft = sft_adapter(predictions)
     if record:

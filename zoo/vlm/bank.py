@@ -27,9 +27,10 @@ class _BankedLinear(nn.Module):
         super().__init__()
         self.inner = inner
         self._bank = (bank,)  # in a tuple, so that torch does not take it for a part
-        zeros = inner.weight.new_zeros
-        self.a = nn.Buffer(zeros(slots, inner.in_features, rank), persistent=False)
-        self.b = nn.Buffer(zeros(slots, rank, inner.out_features), persistent=False)
+        device, dtype = inner.weight.device, bank.vlm.dtype  # the weights themselves may be of 4 bits
+        a = torch.zeros(slots, inner.in_features, rank, device=device, dtype=dtype)
+        b = torch.zeros(slots, rank, inner.out_features, device=device, dtype=dtype)
+        self.a, self.b = nn.Buffer(a, persistent=False), nn.Buffer(b, persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         slots = self._bank[0].row_slots

@@ -18,24 +18,36 @@ from zoo.errors import BadDeclaration, BadInput
 from zoo.vlm import families
 from zoo.vlm.encoded import EncodedImage, ImageFeatures
 from zoo.vlm.families import Family
+from zoo.vlm.precision import choose_device, choose_dtype
+from zoo.vlm.quantised import Quantization, quantising, settle
 
 if TYPE_CHECKING:
     from zoo.vlm.bank import AdapterBank
 
 _PLACE = "\ue000"
 """Stands for a question to see where the template puts it; a character of no script."""
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class VisionLanguageModel:
     """A loaded base. Its weights are frozen; an adapter bank or a LoRA may sit on it."""
 
-    def __init__(self, base: Base, family: Family, model: Any, processor: Any) -> None:
+    def __init__(
+        self,
+        base: Base,
+        family: Family,
+        model: Any,
+        processor: Any,
+        *,
+        quantize: Quantization | None = None,
+    ) -> None:
+        """`quantize` says how the language model's weights are kept."""
         self.base = base
         self.family = family
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = processor.tokenizer
         self.image_processor = processor.image_processor
+        self.quantization: str = quantize or ""
+        """How the language model's weights are kept: empty for as they are, `4bit` or `8bit`."""
         self.bank: AdapterBank | None = None
         self.end_of_turn: int = self.tokenizer.eos_token_id
         self._processor = processor
@@ -47,9 +59,20 @@ class VisionLanguageModel:
         return device
 
     @property
+    def dtype(self) -> torch.dtype:
+        """The precision that it computes in."""
+        dtype: torch.dtype = self.model.dtype
+        return dtype
+
+    @property
+    def precision(self) -> str:
+        """Its precision and quantisation in words, such as `bfloat16 4bit`."""
+        return f"{str(self.dtype).removeprefix('torch.')} {self.quantization}".rstrip()
+
+    @property
     def identity(self) -> str:
-        """All that decides what the base says: `name@revision` and the precision of its weights."""
-        return f"{self.base.pinned} {str(self.model.dtype).removeprefix('torch.')}"
+        """All that decides what the base says: `name@revision`, its precision and its quantisation."""
+        return f"{self.base.pinned} {self.precision}"
 
     @torch.no_grad()
     def encode_images(self, images: Sequence[Image.Image]) -> ImageFeatures:
@@ -143,18 +166,35 @@ class VisionLanguageModel:
 
 
 def load_base(
-    base: Base, *, device: str = "cpu", dtype: str = "float32", folder: Path | None = None
+    base: Base,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    quantize: Quantization | None = None,
+    folder: Path | None = None,
 ) -> VisionLanguageModel:
     """Load a base from its own folder, from `folder`, or from the Hub at its pinned revision.
 
+    `auto` is the GPU where there is one, in bfloat16 where it computes in it; else the CPU in float32.
+
     Raises:
         BadDeclaration: the base's family is not one that this code reads.
+        BadInput: the device is not here, there is no such precision, or nothing to quantise with.
     """
     found = declared(families.__name__, families.__path__, "FAMILY", Family)
     if base.family not in found:
         raise BadDeclaration(f"{base.name} is of the family {base.family!r}; known are {', '.join(found)}")
     family = found[base.family]
-    where = folder or base.folder
-    pin: dict[str, Any] = {} if where else {"revision": base.revision}
-    model, processor = family.load(str(where or base.repo), dtype=DTYPES[dtype], **pin)
-    return VisionLanguageModel(base, family, model.to(device), processor)
+    source = folder or base.folder
+    place = choose_device(device)
+    settings: dict[str, Any] = {"dtype": choose_dtype(dtype, place)}
+    if quantize or place.type != "cpu":  # so that no whole copy is ever made beside it
+        settings["device_map"] = {"": str(place)}
+    if quantize:
+        settings |= quantising(quantize, settings["dtype"])
+    if source is None:
+        settings["revision"] = base.revision
+    model, processor = family.load(str(source or base.repo), **settings)
+    if quantize:
+        settle(model)
+    return VisionLanguageModel(base, family, model, processor, quantize=quantize)
