@@ -23,5 +23,7 @@ class Execution:
     gradient_checkpointing: bool = False
     """Keep one layer's activations in place of all, and run every layer forward twice."""
     checkpoint_every: int = CHECKPOINT_EVERY
+    tensorboard: bool = False
+    """Write the log for TensorBoard too."""
     processes: Processes = field(default_factory=launched)
     """Those that train together; only `processes.main` writes and prints, all others do the same work."""

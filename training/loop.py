@@ -17,9 +17,9 @@ from training.cache import ReferenceCache
 from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from training.data import PairSet, epoch_batches
 from training.execution import Execution
-from training.log import StepLog
-from training.metrics import margins
-from training.objective import Objective, as_data, loss_of
+from training.log import StepLog, read_log
+from training.metrics import Tally, exploded
+from training.objective import Objective, as_data, losses_of
 from training.scoring import BranchScorer
 from training.start import Start
 from training.variant import Numbers
@@ -73,8 +73,8 @@ def train(
     """Train a LoRA on the pairs, going on from `folder`'s checkpoint if it holds one.
 
     Raises:
-        TrainingFailed: a loss or gradient that is not finite (the pairs of the batch are named), or a
-            checkpoint of another run.
+        TrainingFailed: a loss that has run away, or it or a gradient is not finite (the pairs of the batch
+            are named), or a checkpoint of another run.
     """
     folder.mkdir(parents=True, exist_ok=True)
     settings = run.settings(vlm, data)
@@ -96,7 +96,7 @@ def train(
         lora.restore(resumed.lora)
         optimizer.load_state_dict(resumed.optimizer)
         step, seconds, tokens = resumed.step, resumed.seconds, resumed.response_tokens
-    log = StepLog(folder, done=step)
+    before = [entry["loss"] for entry in read_log(folder, done=step) if "loss" in entry]
     batches = [
         numbers
         for epoch in range(run.numbers.epochs)
@@ -105,11 +105,15 @@ def train(
         )
     ]
     began = time.monotonic() - seconds
-    with tqdm(total=len(batches), initial=step, desc="train", unit="step") as bar:
+    with (
+        StepLog(folder, done=step, tensorboard=execution.tensorboard) as log,
+        tqdm(total=len(batches), initial=step, desc="train", unit="step") as bar,
+    ):
         for numbers in batches[step:]:
             rate = learning_rate(step, len(batches), run.numbers)
-            metrics = _step(scorer, lora, optimizer, run, data, numbers, rate)
+            metrics = _step(scorer, lora, optimizer, run, data, numbers, rate, before)
             step += 1
+            before.append(metrics["loss"])
             tokens += metrics.pop("tokens")
             seconds = time.monotonic() - began
             log.write({"step": step, "of": len(batches), **metrics, "seconds": round(seconds, 3)})
@@ -140,16 +144,19 @@ def _step(
     data: PairSet,
     numbers: Sequence[int],
     rate: float,
+    before: Sequence[float],
 ) -> dict[str, Any]:
-    """One optimiser step; its metrics."""
+    """One optimiser step, behind steps of the losses `before`; its metrics."""
     for group in optimizer.param_groups:
         group["lr"] = rate
     batch = scorer.batch(numbers, lora)
-    loss = loss_of(run.objective, batch).mean()
+    losses = losses_of(run.objective, batch)
+    loss = losses.sum(dim=0).mean()
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(lora.parameters, run.numbers.max_grad_norm)
-    if not (torch.isfinite(loss) and torch.isfinite(norm)):
+    metrics = Tally.of(run.objective, batch, losses).means()
+    if not torch.isfinite(loss) or not torch.isfinite(norm) or exploded(metrics["loss"], before):
         ids = ", ".join(data.pairs[n].id for n in numbers)
         raise TrainingFailed(
             f"the loss is {loss.item()} and the gradient norm {norm.item()} on the pairs {ids}",
@@ -157,5 +164,4 @@ def _step(
         )
     optimizer.step()
     tokens = int(sum(s.mask.sum() for s in batch.branches.values()))
-    metrics = {"loss": loss.item(), "learning_rate": rate, "grad_norm": norm.item(), "tokens": tokens}
-    return metrics | margins(batch.branches)
+    return metrics | {"learning_rate": rate, "grad_norm": norm.item(), "tokens": tokens}

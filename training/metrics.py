@@ -7,13 +7,13 @@ branch's reward less another's, with the latter's beta and tokens; an accuracy i
 
 import re
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 
-from training.grid import Batch, Branch, Scores, Where
+from training.grid import Batch, Branch, Where
 from training.objective import Objective, TokenKL, branches_of, needs_reference
 
 EXPLODED = 100.0
@@ -150,22 +150,3 @@ def _sum(values: torch.Tensor, counted: torch.Tensor | None = None) -> Total:
     if counted is None:
         counted = torch.ones_like(values, dtype=torch.bool)
     return torch.where(counted, values, 0.0).sum(), counted.sum().double()
-
-
-@torch.no_grad()
-def margins(scores: Mapping[Branch, Scores]) -> dict[str, float]:
-    """Mean margin of the chosen log ratio over each other branch's, and how often it is positive."""
-    found: dict[str, float] = {}
-    chosen = scores.get(Branch.CHOSEN)
-    if chosen is None or chosen.reference is None:
-        return {}
-    for branch, other in scores.items():
-        if branch in (Branch.CHOSEN, Branch.QUESTION):
-            continue
-        margin = chosen.log_ratio() - other.log_ratio()
-        if other.present is not None:
-            margin = margin[other.present]
-        if len(margin):
-            found[f"margin_over_{branch}"] = margin.mean().item()
-            found[f"accuracy_over_{branch}"] = (margin > 0).float().mean().item()
-    return found
