@@ -56,25 +56,28 @@ def predict(vlm: VisionLanguageModel, rows: Sequence[SharedRow]) -> Predicted:
 
     The hidden states are those of separate plain sequences, up to the order of additions in attention.
     """
-    layout, ids, wanted, targets, lengths = _lay_out(vlm, rows)
+    layouts, ids, wanted, targets, lengths = _lay_out(vlm, rows)
     tokens = torch.tensor(ids, device=vlm.device)
     embeds, extra = vlm.family.embed(vlm.model, tokens, [i for row in rows for i in row.features.images])
     positions = torch.cat([_positions(vlm, row) for row in rows], dim=-1).to(vlm.device)
+    kept, back = torch.tensor(wanted, device=vlm.device).unique(return_inverse=True)
     language = vlm.model.model.language_model
+    short = len(extra.get("deepstack_visual_embeds") or ()) < len(language.layers)  # else all are written to
     language.config._attn_implementation = ATTENTION
-    hidden = language(
+    hidden = _with_last_layer(language)(
         inputs_embeds=embeds[None],
         position_ids=positions[None] if positions.dim() == 1 else positions[:, None],
         attention_mask=embeds.new_empty(1, 1, 1, 1),  # what is there need not be made; nothing reads it
         use_cache=False,
-        layout=layout,
+        layout=layouts,
+        kept=kept if short else None,
         **extra,
     ).last_hidden_state[0]
-    return Predicted(
-        hidden[torch.tensor(wanted, device=vlm.device)],
-        torch.tensor(targets, device=vlm.device),
-        lengths,
-    )
+    return Predicted((hidden if short else hidden[kept])[back], torch.tensor(targets, device=vlm.device), lengths)
+
+
+_Part = tuple[slice, slice, torch.Tensor | None]
+"""Which tokens ask, which are asked, and True where one sees the other; None: each sees those before it."""
 
 
 @dataclass(frozen=True)
@@ -88,35 +91,42 @@ class _RowLayout:
     """Tokens of each response that are run."""
     two_way: tuple[tuple[int, int], ...]
     """Parts of the prompt whose tokens see each other both ways."""
-    masks: dict[int | None, tuple[torch.Tensor | None, torch.Tensor]] = field(default_factory=dict)
-    """By sliding window: what the prompt sees (None: causal), and what the responses see."""
+    masks: dict[int | None, torch.Tensor] = field(default_factory=dict)
+    """What sees what, by sliding window."""
 
     @property
     def end(self) -> int:
+        """Where the next row begins."""
         return self.start + self.prompt + sum(self.responses)
 
-    def sees(self, window: int | None, device: torch.device) -> tuple[torch.Tensor | None, torch.Tensor]:
-        """Masks, True where a query (row) sees a key (column): of the prompt's tokens among themselves, and
-        of the responses' tokens over the whole row."""
-        if window not in self.masks:
-            self.masks[window] = self._make(window, device)
-        return self.masks[window]
-
-    def _make(self, window: int | None, device: torch.device) -> tuple[torch.Tensor | None, torch.Tensor]:
-        parts = [torch.zeros(self.prompt, dtype=torch.long)]
-        places = [torch.arange(self.prompt)]
-        for number, count in enumerate(self.responses, start=1):
-            parts.append(torch.full((count,), number))
-            places.append(torch.arange(self.prompt, self.prompt + count))
-        part, place = torch.cat(parts).to(device), torch.cat(places).to(device)
-        sees = (part[None] == 0) | (part[:, None] == part[None])
-        sees &= place[:, None] >= place[None]
-        for start, end in self.two_way:
-            sees[start:end, start:end] = True
-        if window is not None:  # it ends the past of an image's own tokens too
-            sees &= place[:, None] - place[None] < window
+    def parts(self, window: int | None, device: torch.device) -> list[_Part]:
+        """The prompt's tokens among themselves, and the responses' over the whole row."""
+        middle = self.start + self.prompt
+        prompt, responses = slice(self.start, middle), slice(middle, self.end)
         causal = not self.two_way and (window is None or self.prompt <= window)
-        return None if causal else sees[: self.prompt, : self.prompt], sees[self.prompt :]
+        mask = None if causal else self.sees(window, device)[: self.prompt, : self.prompt]
+        found: list[_Part] = [(prompt, prompt, mask)]
+        if self.end > middle:
+            mask = self.sees(window, device)[self.prompt :]
+            found.append((responses, slice(self.start, self.end), mask))
+        return found
+
+    def sees(self, window: int | None, device: torch.device) -> torch.Tensor:
+        """True where a token of the row (first index) sees another, (tokens, tokens)."""
+        if window not in self.masks:
+            part, place = [torch.zeros(self.prompt, dtype=torch.long)], [torch.arange(self.prompt)]
+            for number, count in enumerate(self.responses, start=1):
+                part.append(torch.full((count,), number))
+                place.append(self.prompt + torch.arange(count))
+            parts, places = torch.cat(part), torch.cat(place)
+            sees = (parts[None] == 0) | (parts[:, None] == parts[None])
+            sees &= places[:, None] >= places[None]
+            for start, end in self.two_way:
+                sees[start:end, start:end] = True
+            if window is not None:  # it ends the past of an image's own tokens too
+                sees &= places[:, None] - places[None] < window
+            self.masks[window] = sees.to(device)
+        return self.masks[window]
 
 
 def _lay_out(
@@ -163,7 +173,7 @@ def _attention(
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
     *,
-    layout: Sequence[_RowLayout] | None = None,
+    layout: Sequence["_RowLayout | _KeptLayout"] | None = None,
     scaling: float | None = None,
     sliding_window: int | None = None,
     dropout: float = 0.0,
@@ -182,35 +192,111 @@ def _attention(
     groups = query.shape[1] // key.shape[1]
     if groups > 1:
         key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
-    parts = []
-    for row in layout:
-        before, after = slice(row.start, row.start + row.prompt), slice(row.start + row.prompt, row.end)
-        among_prompt, of_responses = row.sees(sliding_window, query.device)
-        parts.append(
-            scaled_dot_product_attention(
-                query[:, :, before],
-                key[:, :, before],
-                value[:, :, before],
-                attn_mask=among_prompt,
-                is_causal=among_prompt is None,
-                dropout_p=dropout,
-                scale=scaling,
-            )
+    parts = [
+        scaled_dot_product_attention(
+            query[:, :, asking],
+            key[:, :, asked],
+            value[:, :, asked],
+            attn_mask=mask,
+            is_causal=mask is None,
+            dropout_p=dropout,
+            scale=scaling,
         )
-        if after.stop > after.start:
-            whole = slice(row.start, row.end)
-            parts.append(
-                scaled_dot_product_attention(
-                    query[:, :, after],
-                    key[:, :, whole],
-                    value[:, :, whole],
-                    attn_mask=of_responses,
-                    dropout_p=dropout,
-                    scale=scaling,
-                )
-            )
-    return torch.cat(parts, dim=2).transpose(1, 2), None
+        for row in layout
+        for asking, asked, mask in row.parts(sliding_window, query.device)
+    ]
+    return torch.cat(parts, dim=2).transpose(1, 2) if parts else query.transpose(1, 2), None
 
 
 AttentionInterface.register(ATTENTION, _attention)
 AttentionMaskInterface.register(ATTENTION, sdpa_mask)
+
+
+def _with_last_layer(language: Any) -> Any:
+    """The language model, its last layer taught once and for all to give the tokens `kept` alone."""
+    layer = language.layers[-1]
+    if _keep not in layer._forward_pre_hooks.values():
+        layer.register_forward_pre_hook(_keep, with_kwargs=True)
+    return language
+
+
+def _keep(
+    layer: Any, words: tuple[Any, ...], named: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Before the last layer: of tokens that predict nothing it needs no more than keys and values.
+
+    Every word is the layer's own, so that gradient checkpointing, which runs the layer again, does the same.
+    """
+    kept, rows = named.get("kept"), named.get("layout")
+    if kept is None or rows is None:
+        return words, named
+    hidden, rotary = words[0], named["position_embeddings"]
+    seen = torch.cat([torch.arange(row.start, row.start + row.prompt, device=kept.device) for row in rows])
+    prompts = _KeysAndValues()
+    layer.self_attn(
+        hidden_states=layer.input_layernorm(hidden.index_select(1, seen)),
+        position_embeddings=_at(rotary, seen),
+        attention_mask=None,
+        past_key_values=prompts,
+        layout=(),
+    )
+    source = torch.empty(rows[-1].end, dtype=torch.long, device=kept.device)
+    source[kept] = len(seen) + torch.arange(len(kept), device=kept.device)
+    source[seen] = torch.arange(len(seen), device=kept.device)
+    changed = {
+        "position_embeddings": _at(rotary, kept),
+        "position_ids": None,
+        "past_key_values": _KeysAndValues(before=prompts, order=source),
+        "layout": _kept_layouts(rows, kept.tolist()),
+    }
+    return (hidden.index_select(1, kept), *words[1:]), named | changed
+
+
+@dataclass(frozen=True)
+class _KeptLayout:
+    """A row of which only some tokens ask, and all are asked."""
+
+    row: _RowLayout
+    kept: Sequence[int]
+    """Which of the row's tokens ask."""
+    first: int
+    """Where they begin among all that ask."""
+
+    def parts(self, window: int | None, device: torch.device) -> list[_Part]:
+        """The kept tokens over the whole row."""
+        sees = self.row.sees(window, device)[list(self.kept)]
+        return [(slice(self.first, self.first + len(self.kept)), slice(self.row.start, self.row.end), sees)]
+
+
+def _kept_layouts(rows: Sequence[_RowLayout], kept: Sequence[int]) -> list[_KeptLayout]:
+    found, first = list[_KeptLayout](), 0
+    for row in rows:
+        own = [place - row.start for place in kept if row.start <= place < row.end]
+        found.append(_KeptLayout(row, own, first))
+        first += len(own)
+    return found
+
+
+class _KeysAndValues:
+    """Stands where a layer looks for its cache: takes the keys and values that it made, and gives them back
+    in order, together with those that were made before."""
+
+    def __init__(self, *, before: "_KeysAndValues | None" = None, order: torch.Tensor | None = None) -> None:
+        self._before, self._order = before, order
+        self._made: list[torch.Tensor] = []
+
+    def update(
+        self, key: torch.Tensor, value: torch.Tensor, *_: Any, **__: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keys and values `(1, heads, tokens, size)` as attention is to have them."""
+        self._made = [key, value]
+        if self._before is None or self._order is None:
+            return key, value
+        both = zip(self._before._made, self._made, strict=True)
+        key, value = (torch.cat(pair, dim=2).index_select(2, self._order) for pair in both)
+        return key, value
+
+
+def _at(rotary: Sequence[torch.Tensor], places: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Cosines and sines `(..., tokens, size)` of some tokens."""
+    return tuple(part.index_select(-2, places) for part in rotary)
