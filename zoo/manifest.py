@@ -170,6 +170,8 @@ class Evaluation(_Part):
     fingerprint: Sha256
     """sha256 of the benchmark: its questions in order."""
     judge: str = "rules"
+    precision: str = ""
+    """Of the base that answered, such as `float32` or `bfloat16 4bit`; empty where it was not noted."""
 
 
 class AdapterManifest(_Part):

@@ -67,7 +67,8 @@ def evaluate(
     for note in questions.notes:
         click.echo(note, err=True)
     manifests = [read_manifest(folder) for folder in adapters]
-    predictions = predict(load_base(base, **how), adapters, questions)
+    vlm = load_base(base, **how)
+    predictions = predict(vlm, adapters, questions)
     scores = score_predictions(predictions)
     sft = sft_adapter(predictions)
     if record:
@@ -75,7 +76,10 @@ def evaluate(
             name = adapter_name(manifest)
             beside = [p for p in predictions if p.adapter in (BASE, sft, name)]
             others = [e for e in manifest.evaluation if (e.dataset, e.split) != (dataset, split)]
-            found = as_evaluations(scores, predictions, name)
+            found = [
+                e.model_copy(update={"precision": vlm.precision})
+                for e in as_evaluations(scores, predictions, name)
+            ]
             write_jsonl(folder / PREDICTIONS_NAME, beside)
             write_manifest(folder, manifest.model_copy(update={"evaluation": [*others, *found]}))
             click.echo(f"recorded in {folder}")
