@@ -57,6 +57,8 @@ class RecordFile:
         fits = True
         with os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
+            if self._look(file):  # perhaps because another one made the file anew
+                self._forget()
             rest = self._look(file)
             if rest:
                 self._report(
@@ -82,8 +84,7 @@ class RecordFile:
         """Take in whole records that were added; how many bytes after them are none."""
         size = os.fstat(file.fileno()).st_size
         if size < self._seen:  # another one cut it, or it is a new file
-            self._places.clear()
-            self._seen = 0
+            self._forget()
         while self._seen < size:
             file.seek(self._seen)
             found = _next(file)
@@ -92,6 +93,10 @@ class RecordFile:
             self._places[found[0]] = self._seen
             self._seen += found[1]
         return size - self._seen
+
+    def _forget(self) -> None:
+        self._places.clear()
+        self._seen = 0
 
 
 def _head(key: str, body: bytes) -> bytes:
