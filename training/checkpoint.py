@@ -15,7 +15,12 @@ CHECKPOINT_NAME = "checkpoint.pt"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a run needs to go on bit for bit; the data order follows from the step and the seed."""
+    """What a run needs to go on bit for bit.
+
+    The rest follows from the seed and the step: the learning rate, the place in the data, and the random
+    numbers, which are drawn anew for each step. So it does not matter how many processes there are, or into
+    what parts they cut a batch, when the run goes on.
+    """
 
     settings: dict[str, Any]
     """All that decides the run's result, JSON-ready; a run with other settings refuses the checkpoint."""
@@ -36,6 +41,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         out.flush()
         os.fsync(out.fileno())
     os.replace(part, path)
+    directory = os.open(folder, os.O_RDONLY)
+    os.fsync(directory)  # the name, too
+    os.close(directory)
 
 
 def load_checkpoint(folder: Path, settings: dict[str, Any]) -> Checkpoint | None:

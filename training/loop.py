@@ -4,8 +4,10 @@ Knows nothing of which variant it trains or where the adapter goes.
 """
 
 import math
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,11 @@ from training.cache import ReferenceCache
 from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from training.data import PairSet, epoch_batches
 from training.execution import Execution
+from training.gradient import Outcome, batch_gradient, parts_of
 from training.log import StepLog, read_log
-from training.metrics import Tally, exploded
-from training.objective import Objective, as_data, losses_of
+from training.metrics import exploded
+from training.objective import Objective, as_data
+from training.processes import Processes
 from training.scoring import BranchScorer
 from training.start import Start
 from training.variant import Numbers
@@ -27,6 +31,10 @@ from zoo.errors import TrainingFailed
 from zoo.vlm.features import FeatureCache
 from zoo.vlm.lora import LoraSpec, TrainableLora
 from zoo.vlm.model import VisionLanguageModel
+
+WORST = 5
+"""Pairs that are named where a run is stopped."""
+PLAIN_WAY = "with dropout each response is run with a prompt of its own, which takes longer"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +47,11 @@ class Run:
     seed: int
     start: Start | None = None
     """The adapter that the run goes on from, its reference too; None: the base is both."""
+
+    @property
+    def shared_prompts(self) -> bool:
+        """Whether a prompt is run once for all of its responses: dropout has a mask of its own for each."""
+        return self.lora.dropout == 0
 
     def settings(self, vlm: VisionLanguageModel, data: PairSet) -> dict[str, Any]:
         """The run's identity as JSON-ready data: two runs with equal settings give equal weights."""
@@ -73,20 +86,14 @@ def train(
     """Train a LoRA on the pairs, going on from `folder`'s checkpoint if it holds one.
 
     Raises:
-        TrainingFailed: a loss that has run away, or it or a gradient is not finite (the pairs of the batch
-            are named), or a checkpoint of another run.
+        TrainingFailed: a loss that has run away, or it or a gradient is not finite (the batch's worst pairs
+            are named), a checkpoint of another run, or another process could not go on.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    processes = execution.processes
+    if processes.main:
+        folder.mkdir(parents=True, exist_ok=True)
     settings = run.settings(vlm, data)
     resumed = load_checkpoint(folder, settings)
-    reference = f"{vlm.identity} {run.start.digest if run.start else 'base'}"
-    scorer = BranchScorer(
-        vlm,
-        data,
-        run.objective,
-        features=FeatureCache(vlm, execution.store),
-        references=ReferenceCache(execution.store, reference),
-    )
     lora = TrainableLora(vlm, run.lora, seed=run.seed, start=run.start.tensors if run.start else None)
     optimizer = torch.optim.AdamW(
         lora.parameters, lr=run.numbers.learning_rate, weight_decay=run.numbers.weight_decay
@@ -96,29 +103,42 @@ def train(
         lora.restore(resumed.lora)
         optimizer.load_state_dict(resumed.optimizer)
         step, seconds, tokens = resumed.step, resumed.seconds, resumed.response_tokens
-    before = [entry["loss"] for entry in read_log(folder, done=step) if "loss" in entry]
-    batches = [
-        numbers
-        for epoch in range(run.numbers.epochs)
-        for numbers in epoch_batches(
-            len(data.pairs), batch_size=run.numbers.batch_size, epoch=epoch, seed=run.seed
+    if len(set(processes.gathered(lambda: step))) > 1:
+        raise TrainingFailed(
+            f"the processes do not all see the checkpoint in {folder}", hint="share its disk"
         )
-    ]
+    before = [entry["loss"] for entry in read_log(folder, done=step) if "loss" in entry]
+    batches = _batches(run, data)
+    scorer = _scorer(vlm, data, run, execution)
+    if (
+        run.numbers.epochs > 1
+    ):  # fill the caches as the first epoch did, for the bits hang on who is beside whom
+        for numbers in batches[: min(step, len(batches) // run.numbers.epochs)]:
+            for part in parts_of(scorer, numbers, execution):
+                scorer.prepare(part, lora)
     began = time.monotonic() - seconds
-    with (
-        StepLog(folder, done=step, tensorboard=execution.tensorboard) as log,
-        tqdm(total=len(batches), initial=step, desc="train", unit="step") as bar,
-    ):
+    with ExitStack() as stack:
+        log = _log(folder, step, run, execution, stack)
+        bar = stack.enter_context(_bar(batches, step, processes))
         for numbers in batches[step:]:
             rate = learning_rate(step, len(batches), run.numbers)
-            metrics = _step(scorer, lora, optimizer, run, data, numbers, rate, before)
+            found = batch_gradient(scorer, lora, run.objective, numbers, execution, seed=(run.seed, step))
+            norm = torch.nn.utils.clip_grad_norm_(lora.parameters, run.numbers.max_grad_norm).item()
+            metrics = found.tally.means()
+            _refuse(found, metrics["loss"], norm, before, step, data)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
             step += 1
             before.append(metrics["loss"])
-            tokens += metrics.pop("tokens")
+            tokens += found.tokens
             seconds = time.monotonic() - began
-            log.write({"step": step, "of": len(batches), **metrics, "seconds": round(seconds, 3)})
-            bar.set_postfix(loss=f"{metrics['loss']:.4f}", refresh=False)
-            bar.update()
+            metrics |= {"learning_rate": rate, "grad_norm": norm, "seconds": round(seconds, 3)}
+            if log is None:
+                continue
+            log.write({"step": step, "of": len(batches), **metrics})
+            bar.set_postfix(_shown(metrics), refresh=False)
+            bar.update(len(numbers))
             if step % execution.checkpoint_every == 0 and step < len(batches):
                 state = optimizer.state_dict()
                 save_checkpoint(folder, Checkpoint(settings, step, seconds, tokens, lora.state(), state))
@@ -136,32 +156,68 @@ def learning_rate(step: int, steps: int, numbers: Numbers) -> float:
     return numbers.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def _step(
-    scorer: BranchScorer,
-    lora: TrainableLora,
-    optimizer: torch.optim.Optimizer,
-    run: Run,
-    data: PairSet,
-    numbers: Sequence[int],
-    rate: float,
-    before: Sequence[float],
-) -> dict[str, Any]:
-    """One optimiser step, behind steps of the losses `before`; its metrics."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    batch = scorer.batch(numbers, lora)
-    losses = losses_of(run.objective, batch)
-    loss = losses.sum(dim=0).mean()
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    norm = torch.nn.utils.clip_grad_norm_(lora.parameters, run.numbers.max_grad_norm)
-    metrics = Tally.of(run.objective, batch, losses).means()
-    if not torch.isfinite(loss) or not torch.isfinite(norm) or exploded(metrics["loss"], before):
-        ids = ", ".join(data.pairs[n].id for n in numbers)
-        raise TrainingFailed(
-            f"the loss is {loss.item()} and the gradient norm {norm.item()} on the pairs {ids}",
-            hint="lower --learning-rate, or look at these pairs",
+def _scorer(vlm: VisionLanguageModel, data: PairSet, run: Run, execution: Execution) -> BranchScorer:
+    """The run's scorer, on the caches that it shares."""
+    return BranchScorer(
+        vlm,
+        data,
+        run.objective,
+        features=FeatureCache(vlm, execution.store),
+        references=ReferenceCache(
+            execution.store, f"{vlm.identity} {run.start.digest if run.start else 'base'}"
+        ),
+        shared_prompts=run.shared_prompts,
+    )
+
+
+def _batches(run: Run, data: PairSet) -> list[Sequence[int]]:
+    """The pair numbers of each step of the run."""
+    return [
+        numbers
+        for epoch in range(run.numbers.epochs)
+        for numbers in epoch_batches(
+            len(data.pairs), batch_size=run.numbers.batch_size, epoch=epoch, seed=run.seed
         )
-    optimizer.step()
-    tokens = int(sum(s.mask.sum() for s in batch.branches.values()))
-    return metrics | {"learning_rate": rate, "grad_norm": norm.item(), "tokens": tokens}
+    ]
+
+
+def _log(folder: Path, step: int, run: Run, execution: Execution, stack: ExitStack) -> StepLog | None:
+    """The run's log, of the main process alone; it says where the run cannot share prompts."""
+    if not execution.processes.main:
+        return None
+    log = stack.enter_context(StepLog(folder, done=step, tensorboard=execution.tensorboard))
+    if not run.shared_prompts and step == 0:
+        tqdm.write(f"train: {PLAIN_WAY}", file=sys.stderr)
+        log.write({"event": "prompts are not shared", "step": 1, "why": PLAIN_WAY})
+    return log
+
+
+def _bar(batches: Sequence[Sequence[int]], step: int, processes: Processes) -> Any:
+    """Progress in pairs, so that it tells pairs a second and the time left; of the main process alone."""
+    done, pairs = sum(map(len, batches[:step])), sum(map(len, batches))
+    silent: dict[str, Any] = {} if processes.main else {"disable": True}
+    return tqdm(total=pairs, initial=done, desc="train", unit="pair", **silent)
+
+
+def _shown(metrics: Mapping[str, float]) -> dict[str, str]:
+    """What the progress bar says of a step."""
+    accuracy = next((value for name, value in metrics.items() if name.startswith("accuracy_over_")), None)
+    shown = {"loss": f"{metrics['loss']:.4f}"}
+    return shown if accuracy is None else shown | {"accuracy": f"{accuracy:.2f}"}
+
+
+def _refuse(
+    found: Outcome, loss: float, norm: float, before: Sequence[float], step: int, data: PairSet
+) -> None:
+    """Stop a run that has gone astray, naming the pairs that are to be looked at."""
+    if math.isfinite(loss) and math.isfinite(norm) and not exploded(loss, before):
+        return
+    worst = sorted(
+        found.losses, key=lambda n: -found.losses[n] if math.isfinite(found.losses[n]) else -math.inf
+    )
+    named = ", ".join(f"{data.pairs[n].id} ({found.losses[n]:.4g})" for n in worst[:WORST])
+    raise TrainingFailed(
+        f"step {step + 1}: the loss is {loss:.4g} and the gradient norm {norm:.4g}; worst are, of "
+        f"{len(worst)}, the pairs {named}",
+        hint="lower --learning-rate, or look at these pairs",
+    )

@@ -6,6 +6,7 @@ reference scores each response once; what was made before comes from the caches.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -27,7 +28,7 @@ from training.objective import (
 )
 from training.weights import normalise
 from zoo.errors import BadRecord
-from zoo.vlm.encoded import ImageFeatures
+from zoo.vlm.encoded import EncodedImage, ImageFeatures
 from zoo.vlm.features import FeatureCache
 from zoo.vlm.head import argmax, fold, target_logps
 from zoo.vlm.lora import TrainableLora
@@ -35,6 +36,18 @@ from zoo.vlm.model import VisionLanguageModel
 from zoo.vlm.score import token_mask
 from zoo.vlm.shared import Predicted, SharedRow, predict
 from zoo.vlm.store import Tensors
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of some pairs before the policy is asked."""
+
+    features: Mapping[str, EncodedImage]
+    """Of all their images, by the image's name."""
+    reference: Mapping[str, Tensors]
+    """What the reference says of them, by the caches' keys."""
+    argmaxes: Mapping[Branch, torch.Tensor] | None
+    """See `training.grid.Batch`."""
 
 
 class BranchScorer:
@@ -66,23 +79,42 @@ class BranchScorer:
 
     def batch(self, numbers: Sequence[int], lora: TrainableLora) -> Batch:
         """All that the objective reads of the pairs of these numbers, with gradients where they flow."""
+        return self.score(numbers, self.prepare(numbers, lora))
+
+    @torch.no_grad()
+    def prepare(self, numbers: Sequence[int], lora: TrainableLora) -> Known:
+        """What is asked without a gradient, and is to be known before a graph of the policy is alive."""
+        features = self._seen(self._cells([*self._argmaxes, *self._branches], numbers))
         argmaxes = None
         if self._argmaxes:
-            with torch.no_grad():
-                run = self._run(self._cells(self._argmaxes, numbers))
-                argmaxes = {
-                    branch: pad_sequence(
-                        [argmax(self._vlm, run.hidden(self._cell(n, branch))) for n in numbers],
-                        batch_first=True,
-                    )
-                    for branch in self._argmaxes
-                }
-        reference = self._reference(numbers, lora)  # before a graph of the policy is alive
-        run = self._run(self._cells(self._branches, numbers))
+            run = self._run(self._cells(self._argmaxes, numbers), features)
+            argmaxes = {
+                branch: pad_sequence(
+                    [argmax(self._vlm, run.hidden(self._cell(n, branch))) for n in numbers],
+                    batch_first=True,
+                )
+                for branch in self._argmaxes
+            }
+        return Known(features, self._reference(numbers, lora, features), argmaxes)
+
+    def score(self, numbers: Sequence[int], known: Known) -> Batch:
+        """What the policy says of the pairs of these numbers, beside what is known of them."""
+        run = self._run(self._cells(self._branches, numbers), known.features)
         return Batch(
-            branches={branch: self._scores(branch, numbers, run, reference) for branch in self._branches},
+            branches={
+                branch: self._scores(branch, numbers, run, known.reference) for branch in self._branches
+            },
             weights=self._weights[list(numbers)] if self._weights is not None else None,
-            argmaxes=argmaxes,
+            argmaxes=known.argmaxes,
+        )
+
+    def tokens(self, number: int) -> int:
+        """Tokens of text that a pair takes: each question once, each response once on top of it. Its image
+        tokens, much the same for every pair, are not counted."""
+        cells = self._cells(self._branches, [number])
+        asked = {(cell.images, cell.prompt) for cell in cells}
+        return sum(len(self._vlm.response_ids(prompt)) for _, prompt in asked) + sum(
+            len(self._vlm.response_ids(cell.response)) for cell in cells if cell.response
         )
 
     def _scores(
@@ -133,7 +165,9 @@ class BranchScorer:
             column=torch.cat(where),
         )
 
-    def _reference(self, numbers: Sequence[int], lora: TrainableLora) -> dict[str, Tensors]:
+    def _reference(
+        self, numbers: Sequence[int], lora: TrainableLora, features: Mapping[str, EncodedImage]
+    ) -> dict[str, Tensors]:
         """What the reference says of these pairs by key, asked anew only where it was not kept."""
         if not self._needs_reference:
             return {}
@@ -155,7 +189,7 @@ class BranchScorer:
         if lacking:
             cells = list(dict.fromkeys(cell for cell, _ in lacking.values()))
             with torch.no_grad(), lora.at_start():
-                run = self._run(cells)
+                run = self._run(cells, features)
                 new: dict[str, Tensors] = {
                     key: {"hidden": run.hidden(cell)[positions]} if positions else {"logps": run.logps(cell)}
                     for key, (cell, positions) in lacking.items()
@@ -168,19 +202,15 @@ class BranchScorer:
         digests = [self._data.digest(name) for name in cell.images]
         return self._references.key(digests, cell.prompt, cell.response, positions)
 
-    def _run(self, cells: Sequence[Cell]) -> "_Run":
+    def _run(self, cells: Sequence[Cell], features: Mapping[str, EncodedImage]) -> "_Run":
         """Run the model over these cells, each image and prompt once."""
-        digests = {name: self._data.digest(name) for cell in cells for name in cell.images}
-        features = self._features.of(
-            {digest: partial(self._data.open_image, name) for name, digest in digests.items()}
-        )
         groups: dict[object, list[Cell]] = {}
         for cell in cells:
             asked = (cell.images, cell.prompt)
             groups.setdefault(asked if self._shared_prompts else (*asked, cell.response), []).append(cell)
         rows, order = [], list[Cell]()
         for group in groups.values():
-            images = ImageFeatures(tuple(features[digests[name]] for name in group[0].images))
+            images = ImageFeatures(tuple(features[name] for name in group[0].images))
             answered = [cell for cell in group if cell.response]
             question = [cell for cell in group if not cell.response]
             rows.append(
@@ -193,6 +223,14 @@ class BranchScorer:
             )
             order += [*answered, *question]
         return _Run(self._vlm, order, predict(self._vlm, rows))
+
+    def _seen(self, cells: Sequence[Cell]) -> dict[str, EncodedImage]:
+        """Vision features of all images of some cells, by the image's name."""
+        digests = {name: self._data.digest(name) for cell in cells for name in cell.images}
+        features = self._features.of(
+            {digest: partial(self._data.open_image, name) for name, digest in digests.items()}
+        )
+        return {name: features[digest] for name, digest in digests.items()}
 
     def _cells(self, branches: Sequence[Branch], numbers: Sequence[int]) -> list[Cell]:
         """The cells of these branches and pairs, each once, without those that are skipped."""

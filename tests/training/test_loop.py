@@ -83,7 +83,7 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_pairs(data: PairSet, tmp_
     vlm = load_base(get_base("phantom"))
     with torch.no_grad():
         vlm.model.lm_head.weight[0, 0] = float("nan")
-    with pytest.raises(TrainingFailed, match=r"on the pairs phantom-train-\d{6}-\d{2}/pair, "):
+    with pytest.raises(TrainingFailed, match=r"of 8, the pairs phantom-train-\d{6}-\d{2}/pair \(nan\), "):
         train(vlm, data, a_run(), tmp_path, Execution())
 
 

@@ -56,6 +56,7 @@ class TrainableLora:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # peft's, about a name in transformers
             self._peft: Any = get_peft_model(vlm.model, config, autocast_adapter_dtype=True)
+        self._peft.eval()  # dropout is at work in `zoo.vlm.gradients.gradient_pass` alone
         config.base_model_name_or_path = vlm.base.repo  # peft put the folder of this machine there
         self.parameters = [p for p in self._peft.parameters() if p.requires_grad]
         """The LoRA's tensors, in a fixed order; nothing else is trainable."""
