@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
+    from training.processes import Processes
     from training.stages import Sources
     from training.start import Start
     from training.variant import Variant
+    from zoo.datasets import QuestionSet
     from zoo.vlm.model import VisionLanguageModel
+    from zoo.vlm.store import TensorStore
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -104,6 +110,12 @@ _QUESTION_OPTIONS = (
     ),
 )
 
+BASE_NAMES = ("device", "dtype", "load_in_4bit", "load_in_8bit")
+QUESTION_NAMES = tuple(
+    param.name or "" for param in click.command()(question_options(lambda **_: None)).params
+)
+"""The parameter names of the options that say how the base is loaded, and of `question_options`."""
+
 
 def next_command(verb: str, *words: str | Path, **options: Any) -> str:
     """A command for the user to type next, without the options that are None."""
@@ -111,6 +123,20 @@ def next_command(verb: str, *words: str | Path, **options: Any) -> str:
         (f"--{key.replace('_', '-')}", str(value)) for key, value in options.items() if value is not None
     ]
     return shlex.join(["medzoo", verb, *map(str, words), *(word for pair in given for word in pair)])
+
+
+def typed(*names: str) -> list[str]:
+    """Those of the running verb's options, by parameter name, that the user gave, as words to type again."""
+    context = click.get_current_context()
+    words: list[str] = []
+    for param in context.command.params:
+        if param.name not in names or context.get_parameter_source(param.name) != ParameterSource.COMMANDLINE:
+            continue
+        given = context.params[param.name]
+        for value in given if param.multiple else [given]:
+            parts = [] if value is True else value if isinstance(value, tuple) else [value]
+            words += [param.opts[0], *map(str, parts)]
+    return words
 
 
 def parse_settings(words: tuple[str, ...]) -> dict[str, str]:
@@ -132,7 +158,7 @@ def parse_settings(words: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def sources(out: Path, options: dict[str, Any], *, seed: int) -> Sources:
+def sources(out: Path, options: Mapping[str, Any], *, seed: int) -> Sources:
     """The questions and models that `question_options` name; `out` is the folder that is being made."""
     from training.pairs.answers import FileAnswers
     from training.stages import Sources
@@ -195,11 +221,42 @@ def made_before(pairs: Path, dataset: str | None, split: str | None, *, seed: in
         name=report.dataset,
         split=report.split,
         license=report.license,
+        publishable=report.publishable,
+        restricted=not report.publishable,  # the report says no more, and what is restricted is not published
         questions=(),
         open_image=Image.open,
         regions=no_regions,
     )
     return Sources(questions=none, seed=seed)
+
+
+@contextmanager
+def opened_store(
+    out: Path, cache: Path | None, *, gigabytes: float, questions: QuestionSet, processes: Processes
+) -> Iterator[TensorStore]:
+    """Where a run in `out` keeps vision features and the reference's log-probs: in `cache`, for good, or in
+    `out` until it is finished, so that a kill loses none. Without `cache`, restricted data's stay in memory.
+    """
+    from zoo.vlm.store import TensorStore
+
+    own = out / "cache"
+    folder = cache or (None if questions.restricted else own)
+    if folder is None:
+        click.echo(
+            f"{questions.name} is restricted, so what is made of its pictures is kept in memory alone, and a "
+            "run that is killed makes it anew; --cache DIR keeps it on disk",
+            err=True,
+        )
+    store = TensorStore(folder, disk_bytes=int(gigabytes * 2**30))
+    try:
+        yield store
+    except BaseException:
+        with suppress(OSError):  # gone only where nothing was begun
+            own.rmdir()
+            out.rmdir()
+        raise
+    if folder == own:
+        processes.by_main(lambda: shutil.rmtree(own))
 
 
 def find_start(vlm: VisionLanguageModel, reference: str) -> Start | None:

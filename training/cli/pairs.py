@@ -5,7 +5,18 @@ from typing import Any
 
 import click
 
-from training.cli.options import BASE, REFERENCE, SEED, SET, next_command, parse_settings, question_options
+from training.cli.options import (
+    BASE,
+    BASE_NAMES,
+    QUESTION_NAMES,
+    REFERENCE,
+    SEED,
+    SET,
+    next_command,
+    parse_settings,
+    question_options,
+    typed,
+)
 from zoo.cli._base import base_options, base_settings
 
 
@@ -68,16 +79,11 @@ def pairs(
         if model is not None:
             click.echo(f"  asked {model.name}: {getattr(model, 'usage', '')}")
     click.echo(f"in {out}: {PAIRS_NAME}, {REPORT_NAME}, images")
-    given = [word for setting in settings for word in ("--set", setting)]
-    if reference != "base":
-        given += ["--reference", reference]
-    staged = (
-        {"dataset": report.dataset, "split": report.split, "data_dir": options["data_dir"]}
-        if more_than_one(variant)
-        else {}
-    )
+    again = typed("settings", "reference", *BASE_NAMES)
+    if more_than_one(variant):
+        again += typed(*QUESTION_NAMES, "seed")  # the other stages' pairs are made then
     train = next_command(
-        "train", variant_name, *given, base=base_name, pairs=out, **staged, out=f"{out}-{variant_name}"
+        "train", variant_name, *again, base=base_name, pairs=out, out=f"{out}-{variant_name}"
     )
     click.echo(f"  next: {train}")
     if report.publishable:

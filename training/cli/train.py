@@ -1,17 +1,79 @@
-"""`medzoo train`: the adapter of a variant, from questions or from pairs made before."""
+"""`medzoo train`: the adapter of a variant, or of several, from questions or from pairs made before."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stderr
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from training.cli.options import BASE, REFERENCE, SEED, SET, next_command, parse_settings, question_options
+from training.cli.options import (
+    BASE,
+    BASE_NAMES,
+    REFERENCE,
+    SEED,
+    SET,
+    next_command,
+    parse_settings,
+    question_options,
+    typed,
+)
+from training.cli.sections import Sectioned
+from zoo.cli._base import base_options, base_settings
+
+if TYPE_CHECKING:
+    from training.several import Outcome
+    from training.stages import Job
+    from training.start import Start
+    from training.variant import Variant
+    from zoo.manifest import AdapterManifest
+    from zoo.vlm.model import VisionLanguageModel
+
+    Say = Callable[[str], None]
+
+_EXECUTION = ("micro_batch", "gradient_checkpointing", "checkpoint_every", "tensorboard")
+"""Options that say how, not what, by the name that `Execution` has for them too."""
+_SECTIONS = {
+    "What to train": ("every", "settings", "reference", "out"),
+    "On which questions": ("dataset", "split", "data_dir", "limit", "seed", "pairs_dir"),
+    "What makes the pairs, beside the base": (
+        "answers_file",
+        "heat_maps",
+        "llm_url",
+        "llm_model",
+        "debaters",
+        "llm_concurrency",
+        "llm_cache",
+        "send_restricted_data",
+    ),
+    "Numbers, where they are not to be the variant's": ("learning_rate", "epochs", "batch_size", "rank"),
+    "The base and this machine": (
+        "base_name",
+        "device",
+        "dtype",
+        "load_in_4bit",
+        "load_in_8bit",
+        "micro_batch",
+        "gradient_checkpointing",
+        "cache",
+        "cache_gb",
+        "checkpoint_every",
+        "tensorboard",
+    ),
+}
 
 
-@click.command()
-@click.argument("variant_name", metavar="VARIANT")
+@click.command(cls=Sectioned, sections=_SECTIONS)
+@click.argument("names", metavar="[VARIANT]...", nargs=-1)
+@click.option(
+    "--all", "every", is_flag=True, help="Every variant; those that base and questions do not fit are named."
+)
 @BASE
+@base_options
 @click.option(
     "--pairs",
     "pairs_dir",
@@ -25,7 +87,7 @@ from training.cli.options import BASE, REFERENCE, SEED, SET, next_command, parse
     "--out",
     required=True,
     type=click.Path(path_type=Path),
-    help="Adapter folder; a killed run goes on there.",
+    help="Adapter folder; of several variants, the folder of their folders. A killed run goes on there.",
 )
 @click.option(
     "--learning-rate",
@@ -40,89 +102,234 @@ from training.cli.options import BASE, REFERENCE, SEED, SET, next_command, parse
     help="Rank of the LoRA, alpha in proportion. Default: the variant's, or the base's cap.",
 )
 @click.option(
+    "--micro-batch",
+    type=click.IntRange(min=1),
+    help="Pairs that are run at once, for less memory: a batch's gradient is added up from its parts. Fewer "
+    "take longer where they leave the device idle. Default: the whole batch.",
+)
+@click.option(
+    "--gradient-checkpointing",
+    is_flag=True,
+    help="Keep one layer's activations in place of all: much less memory for about a third more time.",
+)
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder that keeps vision features and reference log-probs for other runs; it tells nothing in "
+    "words, but is as private as the pictures. Default: OUT/cache, until the run is finished, and memory "
+    "alone for restricted data.",
+)
+@click.option(
+    "--cache-gb",
+    type=click.FloatRange(min=0),
+    default=20.0,
+    show_default=True,
+    help="Most that the cache takes on disk, in GiB; what does not fit is made anew each time.",
+)
+@click.option(
     "--checkpoint-every",
     type=click.IntRange(min=1),
     default=50,
     show_default=True,
-    help="Steps between checkpoints.",
+    help="Steps between checkpoints: so many a kill can lose.",
 )
+@click.option("--tensorboard", is_flag=True, help="Write the log for TensorBoard too, into OUT/tensorboard.")
 @SEED
-def train(
-    variant_name: str,
-    base_name: str,
-    pairs_dir: Path | None,
-    settings: tuple[str, ...],
-    reference: str,
-    out: Path,
-    learning_rate: float | None,
-    epochs: int | None,
-    batch_size: int | None,
-    rank: int | None,
-    checkpoint_every: int,
-    seed: int,
-    **options: Any,
-) -> None:
+def train(names: tuple[str, ...], out: Path, **options: Any) -> None:
     """Train the LoRA adapter of VARIANT, all its stages and rounds; a killed run goes on from its last
-    checkpoint."""
-    from training.cli.options import after_sft, find_start, made_before, more_than_one, sources
-    from training.execution import Execution
-    from training.pairs.report import read_report
-    from training.stages import Job, run_stages
-    from training.variants import get_variant
-    from zoo.bases import get_base
+    checkpoint.
+
+    Several VARIANTs, or --all, are trained one after the other in one go, each into OUT/VARIANT: pairs with
+    the same steps are made once, an image is seen once and the reference asked once for all of them. With
+    --reference sft the SFT adapter is trained once. One that fails ends no other; the same command goes on
+    with what is not finished.
+
+    On several GPUs: accelerate launch -m zoo train VARIANT ...
+    """
     from zoo.cli._out import check_out
     from zoo.errors import BadInput
-    from zoo.manifest import MANIFEST_NAME
-    from zoo.vlm.model import load_base
 
+    how = base_settings(options, trains=True)
+    if options["every"] == bool(names):
+        raise BadInput(
+            "train which variants?", hint="name some of `medzoo variants`, or give --all, not both"
+        )
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise BadInput(f"{min(twice)} is named twice")
     check_out(out)
+    if len(names) == 1:
+        _one(names[0], out, options, how)
+    else:
+        _several(names, out, options, how)
+
+
+def _one(name: str, out: Path, options: Mapping[str, Any], how: Mapping[str, Any]) -> None:
+    from training.cli.options import after_sft, find_start, more_than_one
+    from training.pairs.report import read_report
+    from training.several import LIST_NAME
+    from training.stages import run_stages
+    from training.variants import get_variant
+    from zoo.errors import BadInput
+    from zoo.manifest import MANIFEST_NAME
+
     if (out / MANIFEST_NAME).exists():
         raise BadInput(f"{out} holds a finished adapter", hint="choose another --out")
-    variant, base = get_variant(variant_name, parse_settings(settings)), get_base(base_name)
-    if reference == "sft":
-        if pairs_dir and variant.needs_policy:
-            raise BadInput(
-                "--pairs holds answers of another model than the SFT adapter that is trained first",
-                hint="leave --pairs out, or give --reference FOLDER",
-            )
+    if (out / LIST_NAME).exists():
+        raise BadInput(f"{out} holds the adapters of several variants", hint="choose another --out")
+    variant = get_variant(name, parse_settings(options["settings"]))
+    sft, pairs = options["reference"] == "sft", options["pairs_dir"]
+    if sft:
+        _see_whose_answers(pairs, [variant])
         variant = after_sft(variant)
-    changes = {"learning_rate": learning_rate, "epochs": epochs, "batch_size": batch_size, "rank": rank}
-    context = click.get_current_context()
-    asked = [
-        options[name] if context.get_parameter_source(name) is not ParameterSource.DEFAULT else None
-        for name in ("dataset", "split")
-    ]
-    job = Job(
-        sources=sources(out, options, seed=seed)
-        if pairs_dir is None or more_than_one(variant)
-        else made_before(pairs_dir, *asked, seed=seed),
-        seed=seed,
-        changes={key: value for key, value in changes.items() if value is not None},
-        pairs=pairs_dir,
-        execution=Execution(checkpoint_every=checkpoint_every),
-    )
-    vlm = load_base(base)
-    manifest = run_stages(
-        vlm, variant, job, out, start=None if reference == "sft" else find_start(vlm, reference)
-    )
+    with _job(out, options, how, needs_questions=more_than_one(variant)) as (job, load, say):
+        vlm = load()
+        start = None if sft else find_start(vlm, options["reference"])
+        manifest = run_stages(vlm, variant, job, out, start=start)
     own = out / "pairs"
-    for line in read_report(own if own.exists() or pairs_dir is None else pairs_dir).lines():
-        click.echo(line)
+    for line in read_report(own if own.exists() or pairs is None else pairs).lines():
+        say(line)
     for stage in manifest.earlier:
-        click.echo(
-            f"stage {stage.variant}: {stage.steps} steps on {stage.pairs} pairs in {stage.seconds:.0f} s"
-        )
-    click.echo(
+        say(f"stage {stage.variant}: {stage.steps} steps on {stage.pairs} pairs in {stage.seconds:.0f} s")
+    say(
         f"{manifest.identity}: {manifest.training.steps} steps on {manifest.data.pairs} pairs "
         f"in {manifest.cost.seconds:.0f} s, in {out}"
     )
+    _say_what_next([out], manifest, out, options, say)
+
+
+def _several(names: Sequence[str], out: Path, options: Mapping[str, Any], how: Mapping[str, Any]) -> None:
+    from training.cli.options import find_start, more_than_one
+    from training.several import fits, run_several, shape_of
+    from training.variants import get_variant, variants
+    from zoo.errors import BadInput, ZooError
+    from zoo.manifest import MANIFEST_NAME
+
+    if (out / MANIFEST_NAME).exists():
+        raise BadInput(f"{out} holds the adapter of one variant", hint="choose another --out")
+    settings = parse_settings(options["settings"])
+    asked = []
+    for name in names or variants():
+        try:
+            asked.append(get_variant(name, settings))
+        except ZooError as error:
+            raise BadInput(f"{name}: {error.message}", hint=error.hint) from None
+    sft = get_variant("sft", shape_of(settings)) if options["reference"] == "sft" else None
+    if pairs := options["pairs_dir"]:
+        fitting = [variant for variant in asked if fits(variant, pairs)]
+        if names and len(fitting) < len(asked):
+            unfit = ", ".join(variant.name for variant in asked if variant not in fitting)
+            raise BadInput(f"{pairs} holds pairs made otherwise than those of {unfit}")
+        if sft:
+            _see_whose_answers(pairs, fitting)
+
+    def begin(vlm: VisionLanguageModel) -> Start | None:
+        return None if sft else find_start(vlm, options["reference"])
+
+    questions = sft is not None or any(map(more_than_one, asked))
+    with _job(out, options, how, needs_questions=questions) as (job, load, say):
+        outcomes = run_several(load, asked, job, out, find_start=begin, sft=sft, say=say)
+    for line in _table(outcomes):
+        say(line)
+    made = [(outcome.folder, outcome.manifest) for outcome in outcomes if outcome.manifest]
+    if made:
+        _say_what_next([folder for folder, _ in made], made[0][1], out, options, say)
+    if not made or any(outcome.fits and not outcome.manifest for outcome in outcomes):
+        raise SystemExit(1)
+
+
+@contextmanager
+def _job(
+    out: Path, options: Mapping[str, Any], how: Mapping[str, Any], *, needs_questions: bool
+) -> Iterator[tuple[Job, Callable[[], VisionLanguageModel], Say]]:
+    """What is to be trained, how the base is loaded, and how to say something once."""
+    from training.cli.options import made_before, opened_store, sources
+    from training.execution import Execution
+    from training.log import need_tensorboard
+    from training.processes import launched
+    from training.stages import Job
+    from zoo.bases import get_base
+    from zoo.vlm.model import load_base
+
+    if options["tensorboard"]:
+        need_tensorboard()
+    base, pairs, seed = get_base(options["base_name"]), options["pairs_dir"], options["seed"]
+    changes = {name: options[name] for name in ("learning_rate", "epochs", "batch_size", "rank")}
+    processes = launched()
+    with ExitStack() as stack:
+        if not processes.main:  # its notes and bars are the main process's too
+            stack.enter_context(redirect_stderr(stack.enter_context(open(os.devnull, "w"))))
+        if pairs is None or needs_questions:
+            found = sources(out, options, seed=seed)
+        else:
+            given = click.get_current_context().get_parameter_source
+            asked = [
+                options[name] if given(name) is not ParameterSource.DEFAULT else None
+                for name in ("dataset", "split")
+            ]
+            found = made_before(pairs, *asked, seed=seed)
+        gigabytes, questions = options["cache_gb"], found.questions
+        store = stack.enter_context(
+            opened_store(out, options["cache"], gigabytes=gigabytes, questions=questions, processes=processes)
+        )
+        job = Job(
+            sources=found,
+            seed=seed,
+            changes={key: value for key, value in changes.items() if value is not None},
+            pairs=pairs,
+            execution=Execution(
+                store=store,
+                processes=processes,
+                **{name: options[name] for name in _EXECUTION},
+            ),
+        )
+        yield job, lambda: load_base(base, **how), click.echo if processes.main else _say_nothing
+
+
+def _see_whose_answers(pairs: Path | None, variants: Sequence[Variant]) -> None:
+    from zoo.errors import BadInput
+
+    if pairs and any(variant.needs_policy for variant in variants):
+        raise BadInput(
+            "--pairs holds answers of another model than the SFT adapter that is trained first",
+            hint="leave --pairs out, or give --reference FOLDER",
+        )
+
+
+def _say_what_next(
+    folders: Sequence[Path], manifest: AdapterManifest, out: Path, options: Mapping[str, Any], say: Say
+) -> None:
     evaluate = next_command(
         "evaluate",
-        out,
-        base=base_name,
+        *folders,
+        *typed(*BASE_NAMES),
+        base=manifest.base.name,
         dataset=manifest.data.dataset,
         data_dir=options["data_dir"],
         out=f"{out}-answers",
     )
-    click.echo(f"  next: {evaluate} --record")
-    click.echo(f"  then: {next_command('publish', out, 'OWNER/NAME')}")
+    say(f"  next: {evaluate} --record")
+    say(f"  then: {next_command('publish', folders[0], 'OWNER/NAME')}")
+
+
+def _say_nothing(message: str) -> None:
+    pass
+
+
+def _table(outcomes: Sequence[Outcome]) -> list[str]:
+    """What became of each variant, aligned; loss and accuracies as the runs ended."""
+    from training.several import endings
+
+    rows = [("variant", "pairs", "steps", "seconds", "loss", "reward accuracy", "in, or why there is none")]
+    for outcome in outcomes:
+        if (made := outcome.manifest) is None:
+            why = outcome.reason if outcome.fits else f"does not fit here: {outcome.reason}"
+            rows.append((outcome.variant, "-", "-", "-", "-", "-", why))
+            continue
+        ended = endings(outcome.folder)
+        loss = f"{ended.pop('loss'):.4f}"
+        accuracies = ", ".join(f"{value:.0%}" for value in ended.values()) or "-"
+        counts = (made.data.pairs, made.training.steps, round(made.cost.seconds))
+        pairs, steps, seconds = map(str, counts)
+        rows.append((outcome.variant, pairs, steps, seconds, loss, accuracies, str(outcome.folder)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    return ["", *("  ".join([*map(str.ljust, row, widths), row[-1]]) for row in rows), ""]

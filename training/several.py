@@ -1,0 +1,232 @@
+"""Several variants on one base and the same questions: one base in memory, one store of vision features and
+reference log-probs, each pair set made once.
+
+    OUT/VARIANT       an adapter each
+    OUT/pairs         pair sets, each for every variant whose first stage has its steps
+    OUT/sft           the adapter that all others begin from, where SFT is the reference
+    OUT/several.json  what decides all of them; the list of variants may grow
+
+A variant that fails ends no other. What is finished is left alone, so a list that was stopped goes on.
+"""
+
+import gc
+import hashlib
+import json
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from training.log import read_log
+from training.pairs.build import steps_as_data
+from training.pairs.report import read_report
+from training.stages import Job, make_pairs, open_job, run_stages, sources_as_data
+from training.start import Start, read_start
+from training.variant import Variant
+from zoo.errors import BadInput, TrainingFailed, ZooError
+from zoo.manifest import MANIFEST_NAME, AdapterManifest, read_manifest
+from zoo.vlm.model import VisionLanguageModel
+
+LIST_NAME = "several.json"
+PAIRS_NAME = "pairs"
+_FAILURES = (ZooError, ValidationError, torch.OutOfMemoryError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one variant of the list."""
+
+    variant: str
+    folder: Path
+    manifest: AdapterManifest | None = None
+    """Of its adapter; None where there is none."""
+    reason: str = ""
+    """Why there is none."""
+    fits: bool = True
+    """False where no pairs can be made for it on this base and these questions."""
+
+
+def run_several(
+    load: Callable[[], VisionLanguageModel],
+    variants: Sequence[Variant],
+    job: Job,
+    out: Path,
+    *,
+    find_start: Callable[[VisionLanguageModel], Start | None],
+    sft: Variant | None = None,
+    say: Callable[[str], None],
+) -> list[Outcome]:
+    """Train each variant into `out/NAME`, all from one start; what became of each, in their order.
+
+    With `sft`, that variant is trained first, on the questions, and is the others' start; it keeps its own
+    numbers but for the LoRA's shape. `load` is called again after a variant that failed.
+
+    Raises:
+        BadInput: `out` holds adapters of another job.
+        TrainingFailed: SFT, which the others were to begin from, could not be trained.
+    """
+    runner = _Runner(load, job, out, say)
+    start = find_start(runner.vlm())
+    names = [variant.name for variant in variants]
+    identity = _identity(runner.vlm(), variants, job, start, sft)
+    job.execution.processes.by_main(lambda: _open(out, names, identity))
+    found: dict[str, Outcome] = {}
+    if sft is not None:
+        found[sft.name] = runner.train_sft(sft)
+        start = read_start(runner.vlm(), out / sft.name)
+    pairs: dict[str, Path] = {}
+    for variant in variants:
+        if variant.name in found:
+            continue
+        made = runner.finished(variant) or runner.pairs(variant, start)
+        if isinstance(made, Path):
+            pairs[variant.name] = made
+        else:
+            found[variant.name] = made
+    for number, variant in enumerate(variants, start=1):
+        if variant.name in pairs:
+            say(f"[{number} of {len(variants)}] {variant.name}")
+            own = replace(job, pairs=pairs[variant.name])
+            found[variant.name] = runner.train(variant, own, start)
+    return [found[name] for name in names]
+
+
+def endings(folder: Path) -> dict[str, float]:
+    """The loss and the reward accuracies of a run as they ended: means over the last tenth of its steps."""
+    steps = [entry for entry in read_log(folder) if "event" not in entry]
+    last = steps[-max(1, len(steps) // 10) :]
+    names = [name for name in last[-1] if name == "loss" or name.startswith("accuracy_over_")]
+    return {name: statistics.fmean(entry[name] for entry in last if name in entry) for name in names}
+
+
+class _Runner:
+    """Runs one variant after the other on one base, which a run that broke off makes be loaded anew."""
+
+    def __init__(
+        self, load: Callable[[], VisionLanguageModel], job: Job, out: Path, say: Callable[[str], None]
+    ) -> None:
+        self._load, self._job, self._out, self._say = load, job, out, say
+        self._vlm: VisionLanguageModel | None = None
+        self._without: dict[Path, tuple[str, bool]] = {}  # reasons why there are no pairs
+
+    def vlm(self) -> VisionLanguageModel:
+        if self._vlm is None:
+            gc.collect()  # so that the one before is gone
+            self._vlm = self._load()
+        return self._vlm
+
+    def finished(self, variant: Variant) -> Outcome | None:
+        """What there is of a variant that is done with; None for one that is not."""
+        folder = self._out / variant.name
+        if not (folder / MANIFEST_NAME).exists():
+            return None
+        self._say(f"{variant.name} was finished before, in {folder}")
+        return Outcome(variant=variant.name, folder=folder, manifest=read_manifest(folder))
+
+    def train_sft(self, sft: Variant) -> Outcome:
+        """The variant that all others begin from, trained from the base."""
+        if done := self.finished(sft):
+            return done
+        self._say(f"{sft.name}, which the others begin from")
+        job = replace(self._job, changes=shape_of(self._job.changes))
+        made = self._make(sft, None)
+        found = self.train(sft, replace(job, pairs=made), None) if isinstance(made, Path) else made
+        if found.manifest is None:
+            raise TrainingFailed(f"{sft.name}, which the others were to begin from: {found.reason}")
+        return found
+
+    def pairs(self, variant: Variant, start: Start | None) -> Path | Outcome:
+        """The pair set of a variant's first stage, or why there can be none."""
+        given = self._job.pairs
+        if given is None:
+            return self._make(variant, start)
+        if fits(variant, given):
+            return given
+        reason = f"{given} holds pairs made otherwise than its own"
+        return Outcome(variant=variant.name, folder=self._out / variant.name, reason=reason, fits=False)
+
+    def train(self, variant: Variant, job: Job, start: Start | None) -> Outcome:
+        """A variant's adapter in its folder, or why there is none."""
+        folder = self._out / variant.name
+        try:
+            manifest = run_stages(self.vlm(), variant, job, folder, start=start)
+            return Outcome(variant=variant.name, folder=folder, manifest=manifest)
+        except _FAILURES as error:
+            reason = _reason(error)
+        self._vlm = None  # the run's LoRA is still on it
+        self._say(f"{variant.name} failed: {reason}")
+        return Outcome(variant=variant.name, folder=folder, reason=reason)
+
+    def _make(self, variant: Variant, start: Start | None) -> Path | Outcome:
+        first = (*variant.earlier, variant)[0]
+        folder = self._out / PAIRS_NAME / name_of(first)
+
+        def make() -> None:
+            if not folder.exists():
+                self._say(f"pairs for {variant.name}, in {folder}")
+                make_pairs(first, self.vlm().base, self._job.sources, folder, vlm=self.vlm(), start=start)
+
+        try:
+            if folder not in self._without:
+                self._job.execution.processes.by_main(make)
+                return folder
+        except _FAILURES as error:
+            self._without[folder] = (_reason(error), not isinstance(error, BadInput))
+        reason, possible = self._without[folder]
+        self._say(f"{variant.name} has no pairs: {reason}")
+        return Outcome(variant=variant.name, folder=self._out / variant.name, reason=reason, fits=possible)
+
+
+def fits(variant: Variant, pairs: Path) -> bool:
+    """Whether a pair set was made by the steps of one of the variant's stages."""
+    steps = read_report(pairs).steps
+    return any(steps_as_data(stage.steps) == steps for stage in (*variant.earlier, variant))
+
+
+def name_of(stage: Variant) -> str:
+    """The name of the pair set that a stage's steps make; equal steps give equal names."""
+    steps = steps_as_data(stage.steps)
+    digest = hashlib.sha256(json.dumps(steps, sort_keys=True).encode()).hexdigest()[:8]
+    return "-".join([*(step["name"] for step in steps), digest]) if steps else "answers"
+
+
+def shape_of(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of some hyper-parameters that are the LoRA's shape, which all stages have in common."""
+    return {name: numbers[name] for name in ("rank", "alpha", "use_rslora") if name in numbers}
+
+
+def _open(out: Path, names: Sequence[str], identity: dict[str, Any]) -> None:
+    """Adapters that another command put there would else be taken for some of this list."""
+    there = [name for name in names if (out / name).exists()]
+    if there and not (out / LIST_NAME).exists():
+        raise BadInput(f"{out / there[0]} is of another command", hint="choose another --out")
+    open_job(out / LIST_NAME, identity)
+
+
+def _identity(
+    vlm: VisionLanguageModel, variants: Sequence[Variant], job: Job, start: Start | None, sft: Variant | None
+) -> dict[str, Any]:
+    """All that decides the adapters beside which variants they are of, JSON-ready."""
+    return {
+        "base": vlm.identity,
+        "start": sft.name if sft else start.digest if start else "base",
+        "settings": dict(variants[0].settings),
+        "changes": dict(job.changes),
+        "seed": job.seed,
+        "pairs": read_report(job.pairs).fingerprint if job.pairs else None,
+        **sources_as_data(job.sources),
+    }
+
+
+def _reason(error: BaseException) -> str:
+    match error:
+        case ZooError():
+            return error.message
+        case ValidationError():  # a manifest holds no number that is not finite
+            return f"its manifest would not be valid: {error.errors()[0]['msg']}"
+        case _:
+            return f"out of memory: {str(error).partition('.')[0]}"
