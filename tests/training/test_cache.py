@@ -1,0 +1,153 @@
+"""What the caches give is what the model says, and the model is asked once by all that ask the same."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from training.cache import ReferenceCache
+from training.data import PairSet
+from training.objective import loss_of
+from training.pairs.report import PairReport
+from training.scoring import BranchScorer
+from training.variants import get_variant
+from zoo.bases import get_base
+from zoo.datasets import load_questions
+from zoo.records import PreferencePair
+from zoo.vlm.features import FeatureCache
+from zoo.vlm.lora import LoraSpec, TrainableLora
+from zoo.vlm.model import VisionLanguageModel, load_base
+from zoo.vlm.store import TensorStore
+
+SPEC = LoraSpec(r=4, alpha=8)
+ASKED = {"prompt": "What does this scan show?", "chosen_spans": ((11, 17),), "rejected_spans": ((11, 15),)}
+TEXTS = [
+    ("There is a nodule in the left upper lobe.", "There is a mass."),
+    ("There is no nodule.", "There is one cyst in the right lobe."),
+]
+PAIRS = tuple(
+    PreferencePair(
+        id=str(number),
+        question_id=str(number),
+        images=(f"{number}.png",),
+        rejected_images=(f"{number + 2}.png",),
+        chosen=chosen,
+        rejected=rejected,
+        **ASKED,  # type: ignore[arg-type]
+    )
+    for number, (chosen, rejected) in enumerate(TEXTS)
+)
+RESPONSES = 4
+"""Chosen and rejected of two pairs."""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> PairSet:
+    """Two pairs with all that any objective here reads."""
+    where = tmp_path_factory.mktemp("pairs")
+    questions = load_questions("phantom", "train", limit=40)
+    for number, name in enumerate(list(dict.fromkeys(q.images[0] for q in questions.questions))[:4]):
+        questions.open_image(name).convert("RGB").save(where / f"{number}.png")
+    return PairSet(where, PairReport.__new__(PairReport), PAIRS)
+
+
+class Asking:
+    """One variant's scorer on a store, with its counts."""
+
+    def __init__(self, vlm: VisionLanguageModel, data: PairSet, variant: str, store: TensorStore) -> None:
+        self.objective = get_variant(variant).objective
+        self.features, self.references = FeatureCache(vlm, store), ReferenceCache(store, "base")
+        self.scorer = BranchScorer(
+            vlm, data, self.objective, features=self.features, references=self.references
+        )
+
+    def step(self, lora: TrainableLora) -> list[torch.Tensor]:
+        """The losses of both pairs, and the gradients of their mean."""
+        loss = loss_of(self.objective, self.scorer.batch([0, 1], lora))
+        gradients = torch.autograd.grad(loss.mean(), lora.parameters)
+        return [loss.detach(), *gradients]
+
+    @property
+    def made(self) -> tuple[int, int]:
+        """Responses that the reference has scored, and images seen."""
+        return self.references.scored, self.features.encoded
+
+
+def moved_lora(vlm: VisionLanguageModel) -> TrainableLora:
+    """A policy that is not its reference."""
+    lora = TrainableLora(vlm, SPEC, seed=0)
+    torch.manual_seed(1)
+    lora.restore({name: one + 0.2 * torch.randn_like(one) for name, one in lora.state().items()})
+    return lora
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("variant", ["fire_mpo", "mdpo", "rrpo"])
+def test_losses_and_gradients_are_the_same_to_the_bit_with_any_cache(
+    variant: str, dtype: str, data: PairSet, tmp_path: Path
+) -> None:
+    vlm = load_base(get_base("phantom"), dtype=dtype)
+    lora = moved_lora(vlm)
+    absent = Asking(vlm, data, variant, TensorStore(memory_bytes=0))
+    plain = absent.step(lora)
+    absent.step(lora)
+    cold = Asking(vlm, data, variant, TensorStore(tmp_path / "cache"))
+    on_disk = Asking(vlm, data, variant, TensorStore(tmp_path / "cache", memory_bytes=0))
+    for asking in (cold, cold, on_disk):
+        for found, expected in zip(asking.step(lora), plain, strict=True):
+            assert torch.equal(found, expected)
+    assert any(gradient.norm() > 1e-3 for gradient in plain[1:])
+    scored, encoded = cold.made
+    assert scored > 0
+    assert encoded > 0
+    assert on_disk.made == (0, 0)
+    assert absent.references.scored == 2 * scored
+
+
+def test_variants_that_ask_the_same_ask_the_reference_once(data: PairSet) -> None:
+    vlm, store = load_base(get_base("phantom")), TensorStore()
+    lora = moved_lora(vlm)
+    made = []
+    for variant in ("text_hallu", "text_hallu_nll", "text_hallu"):
+        asking = Asking(vlm, data, variant, store)
+        asking.step(lora)
+        made.append(asking.made)
+    assert made == [(RESPONSES, 2), (0, 0), (0, 0)]
+
+
+def test_hidden_states_come_with_the_log_probs_of_their_responses(data: PairSet) -> None:
+    """A variant that reads them leaves nothing to ask for one that does not; the other way round, only the
+    chosen responses, of which they are read, are run again, and the rejected images are new."""
+    vlm = load_base(get_base("phantom"))
+    lora = moved_lora(vlm)
+
+    def made(*variants: str) -> list[tuple[int, int]]:
+        store, found = TensorStore(), []
+        for variant in variants:
+            asking = Asking(vlm, data, variant, store)
+            asking.step(lora)
+            found.append(asking.made)
+        return found
+
+    assert made("fire_mpo", "text_hallu", "fire_mpo") == [(2 * RESPONSES, 4), (0, 0), (0, 0)]
+    assert made("text_hallu", "fire_mpo") == [(RESPONSES, 2), (2 + RESPONSES, 2)]
+
+
+def test_a_key_tells_apart_all_that_decides_an_answer_and_gives_no_text_away() -> None:
+    cache, other = (
+        ReferenceCache(TensorStore(), name) for name in ("base@1 float32 base", "base@1 bfloat16 base")
+    )
+    asked = (["image"], "Is there a mass?", "yes", [1, 2])
+    keys = [
+        cache.key(*asked),
+        other.key(*asked),
+        cache.key(["other"], *asked[1:]),
+        cache.key(["image", "other"], *asked[1:]),
+        cache.key(["image"], "Is there a mass", "?yes", [1, 2]),
+        cache.key(["image"], "Is there a mass?", "no", [1, 2]),
+        cache.key(["image"], "Is there a mass?", "yes", [12]),
+        cache.key(["image"], "Is there a mass?", "yes"),
+    ]
+    assert len(set(keys)) == len(keys)
+    assert cache.key(*asked) == ReferenceCache(TensorStore(), "base@1 float32 base").key(*asked)
+    assert not any(word in key for key in keys for word in ("mass", "yes", "base@1"))
