@@ -25,9 +25,9 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Ratios of this machine, in one run each, printed and written into bench.json.
+# Ratios of this machine, in one run each, printed and written into bench.json; only some: ARGS="training"
 bench: $(READY)
-	$(BIN)/python -m tests.benchmarks bench.json
+	$(BIN)/python -m tests.benchmarks bench.json $(ARGS)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
