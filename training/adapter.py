@@ -65,7 +65,7 @@ def write_adapter(
         lora=LoraRef(
             r=run.lora.r,
             alpha=run.lora.alpha,
-            dropout=0.0,
+            dropout=run.lora.dropout,
             use_rslora=run.lora.use_rslora,
             targets=sorted(vlm.base.lora_targets),
         ),
@@ -80,6 +80,7 @@ def write_adapter(
             epochs=run.numbers.epochs,
             batch_size=run.numbers.batch_size,
             steps=trained.steps,
+            shared_prompts=run.shared_prompts,
             dtype=str(vlm.dtype).removeprefix("torch."),
             quantization=vlm.quantization,
             seed=run.seed,

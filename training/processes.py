@@ -79,13 +79,18 @@ class Processes:
                 raise TrainingFailed(f"process {rank} of {self.count} failed: {told}")
         return [given for given, _ in found]  # type: ignore[misc]
 
-    def by_main(self, act: Callable[[], None]) -> None:
+    def by_main(self, act: Callable[[], object]) -> None:
         """Let the main process alone do something, while the others wait.
 
         Raises:
             TrainingFailed: in the others, where the main process failed.
         """
-        self.gathered(lambda: act() if self.main else None)
+
+        def own() -> None:
+            if self.main:
+                act()
+
+        self.gathered(own)
 
 
 def launched() -> Processes:

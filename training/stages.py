@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,18 +79,18 @@ def run_stages(
     plan = [*variant.earlier, *[variant] * variant.rounds]
     lora = _shape(variant, vlm.base, job, start)
     given = _stage_of_pairs(plan, job)
-    open_job(out / JOB_NAME, _identity(vlm.base, plan, job, start))
+    by_main = job.execution.processes.by_main
+    by_main(lambda: open_job(out / JOB_NAME, _identity(vlm.base, plan, job, start)))
     for number, stage in enumerate(plan, start=1):
         last = number == len(plan)
         folder = out if last else out / "stages" / f"{number}-{stage.name}"
         if last or not (folder / MANIFEST_NAME).exists():
             pairs = job.pairs if number == given and job.pairs else folder / "pairs"
-            if not pairs.exists():
-                make_pairs(stage, vlm.base, job.sources, pairs, vlm=vlm, start=start)
+            by_main(partial(_see_to_pairs, vlm, stage, job, pairs, start))
             _train_one(vlm, stage, job, pairs, folder, start, lora, own=stage is variant)
         if not last:
             start = read_start(vlm, folder)
-    (out / JOB_NAME).unlink(missing_ok=True)
+    by_main(lambda: (out / JOB_NAME).unlink(missing_ok=True))
     return read_manifest(out)
 
 
@@ -237,10 +238,19 @@ def _train_one(
     data = read_pair_set(pairs, stage, base=vlm.base.pinned)
     numbers = resolved_numbers(stage, vlm.base, job.changes if own else {})
     numbers = replace(numbers, rank=lora.r, alpha=lora.alpha, use_rslora=lora.use_rslora)
+    lora = replace(lora, dropout=numbers.dropout)
     run = Run(objective=stage.objective, numbers=numbers, lora=lora, seed=job.seed, start=start)
     trained = train(vlm, data, run, folder, job.execution)
-    write_adapter(vlm, stage, data, run, trained, folder)
+    job.execution.processes.by_main(lambda: write_adapter(vlm, stage, data, run, trained, folder))
     trained.lora.remove()
+
+
+def _see_to_pairs(
+    vlm: VisionLanguageModel, stage: Variant, job: Job, pairs: Path, start: Start | None
+) -> None:
+    """Make a stage's pairs where they are not there yet."""
+    if not pairs.exists():
+        make_pairs(stage, vlm.base, job.sources, pairs, vlm=vlm, start=start)
 
 
 @contextmanager

@@ -89,6 +89,8 @@ class TrainingRef(_Part):
     epochs: int
     batch_size: int
     steps: int
+    shared_prompts: bool = True
+    """Whether each prompt was run once for all of its responses; with dropout it was run once for each."""
     dtype: str
     """The precision that the base computed in; the LoRA's own weights are in float32."""
     quantization: str = ""
