@@ -23,6 +23,7 @@ from training.gradient import Outcome, batch_gradient, parts_of
 from training.log import StepLog, read_log
 from training.metrics import exploded
 from training.objective import Objective, as_data
+from training.plot import plot
 from training.processes import Processes
 from training.scoring import BranchScorer
 from training.start import Start
@@ -34,6 +35,8 @@ from zoo.vlm.model import VisionLanguageModel
 
 WORST = 5
 """Pairs that are named where a run is stopped."""
+PLOT_EVERY_S = 60
+"""Least time between two pictures of a run under way."""
 PLAIN_WAY = "with dropout each response is run with a prompt of its own, which takes longer"
 
 
@@ -82,8 +85,11 @@ def train(
     run: Run,
     folder: Path,
     execution: Execution,
+    *,
+    title: str = "Training",
 ) -> Trained:
-    """Train a LoRA on the pairs, going on from `folder`'s checkpoint if it holds one.
+    """Train a LoRA on the pairs, going on from `folder`'s checkpoint if it holds one. `title` is that of the
+    picture which is drawn while the run is under way.
 
     Raises:
         TrainingFailed: a loss that has run away, or it or a gradient is not finite (the batch's worst pairs
@@ -116,7 +122,8 @@ def train(
         for numbers in batches[: min(step, len(batches) // run.numbers.epochs)]:
             for part in parts_of(scorer, numbers, execution):
                 scorer.prepare(part, lora)
-    began = time.monotonic() - seconds
+    drawn = time.monotonic()
+    began = drawn - seconds
     with ExitStack() as stack:
         log = _log(folder, step, run, execution, stack)
         bar = stack.enter_context(_bar(batches, step, processes))
@@ -142,6 +149,9 @@ def train(
             if step % execution.checkpoint_every == 0 and step < len(batches):
                 state = optimizer.state_dict()
                 save_checkpoint(folder, Checkpoint(settings, step, seconds, tokens, lora.state(), state))
+                if time.monotonic() - drawn >= PLOT_EVERY_S:
+                    plot(folder, title=title)
+                    drawn = time.monotonic()
     return Trained(lora, step, seconds, tokens)
 
 
