@@ -49,7 +49,7 @@ class VisionLanguageModel:
         self.quantization: str = quantize or ""
         """How the language model's weights are kept: empty for as they are, `4bit` or `8bit`."""
         self.bank: AdapterBank | None = None
-        self.end_of_turn: int = self.tokenizer.eos_token_id
+        self.end_of_turn = family.end_of_turn(processor)
         self._processor = processor
 
     @property
@@ -111,7 +111,8 @@ class VisionLanguageModel:
         Raises:
             BadInput: the prompt holds one of the tokenizer's special tokens.
         """
-        marker = next((token for token in self.tokenizer.all_special_tokens if token in prompt), None)
+        added = self.tokenizer.added_tokens_decoder.values()
+        marker = next((str(token) for token in added if token.special and str(token) in prompt), None)
         if marker:
             raise BadInput(f"a question may not hold {marker!r}, which {self.base.name} takes for a marker")
         ids: list[int] = self.tokenizer(self._turn(prompt, features), add_special_tokens=False)["input_ids"]

@@ -73,7 +73,8 @@ def predict(vlm: VisionLanguageModel, rows: Sequence[SharedRow]) -> Predicted:
         kept=kept if short else None,
         **extra,
     ).last_hidden_state[0]
-    return Predicted((hidden if short else hidden[kept])[back], torch.tensor(targets, device=vlm.device), lengths)
+    hidden = hidden if short else hidden[kept]
+    return Predicted(hidden[back], torch.tensor(targets, device=vlm.device), lengths)
 
 
 _Part = tuple[slice, slice, torch.Tensor | None]
@@ -217,6 +218,7 @@ def _with_last_layer(language: Any) -> Any:
     layer = language.layers[-1]
     if _keep not in layer._forward_pre_hooks.values():
         layer.register_forward_pre_hook(_keep, with_kwargs=True)
+        layer._can_checkpoint_with_cache = True  # a second run of the layer reads the same and writes nothing
     return language
 
 

@@ -8,17 +8,35 @@ from typing import Any
 
 import torch
 from PIL import Image
+from transformers import AutoConfig, AutoProcessor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
+from zoo.errors import BadDeclaration
 from zoo.vlm.encoded import EncodedImage
 
 
 class Family:
     """How a family reads; what is said here holds for most."""
 
+    models: tuple[Any, ...]
+    """transformers' classes of its models."""
+
     def load(self, source: str, **settings: Any) -> tuple[Any, Any]:
-        """Model and processor from a folder or a Hub id; `settings` are `from_pretrained`'s."""
-        raise NotImplementedError
+        """Model and processor from a folder or a Hub id; `settings` are the model's `from_pretrained`'s.
+
+        Raises:
+            BadDeclaration: what lies there is no model of this family.
+        """
+        pin = {"revision": settings["revision"]} if "revision" in settings else {}
+        kind = AutoConfig.from_pretrained(source, **pin).model_type
+        models = {model.config_class.model_type: model for model in self.models}
+        if kind not in models:
+            raise BadDeclaration(f"{source} is of the type {kind!r}; this family reads {', '.join(models)}")
+        return models[kind].from_pretrained(source, **settings), self.load_processor(source, **pin)
+
+    def load_processor(self, source: str, **pin: Any) -> Any:
+        """A tokenizer, an image processor and a chat template."""
+        return AutoProcessor.from_pretrained(source, **pin)
 
     def encode(self, model: Any, image_processor: Any, images: Sequence[Image.Image]) -> list[EncodedImage]:
         """Vision features of independent images in RGB. The caller sees to it that no gradient flows."""
@@ -31,6 +49,11 @@ class Family:
     def image_text(self, processor: Any, tokens: int) -> str:
         """What stands in the marker's place for an image of so many tokens."""
         return self.image_marker(processor) * tokens
+
+    def end_of_turn(self, processor: Any) -> int:
+        """Token id with which the model ends its answer."""
+        token: int = processor.tokenizer.eos_token_id
+        return token
 
     def positions(
         self, model: Any, prompt_ids: Sequence[int], images: Sequence[EncodedImage]

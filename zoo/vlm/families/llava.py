@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from PIL import Image
-from transformers import AutoProcessor, LlavaForConditionalGeneration
+from transformers import LlavaForConditionalGeneration
 
 from zoo.vlm.encoded import EncodedImage
 from zoo.vlm.families import Family
@@ -13,10 +13,7 @@ from zoo.vlm.families import Family
 class Llava(Family):
     """LlavaForConditionalGeneration."""
 
-    def load(self, source: str, **settings: Any) -> tuple[Any, Any]:
-        pin = {"revision": settings["revision"]} if "revision" in settings else {}
-        model: Any = LlavaForConditionalGeneration.from_pretrained(source, **settings)
-        return model, AutoProcessor.from_pretrained(source, **pin)
+    models = (LlavaForConditionalGeneration,)
 
     def encode(self, model: Any, image_processor: Any, images: Sequence[Image.Image]) -> list[EncodedImage]:
         pixels = image_processor(images=list(images), return_tensors="pt")["pixel_values"]
