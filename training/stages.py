@@ -21,6 +21,7 @@ from training.loop import Run, train
 from training.pairs.build import build_pairs, steps_as_data
 from training.pairs.report import PairReport, read_report
 from training.pairs.step import Policy, Similarity, Tools
+from training.plot import plot
 from training.start import Start, policy_name, read_start
 from training.variant import Numbers, Variant
 from zoo.bases import Base
@@ -87,7 +88,9 @@ def run_stages(
         if last or not (folder / MANIFEST_NAME).exists():
             pairs = job.pairs if number == given and job.pairs else folder / "pairs"
             by_main(partial(_see_to_pairs, vlm, stage, job, pairs, start))
-            _train_one(vlm, stage, job, pairs, folder, start, lora, own=stage is variant)
+            part = f" ({number} of {len(plan)})" if len(plan) > 1 else ""
+            title = f"{stage.title}{part} on {vlm.base.name}"
+            _train_one(vlm, stage, job, pairs, folder, start, lora, own=stage is variant, title=title)
         if not last:
             start = read_start(vlm, folder)
     by_main(lambda: (out / JOB_NAME).unlink(missing_ok=True))
@@ -233,6 +236,7 @@ def _train_one(
     lora: LoraSpec,
     *,
     own: bool,
+    title: str,
 ) -> None:
     """Train one stage into its folder; the base is bare again afterwards."""
     data = read_pair_set(pairs, stage, base=vlm.base.pinned)
@@ -240,7 +244,8 @@ def _train_one(
     numbers = replace(numbers, rank=lora.r, alpha=lora.alpha, use_rslora=lora.use_rslora)
     lora = replace(lora, dropout=numbers.dropout)
     run = Run(objective=stage.objective, numbers=numbers, lora=lora, seed=job.seed, start=start)
-    trained = train(vlm, data, run, folder, job.execution)
+    trained = train(vlm, data, run, folder, job.execution, title=title)
+    job.execution.processes.by_main(lambda: plot(folder, title=title))
     job.execution.processes.by_main(lambda: write_adapter(vlm, stage, data, run, trained, folder))
     trained.lora.remove()
 
