@@ -34,14 +34,14 @@ class TensorStore:
             BadInput: the folder is open to others.
         """
         self._folder, self._memory_bytes, self._disk_bytes = folder, memory_bytes, disk_bytes
+        self._said = set[str]()
         self._file: RecordFile | None = None
         if folder is not None:
             _make_private(folder)
-            self._file = RecordFile(folder / _NAME, most_bytes=disk_bytes, report=_say)
+            self._file = RecordFile(folder / _NAME, most_bytes=disk_bytes, report=self._say)
         self._held: dict[str, Tensors] = {}
         self._held_bytes = 0
         self._written = folder is not None
-        self._full = False
 
     def get(self, key: str) -> Tensors | None:
         """The tensors of that key, which the caller may not change; None where they are not kept."""
@@ -64,10 +64,11 @@ class TensorStore:
                 fits = self._file.put((key, save(dict(tensors))) for key, tensors in own.items())
             except OSError as error:
                 self._written = False
-                _say(f"{self._folder} takes no more: {error.strerror}; nothing is added to it from here on")
-        if not fits and not self._full:
-            self._full = True
-            _say(self._what_is_full())
+                self._say(
+                    f"{self._folder} takes no more: {error.strerror}; nothing is added to it from here on"
+                )
+        if not fits:
+            self._say(self._what_is_full())
 
     def _hold(self, key: str, tensors: Tensors) -> bool:
         """Hold it in memory if there is room."""
@@ -80,11 +81,17 @@ class TensorStore:
         return True
 
     def _what_is_full(self) -> str:
-        if self._file is None:
+        if not self._written:
             size, more = self._memory_bytes, "--cache DIR keeps it on disk"
             return f"{size / 2**30:.3g} GiB of memory are full; what is beyond is made anew each time; {more}"
         full = f"{self._folder} is full, {self._disk_bytes / 2**30:.3g} GiB"
         return f"{full}; what is beyond memory too is made anew each time; --cache-gb raises the bound"
+
+    def _say(self, what: str) -> None:
+        """Tell the operator, once."""
+        if what not in self._said:
+            self._said.add(what)
+            tqdm.write(f"cache: {what}", file=sys.stderr)
 
 
 def _own(tensor: torch.Tensor) -> torch.Tensor:
@@ -100,7 +107,3 @@ def _make_private(folder: Path) -> None:
             f"{folder} is open to others (mode {mode:o}), and features of images are to be kept there",
             hint=f"chmod 700 {folder}, or name a folder that is not there yet",
         )
-
-
-def _say(what: str) -> None:
-    tqdm.write(f"cache: {what}", file=sys.stderr)

@@ -148,6 +148,25 @@ def test_a_disk_that_takes_no_more_is_reported_and_the_run_goes_on(
     )
 
 
+def test_a_damaged_entry_is_reported_and_made_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_disk(tmp_path / "cache").put({"key": {"t": torch.ones(100)}})
+    (file,) = (tmp_path / "cache").iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-10] + b"?" + whole[-9:])
+    store = on_disk(tmp_path / "cache")
+    assert store.get("key") is None
+    store.put({"key": {"t": torch.full((100,), 2.0)}})
+    for again in (store, on_disk(tmp_path / "cache")):
+        found = again.get("key")
+        assert found is not None
+        assert torch.equal(found["t"], torch.full((100,), 2.0))
+    assert capsys.readouterr().err == (
+        f"cache: {file} is damaged in the record at byte 0, which is made anew\n"
+    )
+
+
 def test_a_writer_killed_at_any_moment_leaves_whole_entries(tmp_path: Path) -> None:
     folder = tmp_path / "cache"
     child = writer(folder, 0, 10**9)
