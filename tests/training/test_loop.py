@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from safetensors.torch import load_file
 from training.checkpoint import CHECKPOINT_NAME
 from training.data import PairSet, epoch_batches, read_pair_set
 from training.execution import Execution
-from training.loop import Run, learning_rate, train
+from training.loop import PLAIN_WAY, Run, learning_rate, train
 from training.pairs.build import build_pairs
 from training.pairs.step import Tools
 from training.variant import Numbers
@@ -29,8 +30,10 @@ from zoo.errors import TrainingFailed
 from zoo.manifest import read_manifest
 from zoo.vlm.lora import LoraSpec
 from zoo.vlm.model import load_base
+from zoo.vlm.store import TensorStore
 
 VARIANT = get_variant("text_hallu")
+Weights = dict[str, torch.Tensor]
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +47,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> PairSet:
 
 def a_run(**numbers: float | int) -> Run:
     changed = replace(VARIANT.numbers, **({"learning_rate": 1e-3, "epochs": 2, "batch_size": 8} | numbers))  # type: ignore[arg-type]
-    return Run(objective=VARIANT.objective, numbers=changed, lora=LoraSpec(r=4, alpha=8), seed=0)
+    lora = LoraSpec(r=4, alpha=8, dropout=changed.dropout)
+    return Run(objective=VARIANT.objective, numbers=changed, lora=lora, seed=0)
 
 
 def log_of(folder: Path) -> list[dict[str, float]]:
@@ -60,17 +64,120 @@ def test_the_loss_starts_at_ln_2_and_falls_and_the_margin_rises(data: PairSet, t
     assert log[-1]["margin_over_rejected_response"] > log[0]["margin_over_rejected_response"]
 
 
-def test_a_run_stopped_at_a_checkpoint_goes_on_to_the_same_weights(data: PairSet, tmp_path: Path) -> None:
-    whole = train(
-        load_base(get_base("phantom")), data, a_run(), tmp_path / "whole", Execution(checkpoint_every=2)
-    )
-    train(load_base(get_base("phantom")), data, a_run(), tmp_path / "other", Execution(checkpoint_every=4))
+def trained(data: PairSet, run: Run, folder: Path, execution: Execution | None = None) -> Weights:
+    """The weights after a run on a base of its own."""
+    found = train(load_base(get_base("phantom")), data, run, folder, execution or Execution())
+    return {name: tensor.clone() for name, tensor in found.lora.state().items()}
+
+
+def assert_same(one: Weights, other: Weights, tolerance: float = 0.0) -> None:
+    """To the bit, or up to a share of each tensor's length."""
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        assert tensor.norm() > 1e-3, name  # B begins as 0, so it moved
+        assert (other[name] - tensor).norm() <= tolerance * tensor.norm(), name
+
+
+CLOSE = 3e-4
+"""What another order of additions makes of six steps of AdamW; they differ by 4e-5 here."""
+
+
+@pytest.mark.parametrize("micro_batch", [1, 3])
+def test_parts_of_a_batch_train_like_the_whole(data: PairSet, tmp_path: Path, micro_batch: int) -> None:
+    """Batches of 10, 10 and 4 pairs; parts of 3 leave a part of 1 in each."""
+    run = a_run(batch_size=10)
+    whole = trained(data, run, tmp_path / "whole")
+    parts = trained(data, run, tmp_path / "parts", Execution(micro_batch=micro_batch))
+    assert_same(whole, parts, CLOSE)
+    for one, other in zip(log_of(tmp_path / "whole"), log_of(tmp_path / "parts"), strict=True):
+        assert {k: v for k, v in other.items() if k != "seconds"} == pytest.approx(
+            {k: v for k, v in one.items() if k != "seconds"}, rel=1e-3, abs=1e-5
+        )
+
+
+def test_layers_that_run_again_train_like_layers_that_are_kept(data: PairSet, tmp_path: Path) -> None:
+    kept = trained(data, a_run(), tmp_path / "kept")
+    again = trained(data, a_run(), tmp_path / "again", Execution(gradient_checkpointing=True))
+    assert_same(kept, again, CLOSE)
+
+
+def test_shared_prompts_train_like_a_prompt_for_each_response(
+    data: PairSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = trained(data, a_run(), tmp_path / "shared")
+    monkeypatch.setattr(Run, "shared_prompts", False)
+    assert_same(shared, trained(data, a_run(), tmp_path / "plain"), CLOSE)
+
+
+def test_a_store_that_keeps_all_or_nothing_or_is_warm_changes_nothing(data: PairSet, tmp_path: Path) -> None:
+    nothing = trained(data, a_run(), tmp_path / "none", Execution(store=TensorStore(memory_bytes=0)))
+    store = TensorStore(tmp_path / "cache")
+    cold = trained(data, a_run(), tmp_path / "cold", Execution(store=store))
+    warm = trained(data, a_run(), tmp_path / "warm", Execution(store=store))
+    from_disk = trained(data, a_run(), tmp_path / "disk", Execution(store=TensorStore(tmp_path / "cache")))
+    assert_same(nothing, cold, CLOSE)
+    assert_same(cold, warm)
+    assert_same(cold, from_disk)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "micro_batch"), [({}, None), ({"dropout": 0.3}, None), ({"dropout": 0.3}, 3)]
+)
+def test_a_run_stopped_at_a_checkpoint_goes_on_to_the_same_weights(
+    data: PairSet, tmp_path: Path, numbers: dict[str, float], micro_batch: int | None
+) -> None:
+    run = a_run(**numbers)
+    whole = trained(data, run, tmp_path / "whole", Execution(checkpoint_every=2, micro_batch=micro_batch))
+    trained(data, run, tmp_path / "other", Execution(checkpoint_every=4, micro_batch=micro_batch))
     assert (tmp_path / "other" / CHECKPOINT_NAME).exists()  # of step 4 of 6
-    resumed = train(load_base(get_base("phantom")), data, a_run(), tmp_path / "other", Execution())
+    torch.rand(7)  # whatever else was drawn meanwhile
+    resumed = trained(data, run, tmp_path / "other", Execution(micro_batch=micro_batch))
     assert {"event": "resumed", "step": 4} in log_of(tmp_path / "other")
     assert [e["step"] for e in log_of(tmp_path / "other") if "loss" in e] == [1, 2, 3, 4, 5, 6]
-    for name, tensor in whole.lora.state().items():
-        assert torch.equal(tensor, resumed.lora.state()[name]), name
+    assert_same(whole, resumed)
+
+
+def test_how_a_run_is_divided_up_may_change_when_it_goes_on(data: PairSet, tmp_path: Path) -> None:
+    whole = trained(data, a_run(), tmp_path / "a")
+    trained(data, a_run(), tmp_path / "b", Execution(checkpoint_every=4))
+    parts = Execution(micro_batch=2, gradient_checkpointing=True)
+    assert_same(whole, trained(data, a_run(), tmp_path / "b", parts), CLOSE)
+    assert {"event": "resumed", "step": 4} in log_of(tmp_path / "b")
+
+
+def test_dropout_takes_the_plain_way_and_says_so_once(
+    data: PairSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = a_run(dropout=0.3)
+    trained(data, run, tmp_path, Execution(checkpoint_every=4))
+    said = {"event": "prompts are not shared", "step": 1, "why": PLAIN_WAY}
+    assert [entry for entry in log_of(tmp_path) if "event" in entry] == [said]
+    assert capsys.readouterr().err.count(PLAIN_WAY) == 1
+    trained(data, run, tmp_path)
+    assert [e for e in log_of(tmp_path) if "event" in e] == [said, {"event": "resumed", "step": 4}]
+    assert PLAIN_WAY not in capsys.readouterr().err
+
+
+def test_dropout_changes_what_is_learnt_and_another_refuses_the_checkpoint(
+    data: PairSet, tmp_path: Path
+) -> None:
+    without = trained(data, a_run(), tmp_path / "a", Execution(checkpoint_every=4))
+    with_it = trained(data, a_run(dropout=0.3), tmp_path / "b")
+    assert any(not torch.allclose(tensor, with_it[name], atol=1e-4) for name, tensor in without.items())
+    with pytest.raises(TrainingFailed, match="another numbers"):
+        trained(data, a_run(dropout=0.3), tmp_path / "a")
+
+
+def test_the_bar_counts_pairs_and_goes_on_where_the_run_does(
+    data: PairSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained(data, a_run(), tmp_path, Execution(checkpoint_every=4))
+    err = capsys.readouterr().err
+    assert "48/48" in err
+    assert "pair/s" in err
+    assert "accuracy=" in err
+    trained(data, a_run(), tmp_path)
+    assert "32/48" in capsys.readouterr().err
 
 
 def test_a_checkpoint_of_another_run_is_refused_naming_what_differs(data: PairSet, tmp_path: Path) -> None:
@@ -85,6 +192,19 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_pairs(data: PairSet, tmp_
         vlm.model.lm_head.weight[0, 0] = float("nan")
     with pytest.raises(TrainingFailed, match=r"of 8, the pairs phantom-train-\d{6}-\d{2}/pair \(nan\), "):
         train(vlm, data, a_run(), tmp_path, Execution())
+
+
+def test_a_loss_that_has_run_away_stops_before_its_step_and_names_the_worst_pairs_first(
+    data: PairSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.loop.exploded", lambda loss, before: len(before) == 2)
+    with pytest.raises(TrainingFailed, match=r"^step 3: the loss is 0\.\d+ and .* of 8, the pairs") as stop:
+        trained(data, a_run(learning_rate=1e-2), tmp_path)
+    worst = [float(loss) for loss in re.findall(r"/pair \(([\d.]+)\)", str(stop.value))]
+    assert len(worst) == 5
+    assert worst == sorted(worst, reverse=True)
+    assert worst[0] > worst[-1]
+    assert [entry["step"] for entry in log_of(tmp_path)] == [1, 2]
 
 
 def test_only_the_lora_moves(data: PairSet, tmp_path: Path) -> None:
