@@ -1,7 +1,7 @@
 """An adapter's card from its manifest: README.md with metadata for the Hub, and the `.eval_results` files.
 
 The same manifest gives the same card, byte for byte, so a stale one can be told. It reads nothing but
-the manifest and what the zoo declares of the base.
+the manifest, what the zoo declares of the base, and whether the picture of the training run is there.
 """
 
 import json
@@ -14,7 +14,7 @@ from model_cards import licences, words
 from model_cards.evals import EVAL_FOLDER, dataset_id, eval_files, model_index
 from zoo.bases import Base, bases
 from zoo.hub import TAG
-from zoo.manifest import AdapterManifest, read_manifest
+from zoo.manifest import LOG_NAME, PICTURE_NAME, AdapterManifest, read_manifest
 from zoo.notice import NOTICE
 
 README_NAME = "README.md"
@@ -48,8 +48,8 @@ def title(manifest: AdapterManifest) -> str:
     return manifest.repo or f"{manifest.base.name}-{manifest.variant.name}"
 
 
-def render(manifest: AdapterManifest) -> str:
-    """The whole README.md."""
+def render(manifest: AdapterManifest, *, pictured: bool = False) -> str:
+    """The whole README.md; `pictured` if the picture of the training run lies beside it."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         undefined=StrictUndefined,
@@ -68,13 +68,21 @@ def render(manifest: AdapterManifest) -> str:
         by_type=[e for e in manifest.evaluation if e.subset not in _OVERALL],
         benchmarks=sorted({(e.dataset, e.split, e.fingerprint, e.judge) for e in manifest.evaluation}),
         words=words,
+        picture=PICTURE_NAME if pictured else "",
+        log=LOG_NAME,
     )
     return str(ModelCard.from_template(card_data(manifest), template_str=_FRAME, body=body.strip()))
 
 
-def card_files(manifest: AdapterManifest) -> dict[str, str]:
-    """Every file of the card: path in the adapter's folder to text."""
-    return {README_NAME: render(manifest), **eval_files(manifest)}
+def card_files(folder: Path) -> dict[str, str]:
+    """Every file of the card of the adapter in `folder`: path in it to text.
+
+    Raises:
+        BadManifest: the folder has no valid `zoo.json`.
+    """
+    manifest = read_manifest(folder)
+    pictured = (folder / PICTURE_NAME).is_file()
+    return {README_NAME: render(manifest, pictured=pictured), **eval_files(manifest)}
 
 
 def write_card(folder: Path) -> list[str]:
@@ -86,7 +94,7 @@ def write_card(folder: Path) -> list[str]:
         BadManifest: the folder has no valid `zoo.json`.
     """
     changed = stale(folder)
-    wanted = card_files(read_manifest(folder))
+    wanted = card_files(folder)
     for name in changed:
         path = folder / name
         if name in wanted:
@@ -103,7 +111,7 @@ def stale(folder: Path) -> list[str]:
     Raises:
         BadManifest: the folder has no valid `zoo.json`.
     """
-    wanted = {name: text.encode() for name, text in card_files(read_manifest(folder)).items()}
+    wanted = {name: text.encode() for name, text in card_files(folder).items()}
     left_over = {
         f"{EVAL_FOLDER}/{path.name}" for path in (folder / EVAL_FOLDER).glob("*.yaml")
     } - wanted.keys()

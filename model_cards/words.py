@@ -23,6 +23,8 @@ SENTENCES = {
     "PreferOverArgmax": "Prefer {preferred} over the model's own likeliest tokens when it reads {noised}",
     "Reinforce": "Make the tokens of {branch} likelier or rarer by the reward of each (policy gradient)",
 }
+REFERENCED = ("Prefer", "Anchor", "TokenKL", "PreferOverArgmax")
+"""Terms that measure against the reference."""
 NO_LORA_NUMBERS = ("2601.17918",)
 """arXiv numbers of papers that report full fine-tuning alone."""
 

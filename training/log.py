@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Any
 
 from zoo.errors import BadInput
+from zoo.manifest import LOG_NAME
 
-LOG_NAME = "log.jsonl"
 TENSORBOARD_NAME = "tensorboard"
 """Folder of TensorBoard's files in that of the run."""
 _GROUPS = ("loss", "reward", "margin", "accuracy")

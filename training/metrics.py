@@ -16,9 +16,9 @@ import torch
 from training.grid import Batch, Branch, Where
 from training.objective import Objective, TokenKL, branches_of, needs_reference
 
-EXPLODED = 100.0
-"""A loss of more times the median of the run's losses so far, and of more than this where they are small, has
-run away."""
+EXPLODED = 20.0
+"""How many times the median of the run's losses so far a loss may be. A guess among all words costs about 12
+nats a token, so what costs more by far than a median of 1 is worse than knowing nothing."""
 
 Total = tuple[torch.Tensor, torch.Tensor]
 """A sum, and how many it is of."""
@@ -61,10 +61,10 @@ class Tally:
 
 
 def exploded(loss: float, before: Sequence[float]) -> bool:
-    """Whether a loss is so far above the run's losses before it that going on is in vain.
+    """Whether a finite loss is so far above the run's losses before it that going on is in vain.
 
-    A run that is near its end may have a median near 0 and one hard pair, so the median counts as 1, about
-    what a preference costs that is unlearnt, where it is below. The first loss is what it is.
+    Near its end a run may have a median near 0 and one hard pair, so a median below 1, about what an unlearnt
+    preference costs, counts as 1. The first loss is what it is.
     """
     return bool(before) and loss > EXPLODED * max(1.0, abs(statistics.median(before)))
 

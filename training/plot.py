@@ -19,8 +19,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from training.grid import Branch
 from training.log import read_log
+from zoo.manifest import PICTURE_NAME
 
-PLOT_NAME = "training.png"
 LONG = 100
 """From this many steps on a line is a mean over several of them, and the single ones are faint."""
 
@@ -86,8 +86,8 @@ def plot(folder: Path, *, title: str) -> None:
     figure.text(0.01, 1 - 0.28 / height, title, fontsize=13, fontweight="bold", color=_DARK, va="center")
     _key(figure, [name for lines in panels.values() for name in lines], height)
     figure.text(0.01, 0.16 / height, _caption(steps, window, resumed), fontsize=8, color=_GREY, va="center")
-    path = folder / PLOT_NAME
-    part = path.with_name(PLOT_NAME + ".part")
+    path = folder / PICTURE_NAME
+    part = path.with_name(PICTURE_NAME + ".part")
     figure.savefig(part, format="png", dpi=_DPI, metadata={"Software": None})
     os.replace(part, path)
 

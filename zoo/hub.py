@@ -17,7 +17,7 @@ from tqdm import tqdm
 from zoo.errors import BadInput, HubError, HubUnreachable, NotOnHub
 from zoo.hub_access import asking, cache_of, hub_api, recall, remember
 from zoo.hub_access import hub_address as hub_address
-from zoo.manifest import CONFIG_NAME, MANIFEST_NAME, WEIGHTS_NAME
+from zoo.manifest import CONFIG_NAME, LOG_NAME, MANIFEST_NAME, PICTURE_NAME, WEIGHTS_NAME
 
 TAG = "medvlm-zoo"
 """The tag that every card of the zoo carries; adapters are found on a Hub by it."""
@@ -41,7 +41,7 @@ ADAPTER = FolderKind(
     name="adapter of the zoo",
     repo_type="model",
     required=_WHOLE_ADAPTER,
-    files=(*_WHOLE_ADAPTER, "README.md", ".eval_results/*.yaml", PREDICTIONS_NAME),
+    files=(*_WHOLE_ADAPTER, "README.md", ".eval_results/*.yaml", PREDICTIONS_NAME, LOG_NAME, PICTURE_NAME),
 )
 PAIR_SET = FolderKind(
     name="pair set with a card",

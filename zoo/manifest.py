@@ -18,6 +18,10 @@ SCHEMA_VERSION: Final = 1
 MANIFEST_NAME = "zoo.json"
 WEIGHTS_NAME = "adapter_model.safetensors"
 CONFIG_NAME = "adapter_config.json"
+LOG_NAME = "log.jsonl"
+"""What the training run said of itself, a line a step."""
+PICTURE_NAME = "training.png"
+"""The same as a picture."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 

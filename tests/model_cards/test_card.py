@@ -13,7 +13,7 @@ from huggingface_hub import ModelCard, parse_eval_result_entries
 from model_cards import licences, words
 from model_cards.card import card_files, render, stale, write_card
 from model_cards.cli import card
-from zoo.manifest import Interval, read_manifest
+from zoo.manifest import PICTURE_NAME, Interval, read_manifest
 from zoo.notice import NOTICE
 
 CASES = {
@@ -48,12 +48,12 @@ def test_every_card_holds_the_notice_in_front_of_everything_else(any_manifest):
 
 
 def test_every_card_is_read_back_as_it_was_written_and_is_always_the_same(any_manifest):
-    text = render(any_manifest)
-    assert str(ModelCard(text)) == text == render(any_manifest)
+    text = render(any_manifest, pictured=True)
+    assert str(ModelCard(text)) == text == render(any_manifest, pictured=True)
 
 
 def test_no_card_has_a_broken_table_or_an_unfilled_place(any_manifest):
-    text = render(any_manifest)
+    text = render(any_manifest, pictured=True)
     assert not re.search(
         r"\{\{|\{%|\bNone\b(?! is known|,? +# it comes)|Undefined", text.replace('", None', "")
     )
@@ -159,6 +159,51 @@ def test_a_card_holds_the_objective_as_words_and_as_data(make_adapter):
     assert json.loads(block) == manifest.variant.objective
 
 
+def the_run(manifest):
+    """What a card says of the picture of a run: the lines of its part and the first words of their list."""
+    found = re.search(r"### The run\n(.*?)\n### ", render(manifest, pictured=True), flags=re.DOTALL)
+    return found[1], re.findall(r"^- ([\w ,]+):", found[1], flags=re.MULTILINE)
+
+
+def test_a_card_shows_the_picture_of_the_run_only_where_it_lies_beside(make_adapter):
+    folder = make_adapter()
+    write_card(folder)
+    assert "### The run" not in (folder / "README.md").read_text()
+    (folder / PICTURE_NAME).write_bytes(b"a picture")
+    assert stale(folder) == ["README.md"] == write_card(folder)
+    text = (folder / "README.md").read_text()
+    assert re.search(r"^!\[[^]]+\]\(training\.png\)$", text, flags=re.MULTILINE)
+    assert "[`log.jsonl`](log.jsonl) holds the numbers" in text
+
+
+def test_a_card_explains_the_numbers_that_the_objective_has_and_no_others(make_adapter):
+    def of(name, *objective):
+        return read_manifest(make_adapter(name, variant={"name": name, "objective": list(objective)}))
+
+    kl = {"term": "TokenKL", "branch": "chosen", "weight": 0.01}
+    prefer = {"term": "Prefer", "preferred": "chosen", "over": "rejected_response", "beta": 0.1}
+    assert the_run(of("sft", {"term": "Imitate", "branch": "chosen"}))[1] == ["Loss", "Gradient norm"]
+    assert the_run(of("dpo", prefer))[1] == ["Loss", "Reward", "Margin", "KL, estimate", "Gradient norm"]
+    assert the_run(of("rrpo", prefer, kl))[1] == [
+        "Loss", "Reward", "Margin", "KL, estimate", "KL, over the vocabulary", "Gradient norm",
+    ]  # fmt: skip
+    assert the_run(of("fisao", {"term": "Reinforce", "branch": "chosen"}, kl))[1] == [
+        "Loss", "KL, estimate", "KL, over the vocabulary", "Gradient norm",
+    ]  # fmt: skip
+    assert the_run(of("new", {"term": "Warp", "factor": 9}))[1] == ["Loss", "Gradient norm"]
+
+
+def test_a_card_says_where_prompts_were_not_shared_and_how_the_base_was_kept(make_adapter):
+    folder = make_adapter()
+    plain = read_manifest(folder)
+    assert "| prompts |" not in render(plain)
+    assert "| precision, seed | float32, 0 |" in render(plain)
+    training = {"shared_prompts": False, "dtype": "bfloat16", "quantization": "4bit"}
+    text = render(plain.model_copy(update={"training": plain.training.model_copy(update=training)}))
+    assert "| prompts | run anew with each response, which LoRA dropout calls for |" in text
+    assert "| precision, seed | bfloat16, the base kept in 4bit, 0 |" in text
+
+
 @pytest.mark.parametrize(
     ("interval", "said"),
     [
@@ -193,7 +238,7 @@ def test_a_card_is_written_once_and_then_up_to_date(make_adapter):
     assert stale(folder) == every
     assert write_card(folder) == every
     assert (stale(folder), write_card(folder)) == ([], [])
-    assert {name: (folder / name).read_text() for name in every[1:]} == card_files(read_manifest(folder))
+    assert {name: (folder / name).read_text() for name in every[1:]} == card_files(folder)
     assert not (folder / ".eval_results" / "gone.yaml").exists()
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from training.log import LOG_NAME, TENSORBOARD_NAME, StepLog, need_tensorboard, read_log
+from training.log import TENSORBOARD_NAME, StepLog, need_tensorboard, read_log
 from zoo.errors import BadInput
+from zoo.manifest import LOG_NAME
 
 
 def step(number: int, **more: Any) -> dict[str, Any]:

@@ -10,8 +10,9 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from training.log import LOG_NAME, StepLog
-from training.plot import LONG, PLOT_NAME, plot, smoothed
+from training.log import StepLog
+from training.plot import LONG, plot, smoothed
+from zoo.manifest import LOG_NAME, PICTURE_NAME
 
 Draw = Callable[..., Figure]
 
@@ -80,9 +81,9 @@ def test_every_kind_of_number_has_a_panel_and_every_number_a_line(draw: Draw, tm
     assert [text.get_text() for text in figure.axes[4].get_legend().get_texts()] == ["estimate"]  # type: ignore[union-attr]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["chosen", "rejected response"]
     assert [text.get_text() for text in figure.texts] == ["mDPO on phantom", "Over steps, 3 of 6."]
-    with Image.open(tmp_path / PLOT_NAME) as picture:
+    with Image.open(tmp_path / PICTURE_NAME) as picture:
         assert picture.width >= 900
-    assert sorted(path.name for path in tmp_path.iterdir()) == [LOG_NAME, PLOT_NAME]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [LOG_NAME, PICTURE_NAME]
 
 
 def test_a_run_without_a_reference_has_no_empty_panels(draw: Draw) -> None:
@@ -94,7 +95,7 @@ def test_the_same_log_gives_the_same_picture_to_the_byte(draw: Draw, tmp_path: P
     pictures = []
     for _ in range(2):
         draw(*map(preference, (1, 2, 3)))
-        pictures.append((tmp_path / PLOT_NAME).read_bytes())
+        pictures.append((tmp_path / PICTURE_NAME).read_bytes())
     assert pictures[0] == pictures[1]
 
 
@@ -124,7 +125,7 @@ def test_a_number_that_a_step_lacks_leaves_a_gap(draw: Draw) -> None:
 
 def test_without_a_step_there_is_no_picture(tmp_path: Path) -> None:
     plot(tmp_path, title="mDPO on phantom")
-    assert not (tmp_path / PLOT_NAME).exists()
+    assert not (tmp_path / PICTURE_NAME).exists()
 
 
 def test_means_leave_out_what_is_not_known_and_shrink_at_the_ends() -> None:

@@ -91,6 +91,10 @@ def test_an_adapter_goes_up_as_one_commit_of_named_files_alone(adapter, hub):
     (adapter / "notes.txt").write_text("mine")
     (adapter / ".secret").write_text("mine")
     (adapter / "checkpoint.pt").write_bytes(b"mine")
+    (adapter / "tensorboard").mkdir()
+    (adapter / "tensorboard" / "log.jsonl").write_text("mine")
+    (adapter / "log.jsonl").write_text("{}\n")
+    (adapter / "training.png").write_bytes(b"a picture")
     _api(hub).create_repo(REPO)
     before = len(_api(hub).list_repo_commits(REPO))
     sha = publish_folder(adapter, REPO, message="first", endpoint=hub)
@@ -101,6 +105,8 @@ def test_an_adapter_goes_up_as_one_commit_of_named_files_alone(adapter, hub):
         "README.md",
         "adapter_config.json",
         "adapter_model.safetensors",
+        "log.jsonl",
+        "training.png",
         "zoo.json",
     ]
 
