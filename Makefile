@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+GPU := .venv-gpu
 
-.PHONY: demo test test-slow check bench clean
+.PHONY: demo test test-slow check bench gpu gpu-here clean
 
 # The main job: train three variants of the phantom base, publish them to an embedded Hub, compare them.
 # ONCE=1 ends after one comparison; other options: ARGS="--image scan.png --question 'What is seen?'"
@@ -29,10 +30,29 @@ check: $(READY)
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks bench.json $(ARGS)
 
+# Where there is a GPU: every GPU test, and training a LLaVA of 7 billion random weights, into gpu.json. The
+# environment takes torch from PYTHON where that has one (a machine's own torch fits its GPU), else from pip.
+# Where all packages are there already the last two lines of gpu-here do without it.
+gpu:
+	@if nvidia-smi -L 2>/dev/null; then $(MAKE) gpu-here; else echo "no GPU here: skipped"; fi
+
+gpu-here: $(GPU)/.ready
+	$(GPU)/bin/python -c "import torch; torch.zeros(1, device='cuda')"
+	$(GPU)/bin/python -m pytest -m gpu $(ARGS)
+	$(GPU)/bin/python -m tests.gpu gpu.json
+
+# A link to PYTHON's packages, not --system-site-packages: PYTHON may be of a virtual environment itself.
+$(GPU)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(GPU)
+	$(PYTHON) -c "import sysconfig; print(sysconfig.get_path('purelib'))" > $$($(GPU)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/parent.pth
+	grep -v '^torch==' constraints.txt > $(GPU)/constraints.txt
+	$(GPU)/bin/python -m pip install --quiet --constraint $(GPU)/constraints.txt --editable '.[dev]'
+	touch $@
+
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) .demo build dist *.egg-info bench.json
+	rm -rf $(VENV) $(GPU) .demo build dist *.egg-info bench.json gpu.json
