@@ -151,9 +151,7 @@ def train(names: tuple[str, ...], out: Path, **options: Any) -> None:
 
     how = base_settings(options, trains=True)
     if options["every"] == bool(names):
-        raise BadInput(
-            "train which variants?", hint="name some of `medzoo variants`, or give --all, not both"
-        )
+        raise BadInput("which variants?", hint="name some of `medzoo variants`, or give --all, not both")
     if twice := {name for name in names if names.count(name) > 1}:
         raise BadInput(f"{min(twice)} is named twice")
     check_out(out)

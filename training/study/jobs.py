@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from training.execution import Execution
 from training.stages import Job as StagesJob
 from training.stages import Sources, make_pairs, resolved_numbers, run_stages
 from training.start import read_start
@@ -32,6 +33,7 @@ from zoo.evaluation.predict import predict
 from zoo.manifest import MANIFEST_NAME
 from zoo.records import BASE, write_jsonl
 from zoo.vlm.model import VisionLanguageModel, load_base
+from zoo.vlm.store import TensorStore
 
 
 def act(job: Job, settings: Settings, out: Path) -> None:
@@ -65,7 +67,11 @@ def _train(job: Train, settings: Settings, out: Path) -> None:
     if settings.epochs:
         changes["epochs"] = settings.epochs
     stages = StagesJob(
-        sources=_sources(settings.limit, job.seed), seed=job.seed, changes=changes, pairs=pairs.folder(out)
+        sources=_sources(settings.limit, job.seed),
+        seed=job.seed,
+        changes=changes,
+        pairs=pairs.folder(out),
+        execution=Execution(store=_store()),
     )
     if not (job.folder(out) / MANIFEST_NAME).exists():
         run_stages(_bare_base(), get_variant(job.variant), stages, job.folder(out))
@@ -97,6 +103,12 @@ def _recording(outcome: Path, do: Callable[[], None]) -> None:
 @cache
 def _bare_base() -> VisionLanguageModel:
     return load_base(get_base(BASE_NAME))
+
+
+@cache
+def _store() -> TensorStore:
+    """What this process's runs have in common: pictures seen, and what the reference said of each pair set."""
+    return TensorStore()
 
 
 @cache

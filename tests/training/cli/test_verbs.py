@@ -1,15 +1,25 @@
 """The verbs as users meet them: wrong input is refused before any work, and what to type next is named."""
 
 import json
+import re
 import shlex
+import shutil
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
+import click
 import pytest
+import torch
 from click.testing import CliRunner, Result
 
+from training.cli.options import made_before, opened_store
 from training.cli.pairs import pairs as pairs_verb
 from training.cli.train import train as train_verb
+from training.processes import Processes
+from training.variants import variants
 from zoo.cli.evaluate import evaluate as evaluate_verb
+from zoo.datasets import load_questions
 from zoo.errors import BadInput, ZooError
 from zoo.manifest import read_manifest
 
@@ -100,6 +110,117 @@ def test_a_sample_says_of_how_many_and_a_reference_without_effect_is_told(tmp_pa
     result = run("pairs", "text_hallu", "--limit", 6, "--reference", "sft", "--out", tmp_path / "pairs")
     assert "a sample of 6 of its " in result.output
     assert "--reference sft makes no difference" in result.output
+
+
+def test_of_several_variants_those_that_fit_are_trained_and_the_others_are_named(
+    made: tuple[Path, Result], tmp_path: Path
+) -> None:
+    """--all on pairs of one recipe: variants with another are left out, with the reason."""
+    few = tmp_path / "few"
+    assert run("pairs", "targeted_mdpo", "--limit", 8, "--out", few).exit_code == 0
+    words = ("--pairs", few, "--epochs", 1, "--out", tmp_path / "all")
+    result = run("train", "--all", *words)
+    assert result.exit_code == 0, result.output
+    rows = {line.split()[0]: line for line in result.stdout.splitlines() if line.split()[:1]}
+    assert set(variants()) <= set(rows)
+    left_out = {name for name in variants() if "does not fit here: " in rows[name]}
+    assert set(variants()) - left_out == {"targeted_copo", "targeted_mdpo"}
+    assert str(tmp_path / "all" / "targeted_copo") in rows["targeted_copo"]
+    evaluate, publish = next_commands(result)
+    adapters = [str(tmp_path / "all" / name) for name in ("targeted_copo", "targeted_mdpo")]
+    assert evaluate[:3] == ["evaluate", *adapters]
+    assert publish == ["publish", adapters[0], "OWNER/NAME"]
+    again = run("train", "--all", *words)
+    assert f"targeted_copo was finished before, in {adapters[0]}" in again.output
+    error = refusal("train", "text_hallu", "targeted_copo", *words)
+    assert error.message.endswith("holds pairs made otherwise than those of text_hallu")
+    assert "adapters of several" in refusal("train", "sft", "--limit", 4, "--out", tmp_path / "all").message
+
+
+def test_a_variant_that_fails_gives_status_1_and_its_reason(tmp_path: Path) -> None:
+    words = ("text_hallu", "sft", "--limit", 4, "--epochs", 2, "--batch-size", 2, "--learning-rate", 1e30)
+    result = run("train", *words, "--out", tmp_path / "all")
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert "text_hallu failed: step" in result.output
+    assert next_commands(result) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "which variants?"),
+        (("--all", "sft"), "which variants?"),
+        (("sft", "sft"), "sft is named twice"),
+        (("sft", "text_hallu", "--set", "beta=0.2"), "sft: no field of this variant is named 'beta'"),
+        (("sft", "nothing"), "nothing: no variant is named 'nothing'"),
+        (("sft", "--dtype", "float16"), "--dtype float16 does not train: small gradients are zero in it"),
+    ],
+)
+def test_a_list_that_makes_no_sense_is_refused_before_the_model_loads(
+    words: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.vlm.model.load_base", lambda *_, **__: pytest.fail("the model was loaded"))
+    assert refusal("train", *words, "--limit", 4, "--out", tmp_path / "out").message == said
+    assert not any(tmp_path.iterdir())
+
+
+def test_what_is_made_once_is_on_disk_while_a_run_lasts_and_of_restricted_data_only_where_it_was_told_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    free = load_questions("phantom", "train", limit=1)
+    own, kept = tmp_path / "out" / "cache", tmp_path / "kept"
+
+    def keep(restricted: bool, cache: Path | None) -> list[str]:
+        """The folders with a cache while the run lasts."""
+        questions = replace(free, restricted=restricted)
+        with opened_store(
+            tmp_path / "out", cache, gigabytes=1, questions=questions, processes=Processes()
+        ) as store:
+            store.put({"key": {"tokens": torch.ones(2)}})
+            return [folder.name for folder in (own, kept) if folder.exists()]
+
+    assert keep(False, None) == ["cache"]
+    assert not own.exists()
+    assert keep(True, None) == []
+    assert "--cache DIR keeps it on disk" in capsys.readouterr().err
+    assert keep(True, kept) == ["kept"]
+    assert kept.exists()
+    assert capsys.readouterr().err == ""
+    with ExitStack() as stack:
+        stack.enter_context(pytest.raises(KeyboardInterrupt))
+        store = opened_store(tmp_path / "out", None, gigabytes=1, questions=free, processes=Processes())
+        stack.enter_context(store).put({"key": {"tokens": torch.ones(2)}})
+        raise KeyboardInterrupt
+    assert own.exists()
+
+
+def test_pairs_that_may_not_be_published_are_taken_for_restricted(made: tuple[Path, Result]) -> None:
+    assert not made_before(made[0], None, None, seed=0).questions.restricted
+    closed = made[0].with_name("closed")
+    shutil.copytree(made[0], closed)
+    report = json.loads((closed / "pairs.json").read_text())
+    (closed / "pairs.json").write_text(json.dumps(report | {"publishable": False}))
+    assert made_before(closed, None, None, seed=0).questions.restricted
+
+
+def test_the_command_that_follows_pairs_of_a_staged_variant_makes_the_other_stages_pairs_alike(
+    tmp_path: Path,
+) -> None:
+    words = ("--set", "batch_size=4", "--limit", 6, "--seed", 3, "--dtype", "float32")
+    train, _ = next_commands(run("pairs", "povid", *words, "--out", tmp_path / "pairs"))
+    for option, value in zip(words[::2], map(str, words[1::2]), strict=True):
+        assert train[train.index(str(option)) + 1] == value
+    assert run(*train, "--epochs", 1).exit_code == 0
+
+
+def test_help_shows_every_option_once_under_a_heading() -> None:
+    shown = run("train", "--help").output
+    for param in train_verb.params:
+        if isinstance(param, click.Option):
+            assert len(re.findall(rf"^  {param.opts[0]}\s", shown, re.MULTILINE)) == 1, param.name
+    assert re.findall(r"^\S.*:$", shown, re.MULTILINE)[-1] == "Other:"
+    assert shown.endswith("Other:\n  --help  Show this message and exit.\n")
 
 
 @pytest.mark.parametrize("words", [("--llm-model", "m"), ("--llm", "http://127.0.0.1:9/v1")])
