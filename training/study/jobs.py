@@ -107,7 +107,7 @@ def _bare_base() -> VisionLanguageModel:
 
 @cache
 def _store() -> TensorStore:
-    """What this process's runs have in common: pictures seen, and what the reference said of each pair set."""
+    """Pictures seen and what the reference said, for all runs of this process."""
     return TensorStore()
 
 
