@@ -59,7 +59,7 @@ class Run:
     def settings(self, vlm: VisionLanguageModel, data: PairSet) -> dict[str, Any]:
         """The run's identity as JSON-ready data: two runs with equal settings give equal weights."""
         return {
-            "base": vlm.base.pinned,
+            "base": vlm.identity,
             "start": self.start.digest if self.start else "base",
             "pairs": data.report.fingerprint,
             "objective": as_data(self.objective),

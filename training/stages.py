@@ -81,7 +81,7 @@ def run_stages(
     lora = _shape(variant, vlm.base, job, start)
     given = _stage_of_pairs(plan, job)
     by_main = job.execution.processes.by_main
-    by_main(lambda: open_job(out / JOB_NAME, _identity(vlm.base, plan, job, start)))
+    by_main(lambda: open_job(out / JOB_NAME, _identity(vlm, plan, job, start)))
     for number, stage in enumerate(plan, start=1):
         last = number == len(plan)
         folder = out if last else out / "stages" / f"{number}-{stage.name}"
@@ -212,10 +212,12 @@ def open_job(path: Path, identity: dict[str, Any]) -> None:
     os.replace(part, path)
 
 
-def _identity(base: Base, plan: Sequence[Variant], job: Job, start: Start | None) -> dict[str, Any]:
+def _identity(
+    vlm: VisionLanguageModel, plan: Sequence[Variant], job: Job, start: Start | None
+) -> dict[str, Any]:
     """All that decides a run of all stages, JSON-ready."""
     return {
-        "base": base.pinned,
+        "base": vlm.identity,
         "start": start.digest if start else "base",
         "stages": [stage.name for stage in plan],
         "settings": dict(plan[-1].settings),
