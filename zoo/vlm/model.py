@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
+from transformers import GenerationConfig
 
 from zoo.bases import Base
 from zoo.discovery import declared
@@ -44,6 +45,7 @@ class VisionLanguageModel:
         self.base = base
         self.family = family
         self.model = model.eval().requires_grad_(False)
+        self.model.generation_config = GenerationConfig()  # what a checkpoint recommends, nobody asked for
         self.tokenizer = processor.tokenizer
         self.image_processor = processor.image_processor
         self.quantization: str = quantize or ""

@@ -35,6 +35,7 @@ from zoo.datasets import QuestionSet, load_questions
 from zoo.vlm.encoded import ImageFeatures
 from zoo.vlm.model import VisionLanguageModel, load_base
 
+KINDS = ("llava", "qwen2.5-vl", "qwen3-vl", "qwen3-vl deep", "gemma3", "gemma3 narrow")
 SPECIAL = ["<pad>", "<bos>", "<eos>", "<end_of_turn>", "<start_of_image>", "<end_of_image>", "<|image_pad|>"]
 WORDS = [*SPECIAL, *(f"w{number}" for number in range(57))]
 TEXT = {
@@ -76,11 +77,17 @@ def features(vlm: VisionLanguageModel, questions: QuestionSet) -> Sequence[Image
     return [vlm.encode_images([questions.open_image(q.images[0])]) for q in questions.questions]
 
 
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of tiny base: `deep` adds image features to every layer, `narrow` has windows of 5 tokens."""
+    found: str = request.param
+    return found
+
+
 @pytest.fixture(scope="session")
 def load_tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., VisionLanguageModel]:
-    """Call it with `llava`, `qwen2.5-vl`, `qwen3-vl`, `gemma3` or `gemma3 narrow` (sliding windows of 5) to
-    get a fresh random base of three layers with grouped queries, loaded from a folder as any base is. Its
-    words are w0 to w56."""
+    """Call it with a kind for a fresh random base of three layers with grouped queries, loaded from a folder
+    as any base is. Its words are w0 to w56."""
     folders: dict[str, Path] = {}
 
     def load(kind: str, **settings: Any) -> VisionLanguageModel:
@@ -135,8 +142,15 @@ def plain_logits() -> Callable[..., torch.Tensor]:
 
 def _save(kind: str, folder: Path) -> None:
     torch.manual_seed(0)
-    build = {"llava": _llava, "qwen2.5-vl": _qwen25, "qwen3-vl": _qwen3}
-    model, parts = build[kind]() if kind in build else _gemma3(5 if kind == "gemma3 narrow" else 512)
+    build: dict[str, Callable[[], tuple[Any, list[Any]]]] = {
+        "llava": _llava,
+        "qwen2.5-vl": _qwen25,
+        "qwen3-vl": lambda: _qwen3(deep=2),
+        "qwen3-vl deep": lambda: _qwen3(deep=3),
+        "gemma3": lambda: _gemma3(window=512),
+        "gemma3 narrow": lambda: _gemma3(window=5),
+    }
+    model, parts = build[kind]()
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() > 1:
@@ -144,6 +158,7 @@ def _save(kind: str, folder: Path) -> None:
             else:
                 parameter += 0.1 * torch.randn_like(parameter)
         model.get_output_embeddings().weight[IMAGE] = 0  # it says no image tokens
+    model.generation_config.repetition_penalty = 1.5  # as checkpoints come with a way to be sampled
     model.save_pretrained(folder)
     for part in parts:
         part.save_pretrained(folder)
@@ -190,11 +205,11 @@ def _qwen25() -> tuple[Any, list[Any]]:
     return Qwen2_5_VLForConditionalGeneration(config), _qwen_parts()
 
 
-def _qwen3() -> tuple[Any, list[Any]]:
-    eyes = {**EYES, "depth": 2, "num_heads": 2, "out_hidden_size": 32, "patch_size": 14}
+def _qwen3(*, deep: int) -> tuple[Any, list[Any]]:
+    eyes = {**EYES, "depth": deep, "num_heads": 2, "out_hidden_size": 32, "patch_size": 14}
     text = {**TEXT, "head_dim": 16, "rope_parameters": {"rope_type": "default", "mrope_section": [4, 2, 2]}}
     config = Qwen3VLConfig(
-        vision_config={**eyes, "num_position_embeddings": 16, "deepstack_visual_indexes": [0, 1]},
+        vision_config={**eyes, "num_position_embeddings": 16, "deepstack_visual_indexes": list(range(deep))},
         text_config=text,
         image_token_id=IMAGE,
     )
@@ -206,7 +221,7 @@ def _qwen_parts() -> list[Any]:
     return [_tokenizer(QWEN_TEMPLATE), Qwen2VLImageProcessorPil(size=sizes)]
 
 
-def _gemma3(window: int) -> tuple[Any, list[Any]]:
+def _gemma3(*, window: int) -> tuple[Any, list[Any]]:
     eyes = SiglipVisionConfig(**EYES, num_hidden_layers=2, num_attention_heads=2, image_size=42, patch_size=7)
     kinds = ["sliding_attention", "full_attention", "sliding_attention"]
     text = Gemma3TextConfig(

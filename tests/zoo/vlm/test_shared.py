@@ -13,22 +13,17 @@ from zoo.vlm.lora import LoraSpec, TrainableLora
 from zoo.vlm.model import VisionLanguageModel
 from zoo.vlm.shared import SharedRow, predict
 
-KINDS = ("llava", "qwen2.5-vl", "qwen3-vl", "gemma3", "gemma3 narrow")
 Tuned = tuple[VisionLanguageModel, TrainableLora, list[SharedRow]]
 SHOWN = ((0,), (1, 2), (2,))
 """Which pictures each row shows."""
-WORD = 7
-"""Token id of the first word."""
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture
 def tuned(
-    request: pytest.FixtureRequest,
-    load_tiny: Callable[[str], VisionLanguageModel],
-    pictures: Sequence[Image.Image],
+    kind: str, load_tiny: Callable[[str], VisionLanguageModel], pictures: Sequence[Image.Image]
 ) -> Tuned:
     """A tiny base, a LoRA on it away from zero, and three unlike rows."""
-    vlm = load_tiny(request.param)
+    vlm = load_tiny(kind)
     lora = TrainableLora(vlm, LoraSpec(r=4, alpha=8), seed=0)
     with torch.no_grad():
         for parameter in lora.parameters:
@@ -58,10 +53,10 @@ def slopes(lora: TrainableLora, logps: Sequence[torch.Tensor]) -> list[torch.Ten
 
 
 def assert_same_slopes(found: Sequence[torch.Tensor], expected: Sequence[torch.Tensor]) -> None:
-    """Each tensor within 1e-5 of the other, relative to its length."""
+    """Each tensor within 1e-4 of the other, relative to its length."""
     for one, other in zip(found, expected, strict=True):
         assert other.norm() > 0
-        assert (one - other).norm() / other.norm() < 1e-5
+        assert (one - other).norm() / other.norm() < 1e-4
 
 
 @pytest.fixture
@@ -87,7 +82,7 @@ def test_shared_prompts_give_the_log_probs_of_plain_sequences(
     vlm, _, rows = tuned
     found = shared_logps(vlm, rows)
     assert [len(logps) for logps in found] == [3, 5, 1, 5, 4, 1, 2, 1]
-    torch.testing.assert_close(found, plain, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(found, plain, atol=5e-5, rtol=0)
 
 
 def test_shared_prompts_give_the_gradients_of_plain_sequences(
@@ -124,7 +119,7 @@ def test_gradient_checkpointing_runs_layers_again_and_changes_nothing(tuned: Tun
 def test_rows_of_a_batch_do_not_see_each_other(tuned: Tuned) -> None:
     vlm, _, rows = tuned
     alone = [logps for row in rows for logps in shared_logps(vlm, [row])]
-    torch.testing.assert_close(shared_logps(vlm, rows), alone, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(shared_logps(vlm, rows), alone, atol=5e-5, rtol=0)
 
 
 @torch.no_grad()
@@ -137,6 +132,6 @@ def test_a_response_does_not_see_its_sibling(tuned: Tuned, other: list[int]) -> 
         after = shared_logps(vlm, [replace(rows[0], responses=responses), *rows[1:]])
         kept = [number for number in range(len(before)) if number != place]
         torch.testing.assert_close(
-            [after[number] for number in kept], [before[number] for number in kept], atol=1e-5, rtol=1e-5
+            [after[number] for number in kept], [before[number] for number in kept], atol=5e-5, rtol=0
         )
         assert (after[place][0] - before[place][0]).abs() > 1e-3
