@@ -29,7 +29,7 @@ _PANELS = {
     "Reward: beta × log ratio to the reference": ("reward_",),
     "Margin: the chosen reward less the other": ("margin_over_",),
     "Accuracy: how often the margin is above 0": ("accuracy_over_",),
-    "KL from the reference, nats a token": ("kl_estimate", "token_kl_"),
+    "KL, nats a token": ("kl_estimate", "token_kl_"),
     "Gradient norm, before clipping": ("grad_norm",),
     "Learning rate": ("learning_rate",),
 }
@@ -60,7 +60,7 @@ def plot(folder: Path, *, title: str) -> None:
     panels = _panels(steps)
     if not panels:
         return
-    window = len(steps) // 40 if len(steps) >= LONG else 1
+    window = len(steps) // 25 if len(steps) >= LONG else 1
     rows, wide = (len(panels) + 1) // 2, len(panels) % 2  # of an odd number the first has a row to itself
     height = _ROW * rows + 2 * _MARGIN
     figure = Figure(figsize=(_WIDTH, height))
@@ -79,7 +79,7 @@ def plot(folder: Path, *, title: str) -> None:
     for number, (panel, lines) in enumerate(panels.items()):
         place = number + wide if number else 0
         axes = figure.add_subplot(grid[0, :] if wide and not number else grid[place // 2, place % 2])
-        _draw(axes, panel, at, lines, window)
+        _draw(axes, panel, at, lines, 1 if panel == "Learning rate" else window)
         axes.set_xlim(min(at[0], 1), max(at[-1], steps[-1].get("of", 0), 2))
         for step in resumed:
             axes.axvline(step, color=_GREY, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
@@ -118,7 +118,7 @@ def _draw(axes: Axes, panel: str, at: Floats, lines: Mapping[str, Floats], windo
     """One panel."""
     largest = max(np.nanmax(np.abs(values), initial=0.0) for values in lines.values())
     power = 0 if not largest or 0.01 <= largest < 10_000 else math.floor(math.log10(largest))
-    for (name, values), colour in zip(lines.items(), _colours(lines), strict=True):
+    for number, ((name, values), colour) in enumerate(zip(lines.items(), _colours(lines), strict=True)):
         scaled = values / 10.0**power
         if window > 1:
             axes.plot(at, scaled, color=colour, linewidth=0.5, alpha=0.18, zorder=1)
@@ -126,10 +126,10 @@ def _draw(axes: Axes, panel: str, at: Floats, lines: Mapping[str, Floats], windo
             at,
             smoothed(scaled, window),
             color=colour,
-            linewidth=1.8 if colour == _DARK else 1.4,
+            linewidth=max(1.0, 2.2 - 0.4 * number),  # a line shows on both sides of one that covers it
             marker="o" if len(at) == 1 else None,
             label=_label(name),
-            zorder=3 if colour == _DARK else 2,
+            zorder=2,
         )
     if panel.startswith("Accuracy"):
         axes.set_ylim(-0.03, 1.03)
@@ -155,7 +155,8 @@ def _draw(axes: Axes, panel: str, at: Floats, lines: Mapping[str, Floats], windo
 
 def _key(figure: Figure, names: Sequence[str], height: float) -> None:
     """What colour each branch has, for all panels at once."""
-    branches = _branches(names)
+    of = {_rest(name) for name in names if name.startswith(("reward_", "margin_over_", "accuracy_over_"))}
+    branches = [branch for branch in _BRANCHES if branch in of]
     handles = [Line2D([], [], color=_BRANCHES[b], linewidth=1.6, label=b.replace("_", " ")) for b in branches]
     if handles:
         figure.legend(
@@ -177,11 +178,6 @@ def _colours(names: Iterable[str]) -> list[str]:
     return found
 
 
-def _branches(names: Iterable[str]) -> list[str]:
-    """The branches that metrics of these names are of, in the order of the grid."""
-    return [branch for branch in _BRANCHES if branch in {_rest(name) for name in names}]
-
-
 def _rest(name: str) -> str:
     """A metric's name without the kind that its panel says: a branch, a term, or nothing."""
     starts = [start for starts in _PANELS.values() for start in starts if name.startswith(start)]
@@ -192,7 +188,9 @@ def _label(name: str) -> str:
     """What a line is called beside its panel."""
     if name.startswith("token_kl_"):
         return "over the vocabulary"
-    return {"loss": "sum", "kl_estimate": "estimate"}.get(name, _rest(name).replace("_", " "))
+    return {"loss": "sum", "kl_estimate": "estimate"}.get(
+        name, _rest(name).replace("_", " ").replace("kl", "KL")
+    )
 
 
 def _caption(steps: Sequence[Mapping[str, Any]], window: int, resumed: Sequence[int]) -> str:

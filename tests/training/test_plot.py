@@ -10,9 +10,15 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from training.log import StepLog
+from training.execution import Execution
+from training.log import StepLog, read_log
 from training.plot import LONG, plot, smoothed
+from training.stages import Job, Sources, run_stages
+from training.variants import get_variant
+from zoo.bases import get_base
+from zoo.datasets import load_questions
 from zoo.manifest import LOG_NAME, PICTURE_NAME
+from zoo.vlm.model import load_base
 
 Draw = Callable[..., Figure]
 
@@ -67,7 +73,7 @@ def test_every_kind_of_number_has_a_panel_and_every_number_a_line(draw: Draw, tm
         "Reward: beta × log ratio to the reference",
         "Margin: the chosen reward less the other",
         "Accuracy: how often the margin is above 0",
-        "KL from the reference, nats a token, 1e-5",
+        "KL, nats a token, 1e-5",
         "Gradient norm, before clipping",
         "Learning rate, 1e-4",
     ]
@@ -84,6 +90,30 @@ def test_every_kind_of_number_has_a_panel_and_every_number_a_line(draw: Draw, tm
     with Image.open(tmp_path / PICTURE_NAME) as picture:
         assert picture.width >= 900
     assert sorted(path.name for path in tmp_path.iterdir()) == [LOG_NAME, PICTURE_NAME]
+
+
+def test_a_run_under_way_has_a_picture_behind_a_checkpoint_and_a_finished_one_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, int]] = []
+
+    def seeing(folder: Path, *, title: str) -> None:
+        plot(folder, title=title)
+        seen.append((title, len(read_log(folder))))
+
+    monkeypatch.setattr("training.loop.plot", seeing)
+    monkeypatch.setattr("training.stages.plot", seeing)
+    monkeypatch.setattr("training.loop.PLOT_EVERY_S", 0)
+    job = Job(
+        sources=Sources(questions=load_questions("phantom", "train", limit=6), seed=0),
+        seed=0,
+        changes={"epochs": 1, "batch_size": 2},
+        execution=Execution(checkpoint_every=2),
+    )
+    run_stages(load_base(get_base("phantom")), get_variant("text_hallu"), job, tmp_path / "run")
+    title = f"{get_variant('text_hallu').title} on phantom"
+    assert seen == [(title, 2), (title, 3)]
+    assert (tmp_path / "run" / PICTURE_NAME).is_file()
 
 
 def test_a_run_without_a_reference_has_no_empty_panels(draw: Draw) -> None:
@@ -113,8 +143,8 @@ def test_a_long_run_is_drawn_as_means_over_faint_steps(draw: Draw) -> None:
     faint, line = figure.axes[1].lines[:2]
     assert (faint.get_alpha(), line.get_alpha()) == (0.18, None)
     assert np.asarray(faint.get_ydata())[9] == pytest.approx(1.0)
-    assert np.asarray(line.get_ydata())[9] == pytest.approx((0.8 + 0.9 + 1.0 + 1.1 + 1.2) / 5)
-    assert "lines are means over 5 steps" in figure.texts[1].get_text()
+    assert np.asarray(line.get_ydata())[9] == pytest.approx(np.mean(np.arange(6, 14) / 10))
+    assert "lines are means over 8 steps" in figure.texts[1].get_text()
 
 
 def test_a_number_that_a_step_lacks_leaves_a_gap(draw: Draw) -> None:
