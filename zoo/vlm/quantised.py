@@ -17,6 +17,8 @@ from zoo.errors import BadInput
 Quantization = Literal["4bit", "8bit"]
 _ELSEWHERE = r"(?!.*\blanguage_model\.).*"
 """Full names, as transformers matches them, of the modules that are not quantised."""
+_UNIT = 2**-7
+"""What an integer of 1 is taken for until the scale comes in, lest a sum overflow float16."""
 
 
 def quantising(how: Quantization, dtype: torch.dtype) -> dict[str, Any]:
@@ -67,7 +69,7 @@ class Int8Linear(nn.Linear):
         nn.Module.__init__(self)  # nn.Linear's would make weights of its own
         self.out_features, self.in_features = weight.shape
         self.weight = nn.Parameter(weight, requires_grad=False)
-        self.scale = nn.Buffer(scale.float() / 127, persistent=False)
+        self.scale = nn.Buffer(scale.float() / 127 / _UNIT, persistent=False)
         self.bias = bias  # type: ignore[assignment]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -82,9 +84,14 @@ class _Int8(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(weight, scale)
-        return (x @ weight.to(x.dtype).T).mul_(scale)
+        return (x @ _unscaled(weight, x.dtype).T).mul_(scale)
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         weight, scale = ctx.saved_tensors
-        return (gradient * scale).to(gradient.dtype) @ weight.to(gradient.dtype), None, None
+        return (gradient * scale).to(gradient.dtype) @ _unscaled(weight, gradient.dtype), None, None
+
+
+def _unscaled(weight: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Integers of 8 bits as numbers below 1, exactly."""
+    return weight * torch.tensor(_UNIT, dtype=dtype)

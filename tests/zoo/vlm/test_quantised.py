@@ -69,7 +69,7 @@ def whole_weight(layer: nn.Module) -> torch.Tensor:
         weight: Any = layer.weight
         return dequantize_4bit(weight.data, weight.quant_state).float()
     assert isinstance(layer, Int8Linear)
-    return layer.weight.float() * layer.scale[:, None]
+    return layer.weight.float() * layer.scale[:, None] / 128
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -187,6 +187,8 @@ def test_a_token_in_8_bits_does_not_hang_on_the_tokens_beside_it() -> None:
     assert torch.equal(layer(x[:2]), out[:2])
     (gradient,) = torch.autograd.grad(out.sum(), x)
     torch.testing.assert_close(gradient, whole.sum(dim=0).expand(3, -1))
+    small = Int8Linear(torch.full((1, 8), 127, dtype=torch.int8), torch.tensor([0.01]), None)
+    assert small(torch.full((1, 8), 100.0, dtype=torch.float16)).item() == 8.0, "an integer sum overflowed"
 
 
 def test_the_identity_of_a_base_names_its_precision_and_its_quantisation() -> None:
