@@ -1,0 +1,136 @@
+"""Several processes on one run: shares, failures, and the same adapter as of one."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from safetensors.torch import load_file
+
+from training.pairs.build import build_pairs
+from training.pairs.step import Tools
+from training.processes import Processes, launched
+from training.variants import get_variant
+from zoo.__main__ import medzoo
+from zoo.bases import get_base
+from zoo.datasets import load_questions
+from zoo.errors import BadInput
+
+ROOT = Path(__file__).parents[2]
+
+MEET = """
+import sys
+import torch
+from training.processes import launched
+from zoo.errors import ZooError
+
+mine = launched()
+assert mine.gathered(lambda: mine.rank * 10) == [0, 10]
+assert mine.sum(torch.tensor([1.0, mine.rank])).tolist() == [2.0, 1.0]
+done = []
+mine.by_main(lambda: done.append(mine.rank))
+assert done == ([0] if mine.main else [])
+
+def fail():
+    raise ZooError("no room left")
+
+for act in (lambda: mine.gathered(fail if mine.rank == 1 else int), lambda: mine.by_main(fail)):
+    try:
+        act()
+    except ZooError as error:
+        print(f"<process {mine.rank}: {error}>", file=sys.stderr, flush=True)
+mine.gathered(int)  # both have spoken, and can still be met
+sys.exit(2)
+"""
+
+
+def launch(*words: str) -> subprocess.CompletedProcess[str]:
+    """Two processes of a program, as `accelerate launch` starts them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
+    options = ["--main_process_port", str(port), "--mixed_precision", "no", "--dynamo_backend", "no"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", *command, *options, *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.mark.parametrize("lengths", [[5, 1, 1, 3, 8, 2], [4], []])
+def test_every_piece_of_work_is_some_process_s_and_none_has_much_more(lengths: list[int]) -> None:
+    shares = [Processes(rank=rank, count=2).share(lengths) for rank in range(2)]
+    assert sorted(number for share in shares for number in share) == list(range(len(lengths)))
+    loads = [sum(lengths[number] for number in share) for share in shares]
+    assert abs(loads[0] - loads[1]) <= max(lengths, default=0)
+    assert shares == {6: [[4, 5], [0, 1, 2, 3]], 1: [[0], []], 0: [[], []]}[len(lengths)]
+
+
+def test_one_process_alone_does_all_and_meets_nobody() -> None:
+    alone = launched()
+    assert alone == Processes(rank=0, count=1)
+    assert alone.main
+    assert alone.share([3, 1]) == [0, 1]
+    assert alone.gathered(lambda: "own") == ["own"]
+
+
+def test_a_launcher_that_starts_one_of_several_processes_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`accelerate launch --cpu --num_processes 2` starts one, which would train as if nothing were amiss."""
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "True")
+    monkeypatch.setenv("MASTER_PORT", "29500")
+    with pytest.raises(BadInput, match="--multi_gpu --num_processes N"):
+        launched()
+
+
+def test_an_error_in_one_process_is_one_in_both_and_nobody_waits_for_ever(tmp_path: Path) -> None:
+    """First the second process fails where each does its own, then the main one where it acts alone."""
+    program = tmp_path / "meet.py"
+    program.write_text(MEET)
+    ended = launch(str(program))
+    assert ended.returncode != 0
+    assert sorted(re.findall(r"<(process .*)>", ended.stderr)) == [
+        "process 0: no room left",
+        "process 0: process 1 of 2 failed: ZooError: no room left",
+        "process 1: no room left",
+        "process 1: process 0 of 2 failed: ZooError: no room left",
+    ]
+
+
+def test_two_processes_train_like_one(tmp_path: Path) -> None:
+    """Batches of 5, 5 and 1 pairs, so the last leaves one of them without a share."""
+    tools = Tools(questions=load_questions("phantom", "train", limit=11), seed=0)
+    variant, pairs = get_variant("text_hallu"), tmp_path / "pairs"
+    build_pairs("text_hallu", variant.steps, tools, pairs, base=get_base("phantom").pinned)
+    words = ["train", "text_hallu", "--pairs", str(pairs), "--rank", "4", "--batch-size", "5"]
+    words += ["--epochs", "2", "--learning-rate", "0.001", "--checkpoint-every", "2"]
+    two = launch("-m", "zoo", *words, "--out", str(tmp_path / "two"))
+    assert two.returncode == 0, two.stderr
+    one = CliRunner().invoke(medzoo, [*words, "--out", str(tmp_path / "one")])
+    assert one.exit_code == 0, one.output
+    assert two.stdout.count("6 steps on 11 pairs") == 1  # of the main process alone
+    assert "22/22" in two.stderr
+
+    logs = [
+        [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        for name in ("one", "two")
+    ]
+    assert [entry["step"] for entry in logs[1]] == [1, 2, 3, 4, 5, 6]
+    for alone, together in zip(*logs, strict=True):
+        del alone["seconds"], together["seconds"]
+        assert together == pytest.approx(alone, rel=1e-3, abs=1e-5)
+    alone, together = (load_file(tmp_path / name / "adapter_model.safetensors") for name in ("one", "two"))
+    assert alone.keys() == together.keys()
+    for name, tensor in alone.items():
+        assert tensor.norm() > 1e-3
+        assert (together[name] - tensor).norm() <= 3e-4 * tensor.norm(), name
+    manifests = [json.loads((tmp_path / name / "zoo.json").read_text()) for name in ("one", "two")]
+    assert manifests[0]["cost"]["response_tokens"] == manifests[1]["cost"]["response_tokens"]
