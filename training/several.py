@@ -111,7 +111,8 @@ class _Runner:
     ) -> None:
         self._load, self._job, self._out, self._say = load, job, out, say
         self._vlm: VisionLanguageModel | None = None
-        self._without: dict[Path, tuple[str, bool]] = {}  # reasons why there are no pairs
+        self._asked: dict[Path, tuple[str, bool] | None] = {}
+        """Of each pair set: why there is none, and whether that may change; None where there is one."""
 
     def vlm(self) -> VisionLanguageModel:
         if self._vlm is None:
@@ -164,19 +165,23 @@ class _Runner:
     def _make(self, variant: Variant, start: Start | None) -> Path | Outcome:
         first = (*variant.earlier, variant)[0]
         folder = self._out / PAIRS_NAME / name_of(first)
+        processes = self._job.execution.processes
 
-        def make() -> None:
-            if not folder.exists():
-                self._say(f"pairs for {variant.name}, in {folder}")
+        def make() -> tuple[str, bool] | None:
+            if not processes.main or folder.exists():
+                return None
+            self._say(f"pairs for {variant.name}, in {folder}")
+            try:
                 make_pairs(first, self.vlm().base, self._job.sources, folder, vlm=self.vlm(), start=start)
+            except _FAILURES as error:
+                return _reason(error), not isinstance(error, BadInput)
+            return None
 
-        try:
-            if folder not in self._without:
-                self._job.execution.processes.by_main(make)
-                return folder
-        except _FAILURES as error:
-            self._without[folder] = (_reason(error), not isinstance(error, BadInput))
-        reason, possible = self._without[folder]
+        if folder not in self._asked:
+            self._asked[folder] = processes.gathered(make)[0]
+        if (failed := self._asked[folder]) is None:
+            return folder
+        reason, possible = failed
         self._say(f"{variant.name} has no pairs: {reason}")
         return Outcome(variant=variant.name, folder=self._out / variant.name, reason=reason, fits=possible)
 

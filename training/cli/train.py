@@ -144,7 +144,7 @@ def train(names: tuple[str, ...], out: Path, **options: Any) -> None:
     --reference sft the SFT adapter is trained once. One that fails ends no other; the same command goes on
     with what is not finished.
 
-    On several GPUs: accelerate launch -m zoo train VARIANT ...
+    On several GPUs: accelerate launch --multi_gpu --num_processes N -m zoo train VARIANT ...
     """
     from zoo.cli._out import check_out
     from zoo.errors import BadInput
