@@ -68,6 +68,7 @@ def test_tensorboard_shows_the_same_numbers_and_none_twice_after_a_resume(tmp_pa
         "loss": [(1, 1.0), (2, 0.5), (3, 8.0), (4, 8.0), (5, 8.0)],
         "margin/over_rejected_image": [(number, 0.25) for number in range(1, 6)],
     }
+    assert len(list((tmp_path / TENSORBOARD_NAME).iterdir())) == 1
 
 
 def test_without_tensorboard_installed_the_error_says_how_to_install_it(
