@@ -139,12 +139,22 @@ def test_what_a_run_ended_with_is_the_mean_over_its_last_tenth(tmp_path: Path) -
     assert endings(tmp_path) == {"loss": 19.5, "accuracy_over_rejected_response": 0.4875}
 
 
-def test_a_variant_that_fails_ends_no_other_and_leaves_the_base_bare(tmp_path: Path) -> None:
+def test_a_variant_that_fails_ends_no_other_and_its_lora_stays_on_no_base(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One whose rate blows it up, and one that asks of the questions what they do not have."""
     of = job()
     nothing_given = replace(of.sources, questions=replace(of.sources.questions, given={}))
     wild = get_variant("text_hallu", {"learning_rate": "1e30"})
+    tuned: list[bool] = []
+
+    def seen(vlm: VisionLanguageModel, *words: object, **more: object) -> object:
+        tuned.append(any("lora" in name for name, _ in vlm.model.named_parameters()))
+        return run_stages(vlm, *words, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("training.several.run_stages", seen)
     outcomes = train(tmp_path / "all", wild, "dpo", "text_hallu_nll", of=replace(of, sources=nothing_given))
+    assert tuned == [False, False]
     assert [bool(outcome.manifest) for outcome in outcomes] == [False, False, True]
     assert [outcome.fits for outcome in outcomes] == [True, False, True]
     assert "the loss is" in outcomes[0].reason
@@ -223,7 +233,7 @@ def test_neither_pairs_nor_stages_nor_a_cache_are_among_the_files_that_are_publi
 @pytest.mark.slow
 def test_a_list_that_was_killed_goes_on_where_it_was_to_the_bit(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "zoo", "train", "text_hallu", "mdpo"]
-    words += ["--limit", "160", "--epochs", "4", "--batch-size", "4", "--checkpoint-every", "5", "--out"]
+    words += ["--limit", "96", "--epochs", "2", "--batch-size", "4", "--checkpoint-every", "5", "--out"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     out = tmp_path / "killed"
     child = subprocess.Popen([*words, str(out)], env=environment)
