@@ -15,7 +15,7 @@ import torch
 
 from zoo.errors import BadDeclaration, BadInput
 from zoo.vlm.batch import pad_batch
-from zoo.vlm.encoded import ImageFeatures
+from zoo.vlm.encoded import EncodedImage, ImageFeatures
 from zoo.vlm.model import VisionLanguageModel
 
 
@@ -38,14 +38,11 @@ def attention_map(
 
     Raises:
         BadInput: the model has no such layer, or no adapter bank to hold that slot.
-        BadDeclaration: the image's tokens are no square grid.
+        BadDeclaration: the image's tokens are no grid that is known, or a layer does not see that far back.
     """
     if vlm.bank is None and slot:
         raise BadInput(f"slot {slot} is asked for and no adapter bank is attached")
-    tokens = len(features.images[0])
-    side = math.isqrt(tokens)
-    if side * side != tokens:
-        raise BadDeclaration(f"{vlm.base.name} makes {tokens} tokens of an image, which is no square grid")
+    tokens, shape = len(features.images[0]), _shape(vlm, features.images[0])
     ids = vlm.prompt_ids(prompt, features)
     before = pad_batch(vlm, [ids[:-1]], [features], side="left")
     language: Any = vlm.model.model.language_model
@@ -53,15 +50,36 @@ def attention_map(
         past = vlm.model.model(**before.model_inputs(), use_cache=True).past_key_values
         with _eager(language):
             last = torch.tensor([ids[-1:]], device=vlm.device)
-            weights = language(input_ids=last, past_key_values=past, output_attentions=True).attentions
+            place = vlm.family.positions(vlm.model, ids, features.images)[..., -1:].to(vlm.device)
+            weights = language(
+                input_ids=last,
+                position_ids=place[None] if place.dim() == 1 else place[:, None],
+                past_key_values=past,
+                output_attentions=True,
+            ).attentions
     chosen = range(len(weights)) if layers is None else layers
     if not chosen or not all(0 <= layer < len(weights) for layer in chosen):
         raise BadInput(f"layers {list(chosen)}: {vlm.base.name} has layers 0 to {len(weights) - 1}")
     start = ids.index(vlm.model.config.image_token_id)
+    if near := [layer for layer in chosen if weights[layer].shape[-1] < len(ids)]:
+        raise BadDeclaration(
+            f"layer {near[0]} of {vlm.base.name} sees {weights[near[0]].shape[-1]} of {len(ids)} tokens back",
+            hint="choose layers without a sliding window",
+        )
     # Each is (1, heads, 1, tokens so far).
     rows = torch.stack([weights[layer][0, :, -1, start : start + tokens].float().mean(0) for layer in chosen])
-    heat = rows.mean(0).reshape(side, side)
+    heat = rows.mean(0).reshape(shape)
     return np.asarray((heat / heat.max()).cpu().numpy(), dtype=np.float32)
+
+
+def _shape(vlm: VisionLanguageModel, image: EncodedImage) -> tuple[int, int]:
+    """Rows and columns of an image's tokens."""
+    tokens = len(image)
+    _, height, width = image.grid or (1, 1, 1)
+    columns = math.isqrt(tokens * width // height)
+    if columns == 0 or tokens % columns or tokens // columns * width != columns * height:
+        raise BadDeclaration(f"{vlm.base.name} makes {tokens} tokens of an image, which is no square grid")
+    return tokens // columns, columns
 
 
 @contextmanager

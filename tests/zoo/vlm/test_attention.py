@@ -1,15 +1,17 @@
 """Attention maps: what a plain forward pass with eager attention gives, and a model left as it was."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from zoo.datasets import QuestionSet
 from zoo.errors import BadDeclaration, BadInput
 from zoo.vlm.attention import attention_map
+from zoo.vlm.batch import pad_batch
 from zoo.vlm.encoded import EncodedImage, ImageFeatures
 from zoo.vlm.generate import Row, generate
 from zoo.vlm.model import VisionLanguageModel
@@ -40,6 +42,38 @@ def test_the_map_is_that_of_a_plain_forward_pass_with_eager_attention(
         assert heat.dtype == np.float32
         assert heat.max() == 1.0
         np.testing.assert_allclose(heat, by_hand(vlm, image, layers or [0, 1, 2]), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape"), [("llava", (2, 2)), ("qwen2.5-vl", (2, 3)), ("qwen3-vl", (2, 3)), ("gemma3", (3, 3))]
+)
+def test_in_every_family_the_map_is_that_of_a_plain_forward_pass(
+    kind: str,
+    shape: tuple[int, int],
+    load_tiny: Callable[..., VisionLanguageModel],
+    pictures: list[Image.Image],
+) -> None:
+    """An oblong picture; the whole model's own forward pass with eager attention, from its features."""
+    vlm = load_tiny(kind)
+    image = vlm.encode_images(pictures[:1])
+    heat = attention_map(vlm, image, "w5 w6", layers=[1])
+    ids = vlm.prompt_ids("w5 w6", image)
+    batch = pad_batch(vlm, [ids], [image], side="left")
+    vlm.model.model.language_model.set_attn_implementation("eager")
+    with torch.no_grad():
+        weights = vlm.model.model(**batch.model_inputs(), use_cache=False, output_attentions=True).attentions
+    is_image = torch.tensor(ids) == vlm.model.config.image_token_id
+    expected = weights[1][0, :, -1, is_image].mean(0)
+    assert heat.shape == shape
+    np.testing.assert_allclose(heat.flatten(), (expected / expected.max()).numpy(), atol=1e-4)
+
+
+def test_a_layer_that_does_not_see_the_image_is_refused(
+    load_tiny: Callable[..., VisionLanguageModel], pictures: list[Image.Image]
+) -> None:
+    vlm = load_tiny("gemma3 narrow")
+    with pytest.raises(BadDeclaration, match=r"layer \d of tiny sees \d+ of \d+ tokens back"):
+        attention_map(vlm, vlm.encode_images(pictures[:1]), "w5 w6")
 
 
 def test_another_image_and_another_question_give_another_map(
