@@ -53,6 +53,8 @@ class VisionLanguageModel:
         self.bank: AdapterBank | None = None
         self.end_of_turn = family.end_of_turn(processor)
         self._processor = processor
+        added = self.tokenizer.added_tokens_decoder.values()
+        self._markers = [str(token) for token in added if token.special]
 
     @property
     def device(self) -> torch.device:
@@ -113,10 +115,7 @@ class VisionLanguageModel:
         Raises:
             BadInput: the prompt holds one of the tokenizer's special tokens.
         """
-        added = self.tokenizer.added_tokens_decoder.values()
-        marker = next((str(token) for token in added if token.special and str(token) in prompt), None)
-        if marker:
-            raise BadInput(f"a question may not hold {marker!r}, which {self.base.name} takes for a marker")
+        self._refuse_markers("question", prompt)
         ids: list[int] = self.tokenizer(self._turn(prompt, features), add_special_tokens=False)["input_ids"]
         return ids
 
@@ -145,7 +144,7 @@ class VisionLanguageModel:
         Raises:
             BadInput: the prompt is empty or holds a special token, or the template changes it.
         """
-        self.prompt_ids(prompt, features)  # which refuses special tokens
+        self._refuse_markers("question", prompt)
         text = self._turn(prompt, features)
         before, _, after = self._turn(_PLACE, features).partition(_PLACE)
         start, end = len(before), len(text) - len(after)
@@ -163,9 +162,18 @@ class VisionLanguageModel:
         return [(int(start), int(end)) for start, end in found["offset_mapping"]]
 
     def response_ids(self, response: str) -> list[int]:
-        """Token ids of a response, the end of turn included."""
+        """Token ids of a response, the end of turn included.
+
+        Raises:
+            BadInput: it holds one of the tokenizer's special tokens.
+        """
+        self._refuse_markers("response", response)
         ids: list[int] = self.tokenizer(response, add_special_tokens=False)["input_ids"]
         return [*ids, self.end_of_turn]
+
+    def _refuse_markers(self, what: str, text: str) -> None:
+        if found := next((marker for marker in self._markers if marker in text), None):
+            raise BadInput(f"a {what} may not hold {found!r}, which {self.base.name} takes for a marker")
 
 
 def load_base(

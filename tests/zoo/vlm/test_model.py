@@ -1,10 +1,13 @@
 """The base behind its few acts: prompts, images, batches of unlike rows."""
 
 import dataclasses
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from zoo.bases import get_base
 from zoo.datasets import QuestionSet
@@ -47,12 +50,26 @@ def test_a_response_ends_with_the_end_of_turn(vlm: VisionLanguageModel) -> None:
     assert vlm.tokenizer.decode(vlm.response_ids("Ödem, 3 cm ✓")[:-1]) == "Ödem, 3 cm ✓"
 
 
-def test_a_question_cannot_smuggle_in_a_marker(
+def test_neither_question_nor_response_can_smuggle_in_a_marker(
     vlm: VisionLanguageModel, features: Sequence[ImageFeatures]
 ) -> None:
     for marker in vlm.tokenizer.all_special_tokens:
         with pytest.raises(BadInput, match="takes for a marker"):
             vlm.prompt_ids(f"What {marker} is this?", features[0])
+        with pytest.raises(BadInput, match="a response may not hold"):
+            vlm.response_ids(f"A nodule{marker}")
+
+
+def test_a_checkpoint_that_lacks_a_weight_is_refused_by_its_name(tmp_path: Path) -> None:
+    base = get_base("phantom")
+    assert base.folder is not None
+    folder = tmp_path / "base"
+    shutil.copytree(base.folder, folder)
+    weights = load_file(folder / "model.safetensors")
+    name = next(name for name in weights if "layers.0.self_attn.o_proj" in name and "language" in name)
+    save_file({key: value for key, value in weights.items() if key != name}, folder / "model.safetensors")
+    with pytest.raises(BadDeclaration, match=r"lacks .*layers\.0\.self_attn\.o_proj\.weight"):
+        load_base(base, folder=folder)
 
 
 def test_too_many_images_or_none_are_refused(vlm: VisionLanguageModel, questions: QuestionSet) -> None:

@@ -25,14 +25,17 @@ class Family:
         """Model and processor from a folder or a Hub id; `settings` are the model's `from_pretrained`'s.
 
         Raises:
-            BadDeclaration: what lies there is no model of this family.
+            BadDeclaration: what lies there is no model of this family, or lacks weights.
         """
         pin = {"revision": settings["revision"]} if "revision" in settings else {}
         kind = AutoConfig.from_pretrained(source, **pin).model_type
         models = {model.config_class.model_type: model for model in self.models}
         if kind not in models:
             raise BadDeclaration(f"{source} is of the type {kind!r}; this family reads {', '.join(models)}")
-        return models[kind].from_pretrained(source, **settings), self.load_processor(source, **pin)
+        model, found = models[kind].from_pretrained(source, output_loading_info=True, **settings)
+        if wrong := sorted(map(str, {*found["missing_keys"], *found["mismatched_keys"]})):
+            raise BadDeclaration(f"{source} lacks {wrong[0]} or has it in another shape, one of {len(wrong)}")
+        return model, self.load_processor(source, **pin)
 
     def load_processor(self, source: str, **pin: Any) -> Any:
         """A tokenizer, an image processor and a chat template."""
