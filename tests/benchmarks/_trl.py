@@ -17,11 +17,12 @@ from trl import DPOConfig, DPOTrainer
 from training.data import PairSet
 from zoo.bases import LLAMA_TARGETS
 
-DEFAULTS: dict[str, Any] = {"bf16": False}
-"""What DPOConfig says by itself, but in the precision that both sides are measured in."""
+DEFAULTS: dict[str, Any] = {"use_cpu": True}
+"""What it cannot run without on a machine without a GPU; the precision is the measurement's to say."""
 BEST: dict[str, Any] = DEFAULTS | {"gradient_checkpointing": False}
-"""Its fastest settings here. Reference log-probs ahead of training and sequences without padding it refuses
-for images; worker processes that prepare batches and a compiled model did not make it faster on 2 cores."""
+"""Its fastest settings here. Reference log-probs made ahead and sequences without padding it refuses for
+images; a compiled model (`torch_compile`) takes as long, and reading and preparing a batch a small part
+of a step, so that worker processes have little to win and two cores to share."""
 
 
 class Clock(TrainerCallback):  # type: ignore[misc]

@@ -3,15 +3,23 @@
 The base is a LLaVA of 66 million parameters with random weights (`_llava.Shape`), the pairs are drawn: scans
 as files, prompts of 24 tokens beside the image's, responses of 20 or 128. Ours is `training.loop.train` for
 three epochs over images that it has not seen: vision features and reference log-probs are made in the first
-and counted. TRL's steps all cost the same. Both sides take turns in one process, in float32.
+and counted. TRL's steps all cost the same. Both sides take turns in one process, in float32; in one case, in
+bfloat16.
 """
 
 import json
+import os
 import statistics
 import tempfile
+import time
+from collections import defaultdict
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from tests.benchmarks import _llava, _trl
+import torch
+
+from tests.benchmarks import _agreement, _flops, _llava, _memory, _trl
 from training.data import PairSet
 from training.execution import Execution
 from training.loop import Run, train
@@ -26,9 +34,11 @@ PROMPT_TOKENS = 24
 BATCH = 4
 EPOCHS = 3
 STEPS = 2
-"""An epoch of ours, and a turn of TRL's best settings; its defaults take one a turn."""
+"""Of an epoch of ours; TRL's take one a turn."""
 RANK = 16
 REPETITIONS = 3
+SQUARE = 2048
+"""Rows and columns of the product of matrices that tells what this machine can do."""
 
 RUN = Run(
     objective=get_variant("dpo").objective,
@@ -40,45 +50,110 @@ RUN = Run(
 
 def measure() -> dict[str, float]:
     """`train_speedup_vs_trl_IMAGETOKENS_RESPONSES`: TRL's time a step at its best settings over ours of three
-    epochs; `..._default` at its defaults; `train_warm_speedup_...` over ours once the caches are full."""
+    epochs. `..._default`: at its defaults. `train_warm_speedup_...`: over ours once the caches are full.
+
+    `train_memory_...`: our peak over TRL's. `train_flops_over_minimum_...`: what we compute over what cannot
+    be avoided; `train_matmul_efficiency_...`: the time that this would take at the rate of one large product
+    of matrices, over ours. `train_..._difference`: how far the two sides are apart, which are to agree.
+    """
+    _say(f"load average {os.getloadavg()[0]:.1f}, {torch.get_num_threads()} threads")
+    times = {
+        f"{image_tokens}_{name}": _times(image_tokens, response_tokens)
+        for image_tokens in IMAGE_TOKENS
+        for name, response_tokens in RESPONSES.items()
+    }
+    times["256_short_bf16"] = _times(256, RESPONSES["short"], bf16=True)
+    _say(f"load average {os.getloadavg()[0]:.1f}")
     figures: dict[str, float] = {}
-    for image_tokens in IMAGE_TOKENS:
-        for name, response_tokens in RESPONSES.items():
-            figures |= _speedups(image_tokens, name, response_tokens)
-    return figures
+    for case, found in times.items():
+        figures[f"train_speedup_vs_trl_{case}"] = found.trl_best / found.ours
+        figures[f"train_speedup_vs_trl_{case}_default"] = found.trl_default / found.ours
+        figures[f"train_warm_speedup_vs_trl_{case}"] = found.trl_best / found.warm
+    return figures | _memory_figures() | _work_figures(times["576_short"]) | _agreement_figures()
 
 
-def _speedups(image_tokens: int, name: str, response_tokens: int) -> dict[str, float]:
+@dataclass(frozen=True, kw_only=True)
+class Times:
+    """Medians of a case, in seconds a step; and the machine's rate meanwhile."""
+
+    cold: float
+    warm: float
+    trl_best: float
+    trl_default: float
+    matmul: float
+    """Seconds of one product of two float32 matrices of `SQUARE` rows and columns."""
+
+    @property
+    def ours(self) -> float:
+        """Of all epochs: one from empty caches, the others from full ones."""
+        return (self.cold + (EPOCHS - 1) * self.warm) / EPOCHS
+
+
+def _times(image_tokens: int, response_tokens: int, *, bf16: bool = False) -> Times:
+    """Ours with the base in the precision; TRL's as it does it fastest, casting a float32 base."""
     shape = _llava.Shape().seeing(image_tokens)
     processor = _llava.new_processor(shape)
+    times: dict[str, list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         data = pairs(folder, response_tokens)
-        vlm = _llava.as_base(_llava.new_model(shape), processor)
-        best, default = (
-            _trl.new_trainer(
-                _llava.new_model(shape), processor, data, folder / "trl", batch=BATCH, rank=RANK, **settings
-            )
-            for settings in (_trl.BEST, _trl.DEFAULTS)
-        )
-        times: dict[str, list[float]] = {"cold": [], "warm": [], "best": [], "default": []}
+        dtype = torch.bfloat16 if bf16 else torch.float32
+        vlm = _llava.as_base(_llava.new_model(shape, dtype=dtype), processor)
+        trainers = {
+            name: trl_trainer(shape, processor, data, folder, **settings, bf16=bf16)
+            for name, settings in {"trl_best": _trl.BEST, "trl_default": _trl.DEFAULTS}.items()
+        }
         for repetition in range(REPETITIONS):
             ours = step_seconds(vlm, data, folder / f"run{repetition}")
             times["cold"].append(statistics.mean(ours[:STEPS]))
             times["warm"] += ours[STEPS:]
-            times["best"] += _trl.step_seconds(best, STEPS)
-            times["default"] += _trl.step_seconds(default, 1)
-    median = {side: statistics.median(found) for side, found in times.items()}
-    print(
-        f"  {image_tokens} {name}, s a step:",
-        ", ".join(f"{s} {t:.2f}" for s, t in median.items()),
-        flush=True,
-    )
-    ours_mean = (median["cold"] + (EPOCHS - 1) * median["warm"]) / EPOCHS
+            for name, trainer in trainers.items():
+                times[name] += _trl.step_seconds(trainer, 1)
+            times["matmul"].append(_matmul_seconds())
+    medians = {name: statistics.median(found) for name, found in times.items()}
+    case = f"{image_tokens} image tokens, responses of {response_tokens}{', bfloat16' if bf16 else ''}"
+    _say(f"{case}: seconds a step {', '.join(f'{name} {value:.2f}' for name, value in medians.items())}")
+    return Times(**medians)
+
+
+def _memory_figures() -> dict[str, float]:
+    ours, trl = (_memory.peaks(side, 576, RESPONSES["short"]) for side in ("ours", "trl"))
+    for side, peaks in {"ours": ours, "trl": trl}.items():
+        _say(f"peak of {side}: " + ", ".join(f"{name} {n / 2**30:.2f} GiB" for name, n in peaks.items()))
     return {
-        f"train_speedup_vs_trl_{image_tokens}_{name}": median["best"] / ours_mean,
-        f"train_speedup_vs_trl_{image_tokens}_{name}_default": median["default"] / ours_mean,
-        f"train_warm_speedup_vs_trl_{image_tokens}_{name}": median["best"] / median["warm"],
+        "train_memory_vs_trl_576_short": ours["all"] / trl["all"],
+        "train_memory_beside_model_vs_trl_576_short": ours["beside_model"] / trl["beside_model"],
+    }
+
+
+def _work_figures(times: Times) -> dict[str, float]:
+    shape, response_tokens = _llava.Shape().seeing(576), RESPONSES["short"]
+    vlm = _llava.as_base(_llava.new_model(shape), _llava.new_processor(shape))
+    with tempfile.TemporaryDirectory() as made:
+        data = one_batch(pairs(Path(made), response_tokens))
+        done = _flops.counted(lambda: step_seconds(vlm, data, Path(made) / "run")) / EPOCHS
+    least = _flops.unavoidable(
+        shape,
+        batch=BATCH,
+        prompt_tokens=PROMPT_TOKENS,
+        response_tokens=response_tokens,
+        rank=RANK,
+        epochs=EPOCHS,
+    )
+    _say(f"a step takes {done:.3g} operations, and {least:.3g} cannot be avoided")
+    return {
+        "train_flops_over_minimum_576_short": done / least,
+        "train_matmul_efficiency_576_short": least / (2 * SQUARE**3) * times.matmul / times.ours,
+    }
+
+
+def _agreement_figures() -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as made:
+        data = one_batch(pairs(Path(made), RESPONSES["short"]))
+        apart = _agreement.compare(_llava.Shape().seeing(256), data, Path(made) / "trl", rank=RANK)
+    return {
+        "train_logps_max_difference": apart.logps,
+        "train_gradient_relative_difference": apart.gradient,
     }
 
 
@@ -92,9 +167,31 @@ def pairs(folder: Path, response_tokens: int) -> PairSet:
     )
 
 
-def step_seconds(vlm: VisionLanguageModel, data: PairSet, folder: Path, run: Run = RUN) -> list[float]:
+def one_batch(data: PairSet) -> PairSet:
+    """The first pairs, as many as a batch has."""
+    return replace(data, pairs=data.pairs[:BATCH])
+
+
+def step_seconds(vlm: VisionLanguageModel, data: PairSet, folder: Path) -> list[float]:
     """Train from empty caches and say how long each step took; the base is as before."""
-    train(vlm, data, run, folder, Execution()).lora.remove()
+    train(vlm, data, RUN, folder, Execution()).lora.remove()
     lines = map(json.loads, (folder / "log.jsonl").read_text().splitlines())
     ends = [line["seconds"] for line in lines if "seconds" in line]
     return [end - begin for begin, end in zip([0.0, *ends], ends, strict=False)]
+
+
+def trl_trainer(shape: _llava.Shape, processor: Any, data: PairSet, folder: Path, **settings: Any) -> Any:
+    """TRL's trainer on a base of its own with the same weights."""
+    model = _llava.new_model(shape)
+    return _trl.new_trainer(model, processor, data, folder / "trl", batch=BATCH, rank=RANK, **settings)
+
+
+def _matmul_seconds() -> float:
+    one, other = torch.randn(2, SQUARE, SQUARE)
+    began = time.perf_counter()
+    one @ other
+    return time.perf_counter() - began
+
+
+def _say(what: str) -> None:
+    print(f"  {what}", flush=True)
