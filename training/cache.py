@@ -18,7 +18,9 @@ class ReferenceCache:
         self.scored = 0
         """Responses that the reference has scored."""
 
-    def key(self, images: Sequence[str], prompt: str, response: str, positions: Sequence[int] = ()) -> str:
+    def key(
+        self, images: Sequence[str], prompt: str, response: str | None, positions: Sequence[int] = ()
+    ) -> str:
         """The name of a response's log-probs under images (their sha256) and a prompt, or of its hidden
         states at some positions."""
         text = json.dumps([self._reference, list(images), prompt, response, list(positions)])

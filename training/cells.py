@@ -14,15 +14,15 @@ class Cell:
 
     images: tuple[str, ...]
     prompt: str
-    response: str
-    """Empty for the question itself."""
+    response: str | None
+    """None for the question itself; a model may answer with an empty text."""
 
 
 def cell_of(pair: PreferencePair, branch: Branch, missing: Mapping[Branch, Missing]) -> Cell | None:
     """What the branch is for this pair; None where the pair lacks it and the objective skips it."""
     images, response = pair.images, pair.chosen
     if branch is Branch.QUESTION:
-        return Cell(images, pair.prompt, "")
+        return Cell(images, pair.prompt, None)
     if branch.on_rejected_image:
         if pair.rejected_images is None and missing[branch] == "skip":
             return None

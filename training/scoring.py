@@ -114,7 +114,7 @@ class BranchScorer:
         cells = self._cells(self._branches, [number])
         asked = {(cell.images, cell.prompt) for cell in cells}
         return sum(len(self._vlm.response_ids(prompt)) for _, prompt in asked) + sum(
-            len(self._vlm.response_ids(cell.response)) for cell in cells if cell.response
+            len(self._vlm.response_ids(cell.response or "")) for cell in cells
         )
 
     def _scores(
@@ -211,13 +211,13 @@ class BranchScorer:
         rows, order = [], list[Cell]()
         for group in groups.values():
             images = ImageFeatures(tuple(features[name] for name in group[0].images))
-            answered = [cell for cell in group if cell.response]
-            question = [cell for cell in group if not cell.response]
+            answered = [cell for cell in group if cell.response is not None]
+            question = [cell for cell in group if cell.response is None]
             rows.append(
                 SharedRow(
                     images,
                     self._vlm.prompt_ids(group[0].prompt, images),
-                    [self._vlm.response_ids(cell.response) for cell in answered],
+                    [self._vlm.response_ids(cell.response or "") for cell in answered],
                     self._vlm.question_place(group[0].prompt, images) if question else None,
                 )
             )
@@ -247,14 +247,14 @@ class BranchScorer:
             return []
         if self._distributions[branch] == "spans":
             return self._in_spans(number, branch).nonzero()[:, 0].tolist()
-        return list(range(len(self._vlm.response_ids(cell.response))))
+        return list(range(len(self._vlm.response_ids(cell.response or ""))))
 
     def _in_spans(self, number: int, branch: Branch) -> torch.Tensor:
         """True at the response tokens that touch a span, never at the end of turn, (tokens,)."""
         cell, spans = self._cell(number, branch), spans_of(self._data.pairs[number], branch)
         if cell is None:
             return torch.zeros(0, dtype=torch.bool, device=self._vlm.device)
-        found = tokens_in(self._vlm.response_offsets(cell.response), spans)
+        found = tokens_in(self._vlm.response_offsets(cell.response or ""), spans)
         if spans and not any(found):
             raise BadRecord(f"pair {self._data.pairs[number].id}: no token lies in its spans {spans}")
         return torch.tensor([*found, False], device=self._vlm.device)

@@ -217,12 +217,14 @@ BOTH_KINDS = (
 )
 NO_IMAGE = (TEXT, replace(SHORT, rejected_images=None))
 ALL = (LONG, SHORT, replace(SHORT, id="no image", rejected_images=None))
+SAME = (LONG, replace(LONG, id="same", rejected="no"), replace(SHORT, rejected=""))
 
 CASES = [
     pytest.param("fire_mpo", ALL, fire_mpo, id="fire_mpo"),
     pytest.param("fire_mpo", NO_IMAGE, fire_mpo, id="fire_mpo where no pair has a rejected image"),
     pytest.param("rrpo", (LONG, SHORT), rrpo, id="rrpo"),
     pytest.param("mask_dpo", (LONG, SHORT), partial(dpo, spans=True), id="mask_dpo"),
+    pytest.param("text_hallu", SAME, dpo, id="text_hallu where pairs share a prompt, and an answer is empty"),
     pytest.param("povid", (LONG, SHORT), povid, id="povid"),
     pytest.param("stllava_med", (LONG, SHORT), stllava_stage_1, id="stllava_med stage 1"),
     pytest.param("fisao_style", (LONG, SHORT), fisao_style, id="fisao_style"),
