@@ -1,6 +1,7 @@
 """Our DPO against TRL's DPOTrainer: the same pairs, images, base and LoRA weights give the same numbers."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import Image
 from transformers import AutoProcessor, LlavaForConditionalGeneration
 from trl import DPOConfig, DPOTrainer
 
+from tests.benchmarks import _agreement, _llava
 from training.grid import Batch, Branch, Scores
 from training.objective import Prefer, loss_of
 from zoo.bases import get_base
@@ -121,3 +123,31 @@ def test_dpo_agrees_with_trl_in_loss_rewards_and_gradients(tmp_path: Path) -> No
     for parameter, gradient in zip(lora.parameters, gradients, strict=True):
         torch.testing.assert_close(parameter.grad, gradient, rtol=1e-3, atol=1e-5)
         assert gradient.norm() > 0
+
+
+def test_the_training_core_agrees_with_trl_in_every_token_and_every_gradient(tmp_path: Path) -> None:
+    """What training runs, prompts shared and the reference kept, against TRL's two plain sequences a pair, on
+    a LLaVA of random weights: four pairs, prompts and responses of different lengths, in float32."""
+    shape = _llava.Shape(
+        hidden=64,
+        layers=3,
+        heads=4,
+        intermediate=96,
+        vocabulary=500,
+        vision_hidden=48,
+        vision_layers=3,
+        vision_heads=4,
+        vision_intermediate=64,
+        patches=4,
+    )
+    data = _llava.make_pairs(
+        tmp_path / "pairs", pairs=4, prompt_tokens=24, response_tokens=20, vocabulary=shape.vocabulary
+    )
+    ragged = tuple(
+        replace(pair, prompt=pair.prompt[: 60 + 9 * n], chosen=pair.chosen[: 80 - 15 * n])
+        for n, pair in enumerate(data.pairs)
+    )
+    apart = _agreement.compare(shape, replace(data, pairs=ragged), tmp_path / "trl", rank=4)
+    assert apart.logps < 1e-4
+    assert apart.gradient < 1e-3
+    assert apart.loss < 1e-5
