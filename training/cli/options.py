@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shlex
-import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,13 +11,10 @@ import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
-    from training.processes import Processes
     from training.stages import Sources
     from training.start import Start
     from training.variant import Variant
-    from zoo.datasets import QuestionSet
     from zoo.vlm.model import VisionLanguageModel
-    from zoo.vlm.store import TensorStore
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -228,35 +223,6 @@ def made_before(pairs: Path, dataset: str | None, split: str | None, *, seed: in
         regions=no_regions,
     )
     return Sources(questions=none, seed=seed)
-
-
-@contextmanager
-def opened_store(
-    out: Path, cache: Path | None, *, gigabytes: float, questions: QuestionSet, processes: Processes
-) -> Iterator[TensorStore]:
-    """Where a run in `out` keeps vision features and the reference's log-probs: in `cache`, for good, or in
-    `out` until it is finished, so that a kill loses none. Without `cache`, restricted data's stay in memory.
-    """
-    from zoo.vlm.store import TensorStore
-
-    own = out / "cache"
-    folder = cache or (None if questions.restricted else own)
-    if folder is None:
-        click.echo(
-            f"{questions.name} is restricted, so what is made of its pictures is kept in memory alone, and a "
-            "run that is killed makes it anew; --cache DIR keeps it on disk",
-            err=True,
-        )
-    store = TensorStore(folder, disk_bytes=int(gigabytes * 2**30))
-    try:
-        yield store
-    except BaseException:
-        with suppress(OSError):  # gone only where nothing was begun
-            own.rmdir()
-            out.rmdir()
-        raise
-    if folder == own:
-        processes.by_main(lambda: shutil.rmtree(own))
 
 
 def find_start(vlm: VisionLanguageModel, reference: str) -> Start | None:

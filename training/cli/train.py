@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from training.cli.execution import EXECUTION_NAMES, execution_options
 from training.cli.options import (
     BASE,
     BASE_NAMES,
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
     Say = Callable[[str], None]
 
-_EXECUTION = ("micro_batch", "gradient_checkpointing", "checkpoint_every", "tensorboard")
-"""Options that say how, not what, by the name that `Execution` has for them too."""
 _SECTIONS = {
     "What to train": ("every", "settings", "reference", "out"),
     "On which questions": ("dataset", "split", "data_dir", "limit", "seed", "pairs_dir"),
@@ -57,12 +56,9 @@ _SECTIONS = {
         "dtype",
         "load_in_4bit",
         "load_in_8bit",
-        "micro_batch",
-        "gradient_checkpointing",
+        *EXECUTION_NAMES,
         "cache",
         "cache_gb",
-        "checkpoint_every",
-        "tensorboard",
     ),
 }
 
@@ -101,39 +97,7 @@ _SECTIONS = {
     type=click.IntRange(min=1),
     help="Rank of the LoRA, alpha in proportion. Default: the variant's, or the base's cap.",
 )
-@click.option(
-    "--micro-batch",
-    type=click.IntRange(min=1),
-    help="Pairs that are run at once, for less memory: a batch's gradient is added up from its parts. Fewer "
-    "take longer where they leave the device idle. Default: the whole batch.",
-)
-@click.option(
-    "--gradient-checkpointing",
-    is_flag=True,
-    help="Keep one layer's activations in place of all: much less memory for about a third more time.",
-)
-@click.option(
-    "--cache",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder that keeps vision features and reference log-probs for other runs; it tells nothing in "
-    "words, but is as private as the pictures. Default: OUT/cache, until the run is finished, and memory "
-    "alone for restricted data.",
-)
-@click.option(
-    "--cache-gb",
-    type=click.FloatRange(min=0),
-    default=20.0,
-    show_default=True,
-    help="Most that the cache takes on disk, in GiB; what does not fit is made anew each time.",
-)
-@click.option(
-    "--checkpoint-every",
-    type=click.IntRange(min=1),
-    default=50,
-    show_default=True,
-    help="Steps between checkpoints: so many a kill can lose.",
-)
-@click.option("--tensorboard", is_flag=True, help="Write the log for TensorBoard too, into OUT/tensorboard.")
+@execution_options
 @SEED
 def train(names: tuple[str, ...], out: Path, **options: Any) -> None:
     """Train the LoRA adapter of VARIANT, all its stages and rounds; a killed run goes on from its last
@@ -240,7 +204,8 @@ def _job(
     out: Path, options: Mapping[str, Any], how: Mapping[str, Any], *, needs_questions: bool
 ) -> Iterator[tuple[Job, Callable[[], VisionLanguageModel], Say]]:
     """What is to be trained, how the base is loaded, and how to say something once."""
-    from training.cli.options import made_before, opened_store, sources
+    from training.cli.execution import opened_store
+    from training.cli.options import made_before, sources
     from training.execution import Execution
     from training.log import need_tensorboard
     from training.processes import launched
@@ -277,7 +242,7 @@ def _job(
             execution=Execution(
                 store=store,
                 processes=processes,
-                **{name: options[name] for name in _EXECUTION},
+                **{name: options[name] for name in EXECUTION_NAMES},
             ),
         )
         yield job, lambda: load_base(base, **how), click.echo if processes.main else _say_nothing

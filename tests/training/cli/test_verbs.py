@@ -13,7 +13,8 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
-from training.cli.options import made_before, opened_store
+from training.cli.execution import opened_store
+from training.cli.options import made_before
 from training.cli.pairs import pairs as pairs_verb
 from training.cli.train import train as train_verb
 from training.processes import Processes
