@@ -116,17 +116,13 @@ def train(
     before = [entry["loss"] for entry in read_log(folder, done=step) if "loss" in entry]
     batches = _batches(run, data)
     scorer = _scorer(vlm, data, run, execution)
-    if (
-        run.numbers.epochs > 1
-    ):  # fill the caches as the first epoch did, for the bits hang on who is beside whom
-        for numbers in batches[: min(step, len(batches) // run.numbers.epochs)]:
-            for part in parts_of(scorer, numbers, execution):
-                scorer.prepare(part, lora)
+    if run.numbers.epochs > 1:
+        _fill_caches(scorer, lora, batches[: min(step, len(batches) // run.numbers.epochs)], execution)
     drawn = time.monotonic()
     began = drawn - seconds
     with ExitStack() as stack:
         log = _log(folder, step, run, execution, stack)
-        bar = stack.enter_context(_bar(batches, step, processes))
+        bar = stack.enter_context(_bar(batches, processes, done=step))
         for numbers in batches[step:]:
             rate = learning_rate(step, len(batches), run.numbers)
             found = batch_gradient(scorer, lora, run.objective, numbers, execution, seed=(run.seed, step))
@@ -202,11 +198,27 @@ def _log(folder: Path, step: int, run: Run, execution: Execution, stack: ExitSta
     return log
 
 
-def _bar(batches: Sequence[Sequence[int]], step: int, processes: Processes) -> Any:
+def _fill_caches(
+    scorer: BranchScorer, lora: TrainableLora, batches: Sequence[Sequence[int]], execution: Execution
+) -> None:
+    """Fill a resumed run's caches as its first epoch did: the last digits of what is kept hang on who was
+    beside whom, and later epochs read all of it."""
+    if not batches:
+        return
+    with _bar(batches, execution.processes, what="caches") as bar:
+        for numbers in batches:
+            for part in parts_of(scorer, numbers, execution):
+                scorer.prepare(part, lora)
+            bar.update(len(numbers))
+
+
+def _bar(
+    batches: Sequence[Sequence[int]], processes: Processes, *, done: int = 0, what: str = "train"
+) -> Any:
     """Progress in pairs, so that it tells pairs a second and the time left; of the main process alone."""
-    done, pairs = sum(map(len, batches[:step])), sum(map(len, batches))
+    past, pairs = sum(map(len, batches[:done])), sum(map(len, batches))
     silent: dict[str, Any] = {} if processes.main else {"disable": True}
-    return tqdm(total=pairs, initial=done, desc="train", unit="pair", **silent)
+    return tqdm(total=pairs, initial=past, desc=what, unit="pair", **silent)
 
 
 def _shown(metrics: Mapping[str, float]) -> dict[str, str]:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,13 +22,14 @@ from training.execution import Execution
 from training.loop import PLAIN_WAY, Run, learning_rate, train
 from training.pairs.build import build_pairs
 from training.pairs.step import Tools
+from training.scoring import BranchScorer, Known
 from training.variant import Numbers
 from training.variants import get_variant
 from zoo.bases import get_base
 from zoo.datasets import load_questions
 from zoo.errors import TrainingFailed
 from zoo.manifest import read_manifest
-from zoo.vlm.lora import LoraSpec
+from zoo.vlm.lora import LoraSpec, TrainableLora
 from zoo.vlm.model import load_base
 from zoo.vlm.store import TensorStore
 
@@ -135,6 +136,39 @@ def test_a_run_stopped_at_a_checkpoint_goes_on_to_the_same_weights(
     assert {"event": "resumed", "step": 4} in log_of(tmp_path / "other")
     assert [e["step"] for e in log_of(tmp_path / "other") if "loss" in e] == [1, 2, 3, 4, 5, 6]
     assert_same(whole, resumed)
+
+
+def test_a_resumed_run_fills_its_caches_as_its_first_epoch_did(
+    data: PairSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is beside whom decides the last digits; batches of 8 in parts of 5 and 3, three an epoch."""
+    asked: list[tuple[int, ...]] = []
+    prepare = BranchScorer.prepare
+
+    def told(self: BranchScorer, numbers: Sequence[int], lora: TrainableLora) -> Known:
+        asked.append(tuple(numbers))
+        return prepare(self, numbers, lora)
+
+    monkeypatch.setattr(BranchScorer, "prepare", told)
+    execution = Execution(checkpoint_every=4, micro_batch=5)
+    trained(data, a_run(), tmp_path, execution)
+    first_run = asked.copy()
+    asked.clear()
+    trained(data, a_run(), tmp_path, Execution(micro_batch=5))
+    assert len(first_run) == 12
+    assert asked == [*first_run[:6], *first_run[8:]]
+
+
+def test_a_rank_stabilised_lora_is_scaled_by_the_root_of_its_rank(data: PairSet, tmp_path: Path) -> None:
+    """8 / sqrt(4) is 16 / 4 (Kalajdzievski 2023, arXiv 2312.03732)."""
+    stabilised, plain = (
+        replace(a_run(), lora=LoraSpec(r=4, alpha=alpha, use_rslora=root))
+        for alpha, root in ((8, True), (16, False))
+    )
+    one = trained(data, stabilised, tmp_path / "a")
+    assert_same(one, trained(data, plain, tmp_path / "b"))
+    other = trained(data, a_run(), tmp_path / "c")
+    assert any(not torch.allclose(tensor, other[name], atol=1e-5) for name, tensor in one.items())
 
 
 def test_how_a_run_is_divided_up_may_change_when_it_goes_on(data: PairSet, tmp_path: Path) -> None:
