@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from torch import nn
 
 from zoo.errors import BadInput, TrainingFailed
@@ -60,10 +60,13 @@ class TrainableLora:
         config.base_model_name_or_path = vlm.base.repo  # peft put the folder of this machine there
         self.parameters = [p for p in self._peft.parameters() if p.requires_grad]
         """The LoRA's tensors, in a fixed order; nothing else is trainable."""
+        self._tensors: dict[str, torch.Tensor] = get_peft_model_state_dict(
+            self._peft, save_embedding_layers=False
+        )
         self._start: dict[str, torch.Tensor] | None = None
         if start is not None:
-            self.restore(dict(start))
-            self._start = {name: tensor.detach().clone() for name, tensor in self.state().items()}
+            self.restore(start)
+            self._start = {name: tensor.clone() for name, tensor in self._tensors.items()}
 
     @contextmanager
     def at_start(self) -> Iterator[None]:
@@ -73,7 +76,7 @@ class TrainableLora:
             with self.disabled():
                 yield
             return
-        now = {name: tensor.detach().clone() for name, tensor in self.state().items()}
+        now = {name: tensor.clone() for name, tensor in self._tensors.items()}
         self.restore(self._start)
         try:
             yield
@@ -91,19 +94,20 @@ class TrainableLora:
             yield
 
     def state(self) -> dict[str, torch.Tensor]:
-        """The LoRA's tensors by PEFT's names."""
-        state: dict[str, torch.Tensor] = get_peft_model_state_dict(self._peft, save_embedding_layers=False)
-        return state
+        """The LoRA's own tensors by PEFT's names, which training goes on to change."""
+        return dict(self._tensors)
 
-    def restore(self, state: dict[str, torch.Tensor]) -> None:
+    @torch.no_grad()
+    def restore(self, state: Mapping[str, torch.Tensor]) -> None:
         """Put tensors back that `state` gave.
 
         Raises:
             TrainingFailed: they are not exactly this LoRA's.
         """
-        if {k: v.shape for k, v in state.items()} != {k: v.shape for k, v in self.state().items()}:
+        if {k: v.shape for k, v in state.items()} != {k: v.shape for k, v in self._tensors.items()}:
             raise TrainingFailed("the checkpoint's tensors are not those of this LoRA")
-        set_peft_model_state_dict(self._peft, state)
+        for name, tensor in self._tensors.items():
+            tensor.copy_(state[name])
 
     def save(self, folder: Path) -> None:
         """Write `adapter_model.safetensors` and `adapter_config.json`."""
