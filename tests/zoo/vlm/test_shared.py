@@ -135,3 +135,16 @@ def test_a_response_does_not_see_its_sibling(tuned: Tuned, other: list[int]) -> 
             [after[number] for number in kept], [before[number] for number in kept], atol=5e-5, rtol=0
         )
         assert (after[place][0] - before[place][0]).abs() > 1e-3
+
+
+def test_the_last_layer_works_for_no_token_that_predicts_nothing(tuned: Tuned, kind: str) -> None:
+    """Each response's tokens but the last, with the prompt's last one; the layers before see all tokens."""
+    vlm, _, rows = tuned
+    seen: list[int] = []
+    layers = vlm.model.model.language_model.layers
+    for layer in (layers[0], layers[-1]):
+        layer.mlp.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].shape[1]))
+    shared_logps(vlm, [replace(row, read_prompt=None) for row in rows])
+    every = sum(row.length for row in rows)
+    asking = sum(1 + sum(len(response) - 1 for response in row.responses) for row in rows)
+    assert seen == [every, every if kind == "qwen3-vl deep" else asking]
