@@ -93,7 +93,9 @@ def write_adapter(
         ),
         probe=_probe(vlm, trained),
         weights_sha256=hashlib.sha256((folder / WEIGHTS_NAME).read_bytes()).hexdigest(),
-        license=_narrower(vlm.base.license, data.report.license),
+        license=_narrowest(
+            vlm.base.license, data.report.license, *([run.start.manifest.license] if run.start else [])
+        ),
         commit=commit(),
         versions=versions("bitsandbytes") if vlm.quantization else versions(),
         hardware=hardware(vlm.device),
@@ -161,6 +163,7 @@ def _said(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _narrower(base: str, data: str) -> str:
-    """The adapter's licence, never wider than the base's and the data's."""
-    return base if base == data else f"{base} and {data}"
+def _narrowest(*licences: str) -> str:
+    """The adapter's licence, never wider than those of the base, the data and the adapter it went on from."""
+    each = (one.strip() for licence in licences for one in licence.split(" and "))
+    return " and ".join(dict.fromkeys(each))

@@ -13,10 +13,8 @@ class ReferenceCache:
     """What one reference said: the base as it is loaded, or an adapter on it."""
 
     def __init__(self, store: TensorStore, reference: str) -> None:
-        """`reference` names the base, its precision, and the adapter's digest."""
+        """`reference` names all that decides what is said: the base, its precision and eyes, the adapter."""
         self._store, self._reference = store, reference
-        self.scored = 0
-        """Responses that the reference has scored."""
 
     def key(
         self, images: Sequence[str], prompt: str, response: str | None, positions: Sequence[int] = ()
@@ -30,7 +28,6 @@ class ReferenceCache:
         """`logps` (tokens,), or `hidden` (positions, hidden); on the CPU."""
         return self._store.get(key)
 
-    def put(self, found: Mapping[str, Tensors], *, scored: int) -> None:
-        """Keep what fits of what the reference said of so many responses."""
-        self.scored += scored
+    def put(self, found: Mapping[str, Tensors]) -> None:
+        """Keep what fits of what the reference said."""
         self._store.put(found)

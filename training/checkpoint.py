@@ -17,9 +17,9 @@ CHECKPOINT_NAME = "checkpoint.pt"
 class Checkpoint:
     """What a run needs to go on bit for bit.
 
-    The rest follows from the seed and the step: the learning rate, the place in the data, and the random
-    numbers, which are drawn anew for each step. So it does not matter how many processes there are, or into
-    what parts they cut a batch, when the run goes on.
+    The rest follows from the seed and the step: the learning rate, the place in the data, and where the random
+    numbers of each step begin. So a run may go on divided up otherwise, with what `training.execution` says
+    of that.
     """
 
     settings: dict[str, Any]
@@ -55,7 +55,7 @@ def load_checkpoint(folder: Path, settings: dict[str, Any]) -> Checkpoint | None
     path = folder / CHECKPOINT_NAME
     if not path.is_file():
         return None
-    checkpoint = Checkpoint(**torch.load(path, weights_only=True))
+    checkpoint = Checkpoint(**torch.load(path, weights_only=True, map_location="cpu"))
     if checkpoint.settings != settings:
         keys = {**settings, **checkpoint.settings}
         differ = [key for key in keys if checkpoint.settings.get(key) != settings.get(key)]

@@ -164,14 +164,14 @@ def learning_rate(step: int, steps: int, numbers: Numbers) -> float:
 
 def _scorer(vlm: VisionLanguageModel, data: PairSet, run: Run, execution: Execution) -> BranchScorer:
     """The run's scorer, on the caches that it shares."""
+    features = FeatureCache(vlm, execution.store)
+    adapter = f"{run.start.digest} {run.start.lora}" if run.start else "base"
     return BranchScorer(
         vlm,
         data,
         run.objective,
-        features=FeatureCache(vlm, execution.store),
-        references=ReferenceCache(
-            execution.store, f"{vlm.identity} {run.start.digest if run.start else 'base'}"
-        ),
+        features=features,
+        references=ReferenceCache(execution.store, f"{vlm.identity} {features.eyes} {adapter}"),
         shared_prompts=run.shared_prompts,
     )
 

@@ -23,6 +23,7 @@ from training.loop import PLAIN_WAY, Run, learning_rate, train
 from training.pairs.build import build_pairs
 from training.pairs.step import Tools
 from training.scoring import BranchScorer, Known
+from training.start import Start
 from training.variant import Numbers
 from training.variants import get_variant
 from zoo.bases import get_base
@@ -305,3 +306,23 @@ def test_a_run_killed_between_checkpoints_ends_bit_for_bit_like_one_that_was_not
     assert (
         read_manifest(tmp_path / "killed").weights_sha256 == read_manifest(tmp_path / "whole").weights_sha256
     )
+
+
+def test_a_shared_cache_tells_apart_eyes_and_the_scale_of_a_start(data: PairSet, tmp_path: Path) -> None:
+    """Each run begins at its own reference, so its first loss is ln 2 whatever the runs before it kept."""
+    store, said = TensorStore(), set()
+    for number, (mean, rslora) in enumerate([(0.5, False), (0.2, False), (0.5, True)]):
+        vlm = load_base(get_base("phantom"))
+        vlm.image_processor.image_mean = [mean] * 3
+        shape = LoraSpec(r=4, alpha=8, use_rslora=rslora)
+        lora = TrainableLora(vlm, shape, seed=0)
+        torch.manual_seed(1)
+        tensors = {name: one + 0.1 * torch.randn_like(one) for name, one in lora.state().items()}
+        lora.remove()
+        start = Start(identity="a", digest="d" * 64, lora=shape, tensors=tensors, manifest=None)  # type: ignore[arg-type]
+        run = replace(a_run(epochs=1), lora=shape, start=start)
+        train(vlm, data, run, tmp_path / str(number), Execution(store=store))
+        first, *others = log_of(tmp_path / str(number))
+        assert first["loss"] == pytest.approx(math.log(2), abs=1e-5)
+        said.add(others[-1]["loss"])
+    assert len(said) == 3

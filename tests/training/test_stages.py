@@ -204,3 +204,15 @@ def test_an_unfinished_run_of_another_job_is_refused(
 
 def stop(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_a_licence_is_never_wider_than_that_of_the_adapter_which_training_began_from(
+    tune: Callable[[str], Path], tmp_path: Path
+) -> None:
+    vlm = load_base(get_base("phantom"))
+    start = read_start(vlm, tune("sft"))
+    narrow = start.manifest.model_copy(update={"license": "apache-2.0 and proprietary"})
+    manifest = run_stages(
+        vlm, get_variant("text_hallu"), job(8), tmp_path / "a", start=replace(start, manifest=narrow)
+    )
+    assert manifest.license == "apache-2.0 and proprietary"

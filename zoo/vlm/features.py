@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 
 import torch
+import transformers
 from PIL import Image
 
 from zoo.vlm.encoded import EncodedImage
@@ -20,10 +21,10 @@ class FeatureCache:
 
     def __init__(self, vlm: VisionLanguageModel, store: TensorStore) -> None:
         self._vlm, self._store = vlm, store
-        self.encoded = 0
-        """Images that the vision tower has seen."""
-        eyes = f"{vlm.identity} {vlm.image_processor.to_json_string()}"
-        self._eyes = hashlib.sha256(eyes.encode()).hexdigest()
+        processor = vlm.image_processor
+        eyes = [vlm.identity, type(processor).__name__, processor.to_json_string(), transformers.__version__]
+        self.eyes = hashlib.sha256("\n".join(eyes).encode()).hexdigest()
+        """All that decides what the base sees in an image, as a digest."""
 
     def of(self, images: Mapping[str, Callable[[], Image.Image]]) -> dict[str, EncodedImage]:
         """Features on the base's device by the sha256 of the image's bytes; each image is opened only if it
@@ -34,14 +35,13 @@ class FeatureCache:
         for start in range(0, len(unseen), AT_ONCE):
             lacking = unseen[start : start + AT_ONCE]
             encoded = self._vlm.encode_batch([images[digest]() for digest in lacking])
-            self.encoded += len(lacking)
             new = dict(zip(lacking, encoded, strict=True))
             self._store.put({self._key(digest): _tensors(image) for digest, image in new.items()})
             found |= new
         return found
 
     def _key(self, digest: str) -> str:
-        return f"image {self._eyes} {digest}"
+        return f"image {self.eyes} {digest}"
 
     def _image(self, tensors: Tensors) -> EncodedImage:
         device = self._vlm.device
