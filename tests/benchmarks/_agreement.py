@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 from peft import set_peft_model_state_dict
 
+from tests._losses import loss_of
 from tests.benchmarks import _llava, _trl
 from training.cache import ReferenceCache
 from training.data import PairSet
 from training.grid import Branch
-from training.objective import loss_of
 from training.scoring import BranchScorer
 from training.variants import get_variant
 from zoo.vlm.features import FeatureCache
@@ -51,7 +51,7 @@ def compare(shape: _llava.Shape, data: PairSet, folder: Path, *, rank: int) -> A
         features=FeatureCache(vlm, store),
         references=ReferenceCache(store, "base"),
     )
-    batch = scorer.batch(numbers, lora)
+    batch = scorer.score(numbers, scorer.prepare(numbers, lora))
     ours = loss_of(objective, batch).mean()
     ours.backward()
 
@@ -62,7 +62,7 @@ def compare(shape: _llava.Shape, data: PairSet, folder: Path, *, rank: int) -> A
         folder,
         batch=len(numbers),
         rank=rank,
-        **_trl.BEST,
+        **_trl.UNCHECKED,
         bf16=False,
     )
     set_peft_model_state_dict(trainer.model, weights)

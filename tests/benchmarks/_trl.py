@@ -19,10 +19,10 @@ from zoo.bases import LLAMA_TARGETS
 
 DEFAULTS: dict[str, Any] = {"use_cpu": True}
 """What it cannot run without on a machine without a GPU; the precision is the measurement's to say."""
-BEST: dict[str, Any] = DEFAULTS | {"gradient_checkpointing": False}
-"""Its fastest settings here. Reference log-probs made ahead and sequences without padding it refuses for
-images; a compiled model (`torch_compile`) takes as long, and reading and preparing a batch a small part
-of a step, so that worker processes have little to win and two cores to share."""
+UNCHECKED: dict[str, Any] = DEFAULTS | {"gradient_checkpointing": False}
+"""The one setting that may make it faster here. Reference log-probs made ahead and sequences without padding
+it refuses for images; a compiled model (`torch_compile`) takes as long; reading and preparing a batch is a
+small part of a step, so that worker processes have little to win, and two cores to share."""
 
 
 class Clock(TrainerCallback):  # type: ignore[misc]

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import torch
 
+from tests._losses import loss_on
 from tests.benchmarks._llava import Shape, as_base, make_pairs, new_model, new_processor
 from training.cache import ReferenceCache
 from training.data import PairSet
-from training.objective import loss_of
 from training.scoring import BranchScorer
 from training.variants import get_variant
 from zoo.vlm.features import FeatureCache
@@ -62,7 +62,7 @@ def measure() -> dict[str, float]:
         lora = TrainableLora(vlm, LoraSpec(), seed=0)
 
         def step(name: str) -> None:
-            loss = loss_of(objective, scorers[name].batch(range(PAIRS), lora)).mean()
+            loss = loss_on(objective, scorers[name], range(PAIRS), lora).mean()
             torch.autograd.grad(loss, lora.parameters)
 
         step("kept")
