@@ -1,6 +1,5 @@
 """A run's state on disk, written in one atomic step, so that a kill loses the steps since and no more."""
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import torch
 
+from training.identity import difference
 from zoo.errors import TrainingFailed
 
 CHECKPOINT_NAME = "checkpoint.pt"
@@ -17,9 +17,8 @@ CHECKPOINT_NAME = "checkpoint.pt"
 class Checkpoint:
     """What a run needs to go on bit for bit.
 
-    The rest follows from the seed and the step: the learning rate, the place in the data, and where the random
-    numbers of each step begin. So a run may go on divided up otherwise, with what `training.execution` says
-    of that.
+    The rest follows from the seed and the step: the learning rate, the place in the data, and where the
+    random numbers begin. So a run may go on divided up otherwise; see `training.execution.Execution`.
     """
 
     settings: dict[str, Any]
@@ -56,12 +55,6 @@ def load_checkpoint(folder: Path, settings: dict[str, Any]) -> Checkpoint | None
     if not path.is_file():
         return None
     checkpoint = Checkpoint(**torch.load(path, weights_only=True, map_location="cpu"))
-    if checkpoint.settings != settings:
-        keys = {**settings, **checkpoint.settings}
-        differ = [key for key in keys if checkpoint.settings.get(key) != settings.get(key)]
-        was, now = (json.dumps(s.get(differ[0])) for s in (checkpoint.settings, settings))
-        raise TrainingFailed(
-            f"{path} is of a run with another {differ[0]}: it had {was}, this one has {now}",
-            hint="choose another --out, or remove the checkpoint",
-        )
+    if told := difference(checkpoint.settings, settings, where=folder):
+        raise TrainingFailed(told, hint=f"choose another --out, or remove {path}")
     return checkpoint

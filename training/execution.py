@@ -1,4 +1,6 @@
-"""How runs are carried out on this machine. None of it decides a run's result, but for its last digits."""
+"""How runs are carried out on this machine: of a run's result it decides the last digits alone, or, with
+dropout, the masks.
+"""
 
 from dataclasses import dataclass, field
 
@@ -12,6 +14,9 @@ CHECKPOINT_EVERY = 50
 @dataclass(frozen=True, kw_only=True)
 class Execution:
     """What all runs of a process share, and how they are divided up.
+
+    Another division adds up in another order, which changes the last digits. Dropout's masks follow from the
+    seed, the step, the process and the parts, so with it another division is another, equally good run.
 
     Make it before a base is loaded: among several processes it is what gives this one its GPU.
     """

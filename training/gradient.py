@@ -43,7 +43,8 @@ def batch_gradient(
 ) -> Outcome:
     """The gradient of the mean over the batch's pairs, however it is divided up, and what they were like.
 
-    All that is random follows from `seed` (the run's, and the step) and from which process draws.
+    All that is random follows from `seed` (the run's, and the step), from which process draws, and from the
+    parts.
 
     Raises:
         TrainingFailed: another process could not do its share.

@@ -2,7 +2,8 @@
 
 A reward is beta times the log ratio, with the beta and the tokens (all, or those of spans) of the first term
 that reads the branch: DPO's implicit reward (Rafailov et al. 2023, section 4). A margin is the chosen
-branch's reward less another's, with the latter's beta and tokens; an accuracy is how often it is above 0.
+branch's reward less another's, with the latter's beta and tokens; an accuracy is how often it is above 0,
+where a tie counts a half, so that a policy that is still its reference, which knows neither, has 50 %.
 """
 
 import re
@@ -17,8 +18,11 @@ from training.grid import Batch, Branch, Where
 from training.objective import Objective, TokenKL, branches_of, needs_reference
 
 EXPLODED = 20.0
-"""How many times the median of the run's losses so far a loss may be. A guess among all words costs about 12
-nats a token, so what costs more by far than a median of 1 is worse than knowing nothing."""
+"""How many times the median of the run's losses so far a loss may be: 20 nats above a median of 1 is far
+worse than guessing blindly (about 12 nats a token)."""
+TIE = 1e-4
+"""Rewards. A margin as near 0 as this is rounding alone: the same model gives as different sums of log-probs
+where it has run twice."""
 
 Total = tuple[torch.Tensor, torch.Tensor]
 """A sum, and how many it is of."""
@@ -96,7 +100,7 @@ def _readings(objective: Objective) -> dict[str, Reading]:
         found[f"reward_{branch}"] = partial(_reward, branch, beta, where)
         if branch is not Branch.CHOSEN and Branch.CHOSEN in rewards:
             found[f"margin_over_{branch}"] = partial(_margin, branch, beta, where)
-            found[f"accuracy_over_{branch}"] = partial(_accuracy, branch, where)
+            found[f"accuracy_over_{branch}"] = partial(_accuracy, branch, beta, where)
     if needs_reference(objective) and Branch.CHOSEN in branches_of(objective):
         found["kl_estimate"] = _kl_estimate
     return found
@@ -118,16 +122,18 @@ def _reward(branch: Branch, beta: float, where: Where, batch: Batch, losses: tor
 
 
 def _margin(branch: Branch, beta: float, where: Where, batch: Batch, losses: torch.Tensor) -> Total:
-    return _sum(beta * _ahead(batch, branch, where), batch.branches[branch].present)
+    return _sum(_margins(branch, beta, where, batch), batch.branches[branch].present)
 
 
-def _accuracy(branch: Branch, where: Where, batch: Batch, losses: torch.Tensor) -> Total:
-    return _sum(_ahead(batch, branch, where) > 0, batch.branches[branch].present)
+def _accuracy(branch: Branch, beta: float, where: Where, batch: Batch, losses: torch.Tensor) -> Total:
+    margins = _margins(branch, beta, where, batch)
+    right = torch.where(margins.abs() <= TIE, 0.5, (margins > 0).double())
+    return _sum(right, batch.branches[branch].present)
 
 
-def _ahead(batch: Batch, branch: Branch, where: Where) -> torch.Tensor:
-    """How far the chosen branch's log ratio is above another's, (pairs,)."""
-    return batch.branches[Branch.CHOSEN].log_ratio(where) - batch.branches[branch].log_ratio(where)
+def _margins(branch: Branch, beta: float, where: Where, batch: Batch) -> torch.Tensor:
+    """How far the chosen branch's reward is above another's, (pairs,)."""
+    return beta * (batch.branches[Branch.CHOSEN].log_ratio(where) - batch.branches[branch].log_ratio(where))
 
 
 def _kl_estimate(batch: Batch, losses: torch.Tensor) -> Total:

@@ -305,13 +305,8 @@ def weighting_of(objective: Objective) -> Weighting | None:
 
 
 def losses_of(objective: Objective, batch: Batch) -> torch.Tensor:
-    """Each term's value a pair, `(terms, pairs)`."""
+    """Each term's value a pair, `(terms, pairs)`; the objective's is their plain sum."""
     return torch.stack([term.loss(batch) for term in objective])
-
-
-def loss_of(objective: Objective, batch: Batch) -> torch.Tensor:
-    """The objective's value a pair, `(pairs,)`: the plain sum of its terms."""
-    return losses_of(objective, batch).sum(dim=0)
 
 
 def as_data(objective: Objective) -> list[dict[str, Any]]:

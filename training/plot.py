@@ -68,7 +68,7 @@ def plot(folder: Path, *, title: str) -> None:
     grid = figure.add_gridspec(
         rows,
         2,
-        left=0.055,
+        left=0.075,
         right=0.975,
         top=1 - (_MARGIN + 0.3) / height,
         bottom=(_MARGIN + 0.15) / height,

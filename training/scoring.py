@@ -77,10 +77,6 @@ class BranchScorer:
         how = weighting_of(objective)
         self._weights = torch.tensor(normalise(data.pairs, how), device=vlm.device) if how else None
 
-    def batch(self, numbers: Sequence[int], lora: TrainableLora) -> Batch:
-        """All that the objective reads of the pairs of these numbers, with gradients where they flow."""
-        return self.score(numbers, self.prepare(numbers, lora))
-
     @torch.no_grad()
     def prepare(self, numbers: Sequence[int], lora: TrainableLora) -> Known:
         """What is asked without a gradient, and is to be known before a graph of the policy is alive."""
@@ -98,7 +94,8 @@ class BranchScorer:
         return Known(features, self._reference(numbers, lora, features), argmaxes)
 
     def score(self, numbers: Sequence[int], known: Known) -> Batch:
-        """What the policy says of the pairs of these numbers, beside what is known of them."""
+        """What the policy says of the pairs of these numbers, beside what is known of them; with gradients
+        where they flow."""
         run = self._run(self._cells(self._branches, numbers), known.features)
         return Batch(
             branches={
@@ -158,9 +155,9 @@ class BranchScorer:
             policy.append(run.hidden(cell)[where[-1]])
             if cell is not None and positions:
                 theirs.append(reference[self._key(cell, positions)]["hidden"])
-        known = torch.cat(theirs) if theirs else policy[0].detach()[:0]
+        own, known = torch.cat(policy), torch.cat(theirs) if theirs else policy[0].detach()[:0]
         return Distribution(
-            fold=partial(_fold, self._vlm, torch.cat(policy), known),
+            fold=lambda function, *rows: fold(self._vlm, own, (known,), function, *rows),
             pair=torch.cat([torch.full_like(columns, i) for i, columns in enumerate(where)]),
             column=torch.cat(where),
         )
@@ -194,7 +191,7 @@ class BranchScorer:
                     key: {"hidden": run.hidden(cell)[positions]} if positions else {"logps": run.logps(cell)}
                     for key, (cell, positions) in lacking.items()
                 }
-            self._references.put(new, scored=len(cells))
+            self._references.put(new)
             found |= new
         return found
 
@@ -282,13 +279,3 @@ class _Run:
     def hidden(self, cell: Cell | None) -> torch.Tensor:
         """Hidden states where they are predicted, (tokens, hidden)."""
         return self._nothing if cell is None else self._hidden[cell]
-
-
-def _fold(
-    vlm: VisionLanguageModel,
-    policy: torch.Tensor,
-    reference: torch.Tensor,
-    function: object,
-    *rows: torch.Tensor,
-) -> torch.Tensor:
-    return fold(vlm, policy, (reference.to(policy.device),), function, *rows)  # type: ignore[arg-type]

@@ -1,13 +1,15 @@
 """What the caches give is what the model says, and the model is asked once by all that ask the same."""
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests._losses import loss_on
 from training.cache import ReferenceCache
 from training.data import PairSet
-from training.objective import loss_of
 from training.pairs.report import PairReport
 from training.scoring import BranchScorer
 from training.variants import get_variant
@@ -17,7 +19,7 @@ from zoo.records import PreferencePair
 from zoo.vlm.features import FeatureCache
 from zoo.vlm.lora import LoraSpec, TrainableLora
 from zoo.vlm.model import VisionLanguageModel, load_base
-from zoo.vlm.store import TensorStore
+from zoo.vlm.store import Tensors, TensorStore
 
 SPEC = LoraSpec(r=4, alpha=8)
 ASKED = {"prompt": "What does this scan show?", "chosen_spans": ((11, 17),), "rejected_spans": ((11, 15),)}
@@ -51,26 +53,42 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> PairSet:
     return PairSet(where, PairReport.__new__(PairReport), PAIRS)
 
 
-class Asking:
-    """One variant's scorer on a store, with its counts."""
+class Counting(TensorStore):
+    """A store that counts what is made because it was not there."""
 
-    def __init__(self, vlm: VisionLanguageModel, data: PairSet, variant: str, store: TensorStore) -> None:
-        self.objective = get_variant(variant).objective
-        self.features, self.references = FeatureCache(vlm, store), ReferenceCache(store, "base")
+    made: Counter[str]
+
+    def put(self, found: Mapping[str, Tensors]) -> None:
+        self.made = getattr(self, "made", Counter())
+        for tensors in found.values():
+            self.made[next(name for name in ("logps", "hidden", "tokens") if name in tensors)] += 1
+        super().put(found)
+
+    def told(self) -> tuple[int, int, int]:
+        """Responses whose log-probs the reference gave, those whose hidden states it gave, images seen; since
+        this was last asked."""
+        made, self.made = getattr(self, "made", Counter()), Counter()
+        return made["logps"], made["hidden"], made["tokens"]
+
+
+class Asking:
+    """One variant's scorer on a store."""
+
+    def __init__(self, vlm: VisionLanguageModel, data: PairSet, variant: str, store: Counting) -> None:
+        self.objective, self.store = get_variant(variant).objective, store
         self.scorer = BranchScorer(
-            vlm, data, self.objective, features=self.features, references=self.references
+            vlm,
+            data,
+            self.objective,
+            features=FeatureCache(vlm, store),
+            references=ReferenceCache(store, "base"),
         )
 
     def step(self, lora: TrainableLora) -> list[torch.Tensor]:
         """The losses of both pairs, and the gradients of their mean."""
-        loss = loss_of(self.objective, self.scorer.batch([0, 1], lora))
+        loss = loss_on(self.objective, self.scorer, [0, 1], lora)
         gradients = torch.autograd.grad(loss.mean(), lora.parameters)
         return [loss.detach(), *gradients]
-
-    @property
-    def made(self) -> tuple[int, int]:
-        """Responses that the reference has scored, and images seen."""
-        return self.references.scored, self.features.encoded
 
 
 def moved_lora(vlm: VisionLanguageModel) -> TrainableLora:
@@ -88,31 +106,31 @@ def test_losses_and_gradients_are_the_same_to_the_bit_with_any_cache(
 ) -> None:
     vlm = load_base(get_base("phantom"), dtype=dtype)
     lora = moved_lora(vlm)
-    absent = Asking(vlm, data, variant, TensorStore(memory_bytes=0))
+    absent = Asking(vlm, data, variant, Counting(memory_bytes=0))
     plain = absent.step(lora)
+    made = absent.store.told()
     absent.step(lora)
-    cold = Asking(vlm, data, variant, TensorStore(tmp_path / "cache"))
-    on_disk = Asking(vlm, data, variant, TensorStore(tmp_path / "cache", memory_bytes=0))
+    assert absent.store.told() == made
+    cold = Asking(vlm, data, variant, Counting(tmp_path / "cache"))
+    on_disk = Asking(vlm, data, variant, Counting(tmp_path / "cache", memory_bytes=0))
     for asking in (cold, cold, on_disk):
         for found, expected in zip(asking.step(lora), plain, strict=True):
             assert torch.equal(found, expected)
     assert any(gradient.norm() > 1e-3 for gradient in plain[1:])
-    scored, encoded = cold.made
-    assert scored > 0
-    assert encoded > 0
-    assert on_disk.made == (0, 0)
-    assert absent.references.scored == 2 * scored
+    assert cold.store.told() == made
+    assert on_disk.store.told() == (0, 0, 0)
+    assert made[0] > 0
+    assert made[2] > 0
 
 
 def test_variants_that_ask_the_same_ask_the_reference_once(data: PairSet) -> None:
-    vlm, store = load_base(get_base("phantom")), TensorStore()
+    vlm, store = load_base(get_base("phantom")), Counting()
     lora = moved_lora(vlm)
     made = []
     for variant in ("text_hallu", "text_hallu_nll", "text_hallu"):
-        asking = Asking(vlm, data, variant, store)
-        asking.step(lora)
-        made.append(asking.made)
-    assert made == [(RESPONSES, 2), (0, 0), (0, 0)]
+        Asking(vlm, data, variant, store).step(lora)
+        made.append(store.told())
+    assert made == [(RESPONSES, 0, 2), (0, 0, 0), (0, 0, 0)]
 
 
 def test_hidden_states_come_with_the_log_probs_of_their_responses(data: PairSet) -> None:
@@ -121,16 +139,15 @@ def test_hidden_states_come_with_the_log_probs_of_their_responses(data: PairSet)
     vlm = load_base(get_base("phantom"))
     lora = moved_lora(vlm)
 
-    def made(*variants: str) -> list[tuple[int, int]]:
-        store, found = TensorStore(), []
+    def made(*variants: str) -> list[tuple[int, int, int]]:
+        store, found = Counting(), []
         for variant in variants:
-            asking = Asking(vlm, data, variant, store)
-            asking.step(lora)
-            found.append(asking.made)
+            Asking(vlm, data, variant, store).step(lora)
+            found.append(store.told())
         return found
 
-    assert made("fire_mpo", "text_hallu", "fire_mpo") == [(2 * RESPONSES, 4), (0, 0), (0, 0)]
-    assert made("text_hallu", "fire_mpo") == [(RESPONSES, 2), (2 + RESPONSES, 2)]
+    assert made("fire_mpo", "text_hallu", "fire_mpo") == [(2 * RESPONSES, 2, 4), (0, 0, 0), (0, 0, 0)]
+    assert made("text_hallu", "fire_mpo") == [(RESPONSES, 0, 2), (RESPONSES, 2, 2)]
 
 
 def test_a_key_tells_apart_all_that_decides_an_answer_and_gives_no_text_away() -> None:

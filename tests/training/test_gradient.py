@@ -7,12 +7,13 @@ from typing import TypeVar
 import pytest
 import torch
 
+from tests._losses import loss_on
 from training.cache import ReferenceCache
 from training.data import PairSet, read_pair_set
 from training.execution import Execution
 from training.gradient import Outcome, batch_gradient, parts_of
 from training.grid import Branch
-from training.objective import Imitate, Prefer, TokenKL, loss_of
+from training.objective import Imitate, Prefer, TokenKL
 from training.pairs.build import build_pairs
 from training.pairs.step import Tools
 from training.processes import Processes
@@ -86,7 +87,7 @@ def whole(setting: Setting) -> torch.Tensor:
     """The gradient of the mean over the batch, by autograd alone."""
     for parameter in setting.lora.parameters:
         parameter.grad = None
-    loss_of(OBJECTIVE, setting.scorer.batch(BATCH, setting.lora)).mean().backward()
+    loss_on(OBJECTIVE, setting.scorer, BATCH, setting.lora).mean().backward()
     return setting.flat()
 
 
@@ -174,7 +175,7 @@ def test_dropout_is_at_work_where_a_gradient_is_asked_for_and_nowhere_else(setti
         shared_prompts=False,
     )
     with torch.no_grad():
-        first, second = (loss_of(OBJECTIVE, scorer.batch(BATCH, lora)) for _ in range(2))
+        first, second = (loss_on(OBJECTIVE, scorer, BATCH, lora) for _ in range(2))
     assert torch.equal(first, second)
     drawn = [
         batch_gradient(scorer, lora, OBJECTIVE, BATCH, Execution(), seed=(0, step)).losses
@@ -183,4 +184,4 @@ def test_dropout_is_at_work_where_a_gradient_is_asked_for_and_nowhere_else(setti
     assert drawn[0] != drawn[1]
     assert drawn[0] == drawn[2]
     with torch.no_grad():
-        assert torch.equal(loss_of(OBJECTIVE, scorer.batch(BATCH, lora)), first)
+        assert torch.equal(loss_on(OBJECTIVE, scorer, BATCH, lora), first)

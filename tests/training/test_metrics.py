@@ -161,9 +161,15 @@ def test_what_no_pair_of_a_batch_has_is_not_told() -> None:
     assert found["margin_over_rejected_response"] == pytest.approx(0.75)
 
 
-def test_a_tie_is_not_right() -> None:
-    found = means(DPO, Batch({CHOSEN: CHOSEN_SCORES, REJECTED: CHOSEN_SCORES}))
-    assert (found["margin_over_rejected_response"], found["accuracy_over_rejected_response"]) == (0.0, 0.0)
+@pytest.mark.parametrize(
+    ("apart", "accuracy"), [(0.0, 0.5), (1e-4, 0.5), (-1e-4, 0.5), (1e-3, 1.0), (-1e-3, 0.0)]
+)
+def test_a_margin_within_rounding_is_half_right(apart: float, accuracy: float) -> None:
+    """The chosen one is ahead by so much in log-probs, and by half of it in rewards."""
+    ahead = replace(CHOSEN_SCORES, logps=CHOSEN_SCORES.logps + torch.tensor([[apart, 0.0], [apart, 0.0]]))
+    found = means(DPO, Batch({CHOSEN: ahead, REJECTED: CHOSEN_SCORES}))
+    assert found["margin_over_rejected_response"] == pytest.approx(apart / 2, abs=1e-6)
+    assert found["accuracy_over_rejected_response"] == accuracy
 
 
 def test_the_terms_of_every_variant_have_names_of_their_own() -> None:

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from training.grid import Batch, Branch, Distribution, Scores
+from tests._losses import loss_of, whole
+from training.grid import Batch, Branch, Scores
 from training.objective import (
     Anchor,
     Imitate,
@@ -20,7 +21,6 @@ from training.objective import (
     as_data,
     branches_of,
     distributions_of,
-    loss_of,
     missing_halves,
     needs,
     needs_reference,
@@ -130,7 +130,7 @@ def two_pairs(*, spans: list[list[bool]] | None = None) -> Scores:
         mask=torch.tensor([[True, True], [True, False]]),
         reference=torch.tensor([[math.log(0.8), -LN_2], [math.log(0.8), 0.0]]),
         spans=None if spans is None else torch.tensor(spans),
-        distribution=Distribution(
+        distribution=whole(
             policy=policy.log_softmax(dim=-1),
             reference=torch.tensor([[0.8, 0.2], [0.5, 0.5], [0.8, 0.2]]).log(),
             pair=torch.tensor([0, 0, 1]),
@@ -232,7 +232,7 @@ def test_a_weight_scales_its_own_pairs_loss_and_a_weight_of_0_stops_its_gradient
 def test_token_kl_pulls_the_policy_towards_the_reference() -> None:
     """The forward KL's gradient by the logits is softmax - reference: (-0.3, 0.3), then none."""
     logits = torch.zeros(2, 2, requires_grad=True)
-    at = Distribution(
+    at = whole(
         policy=logits.log_softmax(dim=-1),
         reference=torch.tensor([[0.8, 0.2], [0.5, 0.5]]).log(),
         pair=torch.tensor([0, 0]),
@@ -248,7 +248,7 @@ def test_prefer_over_argmax_makes_the_noised_images_token_rarer() -> None:
     """One token over two words, z = 1, margin 0: log S has the slope 1/2, so the logits' gradient is
     0.05 x (onehot(1) - softmax) = 0.05 x (-0.5, 0.5): word 1 goes down."""
     logits = torch.zeros(1, 2, requires_grad=True)
-    at = Distribution(
+    at = whole(
         policy=logits.log_softmax(dim=-1),
         reference=torch.full((1, 2), -LN_2),
         pair=torch.tensor([0]),

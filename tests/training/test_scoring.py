@@ -14,9 +14,10 @@ import torch
 from PIL import Image
 from transformers import AutoProcessor
 
+from tests._losses import loss_on
 from training.cache import ReferenceCache
 from training.data import PairSet
-from training.objective import Objective, loss_of
+from training.objective import Objective
 from training.pairs.report import PairReport
 from training.scoring import BranchScorer, token_rewards, tokens_in
 from training.variants import get_variant
@@ -284,7 +285,7 @@ def test_loss_and_gradient_equal_a_plain_computation_from_full_logits(
     )
     lora.restore(moved)
     order = [len(pairs) - 1, *range(len(pairs) - 1)]
-    ours = loss_of(objective_of(name), scorer.batch(order, lora))
+    ours = loss_on(objective_of(name), scorer, order, lora)
     ours.mean().backward()
     gradients = [parameter.grad for parameter in lora.parameters]
     for parameter in lora.parameters:

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from training.grid import Batch, Branch, Distribution, Scores
-from training.objective import loss_of
+from tests._losses import loss_of, whole
+from training.grid import Batch, Branch, Scores
 from training.variants import get_variant
 
 LN_2 = math.log(2)
@@ -46,14 +46,13 @@ def at_step_0() -> Batch:
     The distribution is uniform over four tokens, and the reward of each token is 1.
     """
     uniform = torch.full((3, 4), 0.25).log()
-    column = torch.arange(3)
     scores = Scores(
         logps=torch.full((1, 3), -1.0),
         mask=torch.ones(1, 3, dtype=torch.bool),
         reference=torch.full((1, 3), -1.0),
         spans=torch.tensor([[False, True, False]]),
         rewards=torch.ones(1, 3),
-        distribution=Distribution(uniform, uniform.clone(), torch.zeros(3, dtype=torch.long), column),
+        distribution=whole(uniform, uniform, pair=torch.zeros(3, dtype=torch.long), column=torch.arange(3)),
     )
     return Batch(
         dict.fromkeys(Branch, scores),

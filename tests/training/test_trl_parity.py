@@ -13,9 +13,10 @@ from PIL import Image
 from transformers import AutoProcessor, LlavaForConditionalGeneration
 from trl import DPOConfig, DPOTrainer
 
+from tests._losses import loss_of
 from tests.benchmarks import _agreement, _llava
 from training.grid import Batch, Branch, Scores
-from training.objective import Prefer, loss_of
+from training.objective import Prefer
 from zoo.bases import get_base
 from zoo.datasets import load_questions
 from zoo.records import Question

@@ -28,6 +28,7 @@ def gradient_pass(vlm: VisionLanguageModel, *, checkpointing: bool) -> Iterator[
             module.training = True  # of the layer alone: nothing in it changes its way
     if checkpointing:
         language.activation_checkpointing_enable({"use_reentrant": False})
+        language.disable_input_require_grads()  # only reentrant checkpoints need it, and it costs operations
     try:
         yield
     finally:
