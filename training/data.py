@@ -72,6 +72,12 @@ def read_pair_set(folder: Path, variant: Variant, *, base: str) -> PairSet:
     return PairSet(folder, report, pairs)
 
 
+def fits(variant: Variant, pairs: Path) -> bool:
+    """Whether a pair set was made by the steps of one of the variant's stages."""
+    steps = read_report(pairs).steps
+    return any(steps_as_data(stage.steps) == steps for stage in (*variant.earlier, variant))
+
+
 def epoch_batches(pairs: int, *, batch_size: int, epoch: int, seed: int) -> list[Sequence[int]]:
     """The pair numbers of each batch of an epoch, shuffled by the seed and the epoch alone."""
     order = np.random.default_rng((seed, epoch)).permutation(pairs)

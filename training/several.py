@@ -4,7 +4,7 @@ reference log-probs, each pair set made once.
     OUT/VARIANT       an adapter each
     OUT/pairs         pair sets, each for every variant whose first stage has its steps
     OUT/sft           the adapter that all others begin from, where SFT is the reference
-    OUT/several.json  what decides all of them; the list of variants may grow
+    OUT/several.json  what decides all of them, and which they are; they may become more
 
 A variant that fails ends no other. What is finished is left alone, so a list that was stopped goes on.
 """
@@ -21,17 +21,18 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
+from training.data import fits
+from training.identity import open_job
 from training.log import read_log
 from training.pairs.build import steps_as_data
 from training.pairs.report import read_report
-from training.stages import Job, make_pairs, open_job, run_stages, sources_as_data
+from training.stages import Job, make_pairs, run_stages, sources_as_data
 from training.start import Start, read_start
 from training.variant import Variant
 from zoo.errors import BadInput, TrainingFailed, ZooError
-from zoo.manifest import MANIFEST_NAME, AdapterManifest, read_manifest
+from zoo.manifest import LIST_NAME, MANIFEST_NAME, AdapterManifest, read_manifest
 from zoo.vlm.model import VisionLanguageModel
 
-LIST_NAME = "several.json"
 PAIRS_NAME = "pairs"
 _FAILURES = (ZooError, ValidationError, torch.OutOfMemoryError)
 
@@ -87,11 +88,10 @@ def run_several(
             pairs[variant.name] = made
         else:
             found[variant.name] = made
-    for number, variant in enumerate(variants, start=1):
-        if variant.name in pairs:
-            say(f"[{number} of {len(variants)}] {variant.name}")
-            own = replace(job, pairs=pairs[variant.name])
-            found[variant.name] = runner.train(variant, own, start)
+    trainable = [variant for variant in variants if variant.name in pairs]
+    for number, variant in enumerate(trainable, start=1):
+        say(f"[{number} of {len(trainable)}] {variant.name}")
+        found[variant.name] = runner.train(variant, replace(job, pairs=pairs[variant.name]), start)
     return [found[name] for name in names]
 
 
@@ -172,9 +172,12 @@ class _Runner:
                 return None
             self._say(f"pairs for {variant.name}, in {folder}")
             try:
-                make_pairs(first, self.vlm().base, self._job.sources, folder, vlm=self.vlm(), start=start)
+                sources, vlm = self._job.sources, self.vlm()
+                report = make_pairs(first, vlm.base, sources, folder, vlm=vlm, start=start)
             except _FAILURES as error:
                 return _reason(error), not isinstance(error, BadInput)
+            for line in report.lines():
+                self._say(line)
             return None
 
         if folder not in self._asked:
@@ -184,12 +187,6 @@ class _Runner:
         reason, possible = failed
         self._say(f"{variant.name} has no pairs: {reason}")
         return Outcome(variant=variant.name, folder=self._out / variant.name, reason=reason, fits=possible)
-
-
-def fits(variant: Variant, pairs: Path) -> bool:
-    """Whether a pair set was made by the steps of one of the variant's stages."""
-    steps = read_report(pairs).steps
-    return any(steps_as_data(stage.steps) == steps for stage in (*variant.earlier, variant))
 
 
 def name_of(stage: Variant) -> str:
@@ -209,7 +206,7 @@ def _open(out: Path, names: Sequence[str], identity: dict[str, Any]) -> None:
     there = [name for name in names if (out / name).exists()]
     if there and not (out / LIST_NAME).exists():
         raise BadInput(f"{out / there[0]} is of another command", hint="choose another --out")
-    open_job(out / LIST_NAME, identity)
+    open_job(out / LIST_NAME, identity, variants=names)
 
 
 def _identity(

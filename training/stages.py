@@ -5,8 +5,6 @@ is kept, so a run that was killed goes on with the stage that it was in. A LoRA 
 """
 
 import hashlib
-import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,6 +15,7 @@ from typing import Any
 from training.adapter import write_adapter
 from training.data import read_pair_set
 from training.execution import Execution
+from training.identity import open_job
 from training.loop import Run, train
 from training.pairs.build import build_pairs, steps_as_data
 from training.pairs.report import PairReport, read_report
@@ -28,14 +27,11 @@ from zoo.bases import Base
 from zoo.datasets import QuestionSet
 from zoo.errors import BadInput
 from zoo.llm import TextModel
-from zoo.manifest import MANIFEST_NAME, AdapterManifest, read_manifest
+from zoo.manifest import JOB_NAME, MANIFEST_NAME, AdapterManifest, read_manifest
 from zoo.records import to_line
 from zoo.vlm.ask import Asker
 from zoo.vlm.lora import LoraSpec, TrainableLora
 from zoo.vlm.model import VisionLanguageModel
-
-JOB_NAME = "job.json"
-"""What decides an unfinished run, in its folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,37 +175,17 @@ def _stage_of_pairs(plan: Sequence[Variant], job: Job) -> int | None:
 
 def sources_as_data(sources: Sources) -> dict[str, Any]:
     """All that decides the pairs which are made from these sources, JSON-ready."""
-    asked = "".join(map(to_line, sources.questions.questions)).encode()
+    asked = sources.questions
     return {
-        "questions": hashlib.sha256(asked).hexdigest(),
-        "sources' seed": sources.seed,
+        "data set": f"{asked.name}/{asked.split}",
+        "number of questions": len(asked.questions),
+        "seed of the questions": sources.seed,
+        "questions": hashlib.sha256("".join(map(to_line, asked.questions)).encode()).hexdigest(),
         "answers": sources.answers.name if sources.answers else None,
         "writer": sources.writer.name if sources.writer else None,
         "debaters": [model.name for model in sources.debaters],
         "heat maps": str(sources.heat_maps) if sources.heat_maps else None,
     }
-
-
-def open_job(path: Path, identity: dict[str, Any]) -> None:
-    """Write down in `path` what the run in its folder is, or see that the one there is the same.
-
-    Raises:
-        BadInput: it is another one.
-    """
-    if path.exists():
-        was = json.loads(path.read_text(encoding="utf-8"))
-        differ = [key for key in {**identity, **was} if was.get(key) != identity.get(key)]
-        if differ:
-            raise BadInput(
-                f"{path.parent} holds a run with another {differ[0]}: it had {was.get(differ[0])}, this one "
-                f"has {identity.get(differ[0])}",
-                hint="choose another --out, or go on with the command of that run",
-            )
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
-    os.replace(part, path)
 
 
 def _identity(

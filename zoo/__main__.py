@@ -5,6 +5,7 @@ A verb is an entry point of the group `medzoo.verbs`; other distributions may ad
 
 import os
 import sys
+import time
 from importlib.metadata import entry_points, version
 
 import click
@@ -12,6 +13,10 @@ import click
 from zoo.children import end_with_parent
 from zoo.errors import ZooError
 from zoo.notice import NOTICE
+
+OTHERS_WAIT_S = 30
+"""How long one of several processes keeps an error to itself. The first of them says the same if it has met
+it too, or was told of it, and then whoever started them ends this one."""
 
 
 class Verbs(click.Group):
@@ -39,7 +44,9 @@ def medzoo() -> None:
 
 
 def main() -> None:
-    """The console script: run a verb; a `ZooError` becomes a line on stderr and exit status 2."""
+    """The console script: run a verb; a `ZooError` becomes a line on stderr and exit status 2. Of several
+    processes that meet the same one, the first says it.
+    """
     # Read when torch is loaded: threads that wait give their core away. Spinning ones cost another
     # process on the same cores a factor of ten, and this one nothing.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -47,6 +54,8 @@ def main() -> None:
     try:
         medzoo.main(prog_name="medzoo")
     except ZooError as error:
+        if os.environ.get("RANK", "0") != "0":
+            time.sleep(OTHERS_WAIT_S)
         click.secho(f"medzoo: {error}", fg="red", err=True)
         sys.exit(2)
 

@@ -22,6 +22,10 @@ LOG_NAME = "log.jsonl"
 """What the training run said of itself, a line a step."""
 PICTURE_NAME = "training.png"
 """The same as a picture."""
+JOB_NAME = "job.json"
+"""What decides a run, in its folder until it is finished."""
+LIST_NAME = "several.json"
+"""What decides a list of variants that are trained together, in the folder of their folders."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 

@@ -20,7 +20,7 @@ from training.cli.options import after_sft
 from training.execution import Execution
 from training.objective import missing_halves
 from training.pairs.build import PAIRS_NAME
-from training.several import LIST_NAME, Outcome, endings, run_several
+from training.several import Outcome, endings, run_several
 from training.stages import Job, Sources, run_stages
 from training.variant import Variant
 from training.variants import get_variant
@@ -28,7 +28,7 @@ from zoo.bases import get_base
 from zoo.datasets import load_questions
 from zoo.errors import BadInput, TrainingFailed
 from zoo.hub import adapter_files
-from zoo.manifest import WEIGHTS_NAME
+from zoo.manifest import LIST_NAME, WEIGHTS_NAME
 from zoo.records import PreferencePair, read_jsonl
 from zoo.vlm.model import VisionLanguageModel, load_base
 from zoo.vlm.store import Tensors, TensorStore
@@ -187,7 +187,7 @@ def test_a_list_that_was_stopped_goes_on_and_may_grow(
 def test_adapters_of_another_job_are_never_taken_for_finished_ones(
     together: tuple[list[Outcome], Told], tmp_path: Path
 ) -> None:
-    with pytest.raises(BadInput, match="another seed: it had 0, this one has 1"):
+    with pytest.raises(BadInput, match=r"seed is 1 here, and the run in \S+ has 0"):
         train(together[0][0].folder.parent, "text_hallu", "text_hallu_nll", of=job(seed=1))
     (tmp_path / "all" / "text_hallu").mkdir(parents=True)  # as if `medzoo train text_hallu` had made it
     with pytest.raises(BadInput, match="text_hallu is of another command"):

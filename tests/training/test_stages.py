@@ -10,13 +10,13 @@ import torch
 
 from training.cli.options import after_sft, find_start
 from training.data import read_pair_set
-from training.stages import JOB_NAME, Job, Sources, make_pairs, resolved_numbers, run_stages
+from training.stages import Job, Sources, make_pairs, resolved_numbers, run_stages
 from training.start import read_start
 from training.variants import get_variant
 from zoo.bases import get_base
 from zoo.datasets import load_questions
 from zoo.errors import BadInput, DigestMismatch
-from zoo.manifest import MANIFEST_NAME, read_manifest
+from zoo.manifest import JOB_NAME, MANIFEST_NAME, read_manifest
 from zoo.vlm.lora import TrainableLora
 from zoo.vlm.model import load_base
 from zoo.vlm.score import score, score_row
@@ -181,9 +181,9 @@ def test_answers_of_another_model_than_the_start_are_named(
 @pytest.mark.parametrize(
     ("other", "said"),
     [
-        (replace(job(), seed=1), "another seed: it had 0, this one has 1"),
-        (job(8), "another questions"),
-        (job(epochs=2), "another changes"),
+        (replace(job(), seed=1), r"seed is 1 here, and the run in \S+/a has 0"),
+        (job(8), r"number of questions is 8 here, and the run in \S+/a has 16"),
+        (job(epochs=2), r"epochs is 2 here, and the run in \S+/a has 1"),
     ],
 )
 def test_an_unfinished_run_of_another_job_is_refused(

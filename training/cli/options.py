@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
+
+from zoo.cli._base import Command, names_of, with_options
 
 if TYPE_CHECKING:
     from training.stages import Sources
     from training.start import Start
     from training.variant import Variant
     from zoo.vlm.model import VisionLanguageModel
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 SEED = click.option("--seed", default=0, show_default=True, help="Seed of everything random.")
 BASE = click.option(
@@ -41,9 +41,7 @@ REFERENCE = click.option(
 
 def question_options(command: Command) -> Command:
     """Which questions, and what stands in for what the base cannot do."""
-    for option in reversed(_QUESTION_OPTIONS):
-        command = option(command)
-    return command
+    return with_options(command, _QUESTION_OPTIONS)
 
 
 _QUESTION_OPTIONS = (
@@ -105,11 +103,7 @@ _QUESTION_OPTIONS = (
     ),
 )
 
-BASE_NAMES = ("device", "dtype", "load_in_4bit", "load_in_8bit")
-QUESTION_NAMES = tuple(
-    param.name or "" for param in click.command()(question_options(lambda **_: None)).params
-)
-"""The parameter names of the options that say how the base is loaded, and of `question_options`."""
+QUESTION_NAMES = names_of(_QUESTION_OPTIONS)
 
 
 def next_command(verb: str, *words: str | Path, **options: Any) -> str:
@@ -225,20 +219,34 @@ def made_before(pairs: Path, dataset: str | None, split: str | None, *, seed: in
     return Sources(questions=none, seed=seed)
 
 
-def find_start(vlm: VisionLanguageModel, reference: str) -> Start | None:
-    """The adapter that `--reference` names; None for the base."""
-    from training.start import read_start
+def see_reference(reference: str) -> None:
+    """See, before a base is loaded, that `--reference` can name something.
+
+    Raises:
+        BadInput: it is no word, no folder and no repo.
+    """
     from zoo.errors import BadInput
+
+    if reference not in ("base", "sft") and not Path(reference).is_dir() and "/" not in reference:
+        raise BadInput(
+            f"--reference {reference} is neither base, sft, a folder, nor a repo", hint="--reference sft"
+        )
+
+
+def find_start(vlm: VisionLanguageModel, reference: str) -> Start | None:
+    """The adapter that `--reference` names; None for the base.
+
+    Raises:
+        BadInput: see `see_reference`.
+    """
+    from training.start import read_start
     from zoo.hub import fetch, parse_ref
 
+    see_reference(reference)
     if reference == "base":
         return None
     if Path(reference).is_dir():
         return read_start(vlm, Path(reference))
-    if "/" not in reference:
-        raise BadInput(
-            f"--reference {reference} is neither base, sft, a folder, nor a repo", hint="--reference sft"
-        )
     ref = parse_ref(reference)
     folder, sha = fetch(ref.repo, ref.revision)
     return read_start(vlm, folder, identity=f"{ref.repo}@{sha}")

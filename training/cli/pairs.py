@@ -7,7 +7,6 @@ import click
 
 from training.cli.options import (
     BASE,
-    BASE_NAMES,
     QUESTION_NAMES,
     REFERENCE,
     SEED,
@@ -17,7 +16,7 @@ from training.cli.options import (
     question_options,
     typed,
 )
-from zoo.cli._base import base_options, base_settings
+from zoo.cli._base import BASE_NAMES, base_options, base_settings
 
 
 @click.command()

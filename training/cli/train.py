@@ -11,27 +11,25 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from training.cli.execution import EXECUTION_NAMES, execution_options
+from training.cli.ending import table, what_next
+from training.cli.execution import CACHE_NAMES, EXECUTION_NAMES, execution_options
 from training.cli.options import (
     BASE,
-    BASE_NAMES,
     REFERENCE,
     SEED,
     SET,
-    next_command,
     parse_settings,
     question_options,
-    typed,
+    see_reference,
 )
+from training.cli.refusals import see_pairs, see_whose_folder, variant_of
 from training.cli.sections import Sectioned
-from zoo.cli._base import base_options, base_settings
+from zoo.cli._base import BASE_NAMES, base_options, base_settings
 
 if TYPE_CHECKING:
-    from training.several import Outcome
     from training.stages import Job
     from training.start import Start
     from training.variant import Variant
-    from zoo.manifest import AdapterManifest
     from zoo.vlm.model import VisionLanguageModel
 
     Say = Callable[[str], None]
@@ -52,13 +50,9 @@ _SECTIONS = {
     "Numbers, where they are not to be the variant's": ("learning_rate", "epochs", "batch_size", "rank"),
     "The base and this machine": (
         "base_name",
-        "device",
-        "dtype",
-        "load_in_4bit",
-        "load_in_8bit",
+        *BASE_NAMES,
         *EXECUTION_NAMES,
-        "cache",
-        "cache_gb",
+        *CACHE_NAMES,
     ),
 }
 
@@ -83,7 +77,9 @@ _SECTIONS = {
     "--out",
     required=True,
     type=click.Path(path_type=Path),
-    help="Adapter folder; of several variants, the folder of their folders. A killed run goes on there.",
+    help="Adapter folder: zoo.json, the LoRA's weights, log.jsonl with a line a step, training.png, and the "
+    "pairs and stages that were made for it. Of several variants, the folder of their folders. A killed run "
+    "goes on there.",
 )
 @click.option(
     "--learning-rate",
@@ -110,7 +106,10 @@ def train(names: tuple[str, ...], out: Path, **options: Any) -> None:
 
     On several GPUs: accelerate launch --multi_gpu --num_processes N -m zoo train VARIANT ...
     """
+    from training.variants import variants
+    from zoo.bases import get_base
     from zoo.cli._out import check_out
+    from zoo.datasets import get_dataset
     from zoo.errors import BadInput
 
     how = base_settings(options, trains=True)
@@ -118,31 +117,31 @@ def train(names: tuple[str, ...], out: Path, **options: Any) -> None:
         raise BadInput("which variants?", hint="name some of `medzoo variants`, or give --all, not both")
     if twice := {name for name in names if names.count(name) > 1}:
         raise BadInput(f"{min(twice)} is named twice")
+    get_base(options["base_name"])
+    get_dataset(options["dataset"])
+    see_reference(options["reference"])
+    several = len(names) != 1
+    see_whose_folder(out, several=several)
+    settings = parse_settings(options["settings"])
+    asked = [variant_of(name, settings, of_many=several) for name in names or variants()]
     check_out(out)
-    if len(names) == 1:
-        _one(names[0], out, options, how)
+    if several:
+        _several(asked, out, options, how)
     else:
-        _several(names, out, options, how)
+        _one(asked[0], out, options, how)
 
 
-def _one(name: str, out: Path, options: Mapping[str, Any], how: Mapping[str, Any]) -> None:
+def _one(variant: Variant, out: Path, options: Mapping[str, Any], how: Mapping[str, Any]) -> None:
     from training.cli.options import after_sft, find_start, more_than_one
-    from training.pairs.report import read_report
-    from training.several import LIST_NAME
-    from training.stages import run_stages
-    from training.variants import get_variant
-    from zoo.errors import BadInput
-    from zoo.manifest import MANIFEST_NAME
 
-    if (out / MANIFEST_NAME).exists():
-        raise BadInput(f"{out} holds a finished adapter", hint="choose another --out")
-    if (out / LIST_NAME).exists():
-        raise BadInput(f"{out} holds the adapters of several variants", hint="choose another --out")
-    variant = get_variant(name, parse_settings(options["settings"]))
     sft, pairs = options["reference"] == "sft", options["pairs_dir"]
+    see_pairs(pairs, [variant], out, sft=sft)
     if sft:
-        _see_whose_answers(pairs, [variant])
         variant = after_sft(variant)
+
+    from training.pairs.report import read_report
+    from training.stages import run_stages  # takes seconds, so what can be refused was refused before
+
     with _job(out, options, how, needs_questions=more_than_one(variant)) as (job, load, say):
         vlm = load()
         start = None if sft else find_start(vlm, options["reference"])
@@ -156,45 +155,32 @@ def _one(name: str, out: Path, options: Mapping[str, Any], how: Mapping[str, Any
         f"{manifest.identity}: {manifest.training.steps} steps on {manifest.data.pairs} pairs "
         f"in {manifest.cost.seconds:.0f} s, in {out}"
     )
-    _say_what_next([out], manifest, out, options, say)
+    for line in what_next([out], manifest, out, options):
+        say(line)
 
 
-def _several(names: Sequence[str], out: Path, options: Mapping[str, Any], how: Mapping[str, Any]) -> None:
+def _several(asked: Sequence[Variant], out: Path, options: Mapping[str, Any], how: Mapping[str, Any]) -> None:
     from training.cli.options import find_start, more_than_one
-    from training.several import fits, run_several, shape_of
-    from training.variants import get_variant, variants
-    from zoo.errors import BadInput, ZooError
-    from zoo.manifest import MANIFEST_NAME
 
-    if (out / MANIFEST_NAME).exists():
-        raise BadInput(f"{out} holds the adapter of one variant", hint="choose another --out")
-    settings = parse_settings(options["settings"])
-    asked = []
-    for name in names or variants():
-        try:
-            asked.append(get_variant(name, settings))
-        except ZooError as error:
-            raise BadInput(f"{name}: {error.message}", hint=error.hint) from None
-    sft = get_variant("sft", shape_of(settings)) if options["reference"] == "sft" else None
-    if pairs := options["pairs_dir"]:
-        fitting = [variant for variant in asked if fits(variant, pairs)]
-        if names and len(fitting) < len(asked):
-            unfit = ", ".join(variant.name for variant in asked if variant not in fitting)
-            raise BadInput(f"{pairs} holds pairs made otherwise than those of {unfit}")
-        if sft:
-            _see_whose_answers(pairs, fitting)
+    sft = options["reference"] == "sft"
+    see_pairs(options["pairs_dir"], asked, out, sft=sft)
+
+    from training.several import run_several, shape_of  # takes seconds
+    from training.variants import get_variant
+
+    first = get_variant("sft", shape_of(parse_settings(options["settings"]))) if sft else None
 
     def begin(vlm: VisionLanguageModel) -> Start | None:
         return None if sft else find_start(vlm, options["reference"])
 
-    questions = sft is not None or any(map(more_than_one, asked))
-    with _job(out, options, how, needs_questions=questions) as (job, load, say):
-        outcomes = run_several(load, asked, job, out, find_start=begin, sft=sft, say=say)
-    for line in _table(outcomes):
+    with _job(out, options, how, needs_questions=sft or any(map(more_than_one, asked))) as (job, load, say):
+        outcomes = run_several(load, asked, job, out, find_start=begin, sft=first, say=say)
+    for line in table(outcomes):
         say(line)
     made = [(outcome.folder, outcome.manifest) for outcome in outcomes if outcome.manifest]
     if made:
-        _say_what_next([folder for folder, _ in made], made[0][1], out, options, say)
+        for line in what_next([folder for folder, _ in made], made[0][1], out, options):
+            say(line)
     if not made or any(outcome.fits and not outcome.manifest for outcome in outcomes):
         raise SystemExit(1)
 
@@ -248,51 +234,5 @@ def _job(
         yield job, lambda: load_base(base, **how), click.echo if processes.main else _say_nothing
 
 
-def _see_whose_answers(pairs: Path | None, variants: Sequence[Variant]) -> None:
-    from zoo.errors import BadInput
-
-    if pairs and any(variant.needs_policy for variant in variants):
-        raise BadInput(
-            "--pairs holds answers of another model than the SFT adapter that is trained first",
-            hint="leave --pairs out, or give --reference FOLDER",
-        )
-
-
-def _say_what_next(
-    folders: Sequence[Path], manifest: AdapterManifest, out: Path, options: Mapping[str, Any], say: Say
-) -> None:
-    evaluate = next_command(
-        "evaluate",
-        *folders,
-        *typed(*BASE_NAMES),
-        base=manifest.base.name,
-        dataset=manifest.data.dataset,
-        data_dir=options["data_dir"],
-        out=f"{out}-answers",
-    )
-    say(f"  next: {evaluate} --record")
-    say(f"  then: {next_command('publish', folders[0], 'OWNER/NAME')}")
-
-
 def _say_nothing(message: str) -> None:
     pass
-
-
-def _table(outcomes: Sequence[Outcome]) -> list[str]:
-    """What became of each variant, aligned; loss and accuracies as the runs ended."""
-    from training.several import endings
-
-    rows = [("variant", "pairs", "steps", "seconds", "loss", "reward accuracy", "in, or why there is none")]
-    for outcome in outcomes:
-        if (made := outcome.manifest) is None:
-            why = outcome.reason if outcome.fits else f"does not fit here: {outcome.reason}"
-            rows.append((outcome.variant, "-", "-", "-", "-", "-", why))
-            continue
-        ended = endings(outcome.folder)
-        loss = f"{ended.pop('loss'):.4f}"
-        accuracies = ", ".join(f"{value:.0%}" for value in ended.values()) or "-"
-        counts = (made.data.pairs, made.training.steps, round(made.cost.seconds))
-        pairs, steps, seconds = map(str, counts)
-        rows.append((outcome.variant, pairs, steps, seconds, loss, accuracies, str(outcome.folder)))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
-    return ["", *("  ".join([*map(str.ljust, row, widths), row[-1]]) for row in rows), ""]

@@ -1,6 +1,6 @@
 """How a base is loaded: the options that every verb with a model has. Knows no base and no verb."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -8,6 +8,8 @@ import click
 from zoo.errors import BadInput
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Option = Callable[[Any], Any]
+"""What `click.option` gives."""
 
 _OPTIONS = (
     click.option(
@@ -36,11 +38,25 @@ _OPTIONS = (
 )
 
 
-def base_options(command: Command) -> Command:
-    """`--device`, `--dtype`, `--load-in-4bit` and `--load-in-8bit`."""
-    for option in reversed(_OPTIONS):
+def with_options(command: Command, options: Sequence[Option]) -> Command:
+    """A command with some options more, in their order."""
+    for option in reversed(options):
         command = option(command)
     return command
+
+
+def names_of(options: Sequence[Option]) -> tuple[str, ...]:
+    """The names of the parameters that options are for."""
+    verb = click.command()(with_options(lambda **_: None, options))
+    return tuple(param.name or "" for param in verb.params)
+
+
+BASE_NAMES = names_of(_OPTIONS)
+
+
+def base_options(command: Command) -> Command:
+    """`--device`, `--dtype`, `--load-in-4bit` and `--load-in-8bit`."""
+    return with_options(command, _OPTIONS)
 
 
 def base_settings(options: dict[str, Any], *, trains: bool = False) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from click.testing import CliRunner, Result
 
 import training.loop
 from training.cli.train import train
+from zoo.bases import get_base
 from zoo.cli.evaluate import evaluate
 from zoo.errors import BadInput
 from zoo.manifest import read_manifest
@@ -49,6 +50,10 @@ def test_an_unfinished_run_does_not_go_on_in_another_precision(
         run_train(tmp_path / "adapter")
     error = run_train(tmp_path / "adapter", "--dtype", "bfloat16").exception
     assert isinstance(error, BadInput)
-    assert "another base" in str(error)
-    assert "float32, this one has phantom@" in str(error)
+    pinned = get_base("phantom").pinned
+    name, _, revision = pinned.partition("@")
+    base = f"{name}@{revision[:12]}"
+    assert error.message == (
+        f"base is {base} bfloat16 here, and the run in {tmp_path / 'adapter'} has {base} float32"
+    )
     assert run_train(tmp_path / "adapter").exit_code == 0

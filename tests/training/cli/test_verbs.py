@@ -1,11 +1,12 @@
 """The verbs as users meet them: wrong input is refused before any work, and what to type next is named."""
 
+import inspect
 import json
 import re
 import shlex
 import shutil
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import click
@@ -13,16 +14,21 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
-from training.cli.execution import opened_store
+from training.cli.ending import table
+from training.cli.execution import EXECUTION_NAMES, opened_store
 from training.cli.options import made_before
 from training.cli.pairs import pairs as pairs_verb
 from training.cli.train import train as train_verb
+from training.execution import Execution
+from training.pairs.report import read_report
 from training.processes import Processes
+from training.several import Outcome
 from training.variants import variants
 from zoo.cli.evaluate import evaluate as evaluate_verb
 from zoo.datasets import load_questions
-from zoo.errors import BadInput, ZooError
-from zoo.manifest import read_manifest
+from zoo.errors import BadInput, TrainingFailed, ZooError
+from zoo.manifest import AdapterManifest, Cost, DataRef, TrainingRef, read_manifest
+from zoo.vlm.store import TensorStore
 
 VERBS = {"pairs": pairs_verb, "train": train_verb, "evaluate": evaluate_verb}
 
@@ -62,6 +68,8 @@ def test_each_verb_names_the_next_command_and_it_runs_as_printed(made: tuple[Pat
         read_manifest(adapter).data.fingerprint == json.loads((out / "pairs.json").read_text())["fingerprint"]
     )
     assert "guessing the chosen response by length alone" in trained.output
+    assert f"  see: {adapter / 'training.png'}\n" in trained.output
+    assert (adapter / "training.png").exists()
     evaluate, publish = next_commands(trained)
     assert evaluate[-1] == "--record"
     assert publish == ["publish", str(adapter), "OWNER/NAME"]
@@ -131,11 +139,21 @@ def test_of_several_variants_those_that_fit_are_trained_and_the_others_are_named
     adapters = [str(tmp_path / "all" / name) for name in ("targeted_copo", "targeted_mdpo")]
     assert evaluate[:3] == ["evaluate", *adapters]
     assert publish == ["publish", adapters[0], "OWNER/NAME"]
+    assert "[1 of 2] targeted_copo" in result.output
+    assert "[2 of 2] targeted_mdpo" in result.output
+    assert f"  see: {tmp_path / 'all' / '*' / 'training.png'}\n" in result.output
     again = run("train", "--all", *words)
     assert f"targeted_copo was finished before, in {adapters[0]}" in again.output
     error = refusal("train", "text_hallu", "targeted_copo", *words)
-    assert error.message.endswith("holds pairs made otherwise than those of text_hallu")
-    assert "adapters of several" in refusal("train", "sft", "--limit", 4, "--out", tmp_path / "all").message
+    made_otherwise = "holds pairs of the variant targeted_mdpo, made otherwise than those of text_hallu"
+    assert error.message == f"{few} {made_otherwise}"
+    again = "medzoo train text_hallu targeted_copo --epochs 1 --dataset phantom --split train --out "
+    assert error.hint == f"{again}{tmp_path / 'all'}"
+    error = refusal("train", "sft", "--limit", 4, "--out", tmp_path / "all")
+    assert "adapters of several" in error.message
+    assert error.hint == (
+        "type the list's command again (several.json names its variants), or choose another --out"
+    )
 
 
 def test_a_variant_that_fails_gives_status_1_and_its_reason(tmp_path: Path) -> None:
@@ -151,6 +169,10 @@ def test_a_variant_that_fails_gives_status_1_and_its_reason(tmp_path: Path) -> N
     ("words", "said"),
     [
         ((), "which variants?"),
+        (("sfd",), "no variant is named 'sfd'"),
+        (("sft", "--base", "fantom"), "no base is named 'fantom'"),
+        (("sft", "--dataset", "fantom"), "no data set is named 'fantom'"),
+        (("sft", "--reference", "stf"), "--reference stf is neither base, sft, a folder, nor a repo"),
         (("--all", "sft"), "which variants?"),
         (("sft", "sft"), "sft is named twice"),
         (("sft", "text_hallu", "--set", "beta=0.2"), "sft: no field of this variant is named 'beta'"),
@@ -158,7 +180,7 @@ def test_a_variant_that_fails_gives_status_1_and_its_reason(tmp_path: Path) -> N
         (("sft", "--dtype", "float16"), "--dtype float16 does not train: small gradients are zero in it"),
     ],
 )
-def test_a_list_that_makes_no_sense_is_refused_before_the_model_loads(
+def test_what_makes_no_sense_is_refused_before_the_model_loads(
     words: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zoo.vlm.model.load_base", lambda *_, **__: pytest.fail("the model was loaded"))
@@ -194,6 +216,93 @@ def test_what_is_made_once_is_on_disk_while_a_run_lasts_and_of_restricted_data_o
         stack.enter_context(store).put({"key": {"tokens": torch.ones(2)}})
         raise KeyboardInterrupt
     assert own.exists()
+    with ExitStack() as stack:  # what would fail again leaves none, what was refused leaves that of the kill
+        stack.enter_context(pytest.raises(BadInput))
+        stack.enter_context(
+            opened_store(tmp_path / "out", None, gigabytes=1, questions=free, processes=Processes())
+        )
+        raise BadInput("epochs is 2 here")
+    assert own.exists()
+    with ExitStack() as stack:
+        stack.enter_context(pytest.raises(TrainingFailed))
+        stack.enter_context(
+            opened_store(tmp_path / "out", None, gigabytes=1, questions=free, processes=Processes())
+        )
+        raise TrainingFailed("the loss is nan")
+    assert not own.exists()
+
+
+def test_a_cache_of_no_size_is_in_memory_alone_and_never_full(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    free = load_questions("phantom", "train", limit=1)
+    with opened_store(
+        tmp_path / "out", tmp_path / "kept", gigabytes=0, questions=free, processes=Processes()
+    ) as store:
+        store.put({"key": {"tokens": torch.ones(2)}})
+        assert store.get("key")
+    assert not any(tmp_path.iterdir())
+    assert capsys.readouterr().err == ""
+
+
+def test_defaults_that_are_written_twice_agree() -> None:
+    """The command line knows them without torch."""
+    defaults = train_verb.make_context("train", ["--out", "out"]).params
+    execution = {field.name: field.default for field in fields(Execution)}
+    assert {name: defaults[name] for name in EXECUTION_NAMES} == {n: execution[n] for n in EXECUTION_NAMES}
+    of_store = inspect.signature(TensorStore).parameters["disk_bytes"].default
+    assert defaults["cache_gb"] * 2**30 == of_store
+
+
+def test_a_list_shows_the_report_of_each_pair_set_that_it_makes(tmp_path: Path) -> None:
+    words = ("text_hallu", "text_hallu_nll", "--limit", 4, "--epochs", 1, "--tensorboard")
+    result = run("train", *words, "--out", tmp_path / "all")
+    assert result.exit_code == 0, result.output
+    (pairs,) = (tmp_path / "all" / "pairs").iterdir()
+    assert "\n".join(read_report(pairs).lines()) in result.output
+    assert result.output.count("guessing the chosen response by length alone") == 1
+    assert f"  see: tensorboard --logdir {tmp_path / 'all'}\n" in result.output
+
+
+@pytest.mark.parametrize(
+    ("ended", "shown"),
+    [
+        ({}, "-"),
+        ({"accuracy_over_rejected_response": 0.834}, "83%"),
+        (
+            {"accuracy_over_rejected_response": 0.834, "accuracy_over_rejected_image": 0.5},
+            "response 83%, image 50%",
+        ),
+    ],
+)
+def test_reward_accuracies_are_named_where_there_are_several(
+    ended: dict[str, float], shown: str, tmp_path: Path
+) -> None:
+    manifest = AdapterManifest.model_construct(
+        data=DataRef.model_construct(pairs=8),
+        training=TrainingRef.model_construct(steps=2),
+        cost=Cost.model_construct(seconds=1.2),
+    )
+    outcome = Outcome(variant="mdpo", folder=tmp_path, manifest=manifest)
+    (tmp_path / "log.jsonl").write_text(json.dumps({"step": 1, "loss": 0.5} | ended))
+    assert re.split(r"\s{2,}", table([outcome])[2]) == ["mdpo", "8", "2", "1", "0.5000", shown, str(tmp_path)]
+
+
+def test_of_one_variant_pairs_that_fit_none_of_its_stages_are_refused_before_the_model_loads(
+    made: tuple[Path, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.vlm.model.load_base", lambda *_, **__: pytest.fail("the model was loaded"))
+    error = refusal("train", "image_noise", "--pairs", made[0], "--epochs", 1, "--out", tmp_path / "out")
+    assert "of the variant text_hallu, made otherwise than those of image_noise" in error.message
+    assert error.hint == (
+        f"medzoo train image_noise --epochs 1 --dataset phantom --split train --out {tmp_path / 'out'}"
+    )
+
+
+def test_the_folder_of_an_unfinished_run_is_no_folder_for_a_list(tmp_path: Path) -> None:
+    (tmp_path / "job.json").write_text("{}")
+    error = refusal("train", "sft", "dpo", "--limit", 4, "--out", tmp_path)
+    assert error.message == f"{tmp_path} holds the unfinished run of one variant"
 
 
 def test_pairs_that_may_not_be_published_are_taken_for_restricted(made: tuple[Path, Result]) -> None:
