@@ -89,7 +89,7 @@ def train(
     title: str = "Training",
 ) -> Trained:
     """Train a LoRA on the pairs, going on from `folder`'s checkpoint if it holds one. `title` is that of the
-    picture which is drawn while the run is under way.
+    bar, and of the picture which is drawn while the run is under way.
 
     Raises:
         TrainingFailed: a loss that has run away, or it or a gradient is not finite (the batch's worst pairs
@@ -99,46 +99,36 @@ def train(
     if processes.main:
         folder.mkdir(parents=True, exist_ok=True)
     settings = run.settings(vlm, data)
-    resumed = load_checkpoint(folder, settings)
+    checkpoint = load_checkpoint(folder, settings)
     lora = TrainableLora(vlm, run.lora, seed=run.seed, start=run.start.tensors if run.start else None)
     optimizer = torch.optim.AdamW(
         lora.parameters, lr=run.numbers.learning_rate, weight_decay=run.numbers.weight_decay
     )
-    step, seconds, tokens = 0, 0.0, 0
-    if resumed:
-        lora.restore(resumed.lora)
-        optimizer.load_state_dict(resumed.optimizer)
-        step, seconds, tokens = resumed.step, resumed.seconds, resumed.response_tokens
-    if len(set(processes.gathered(lambda: step))) > 1:
-        raise TrainingFailed(
-            f"the processes do not all see the checkpoint in {folder}", hint="share its disk"
-        )
-    before = [entry["loss"] for entry in read_log(folder, done=step) if "loss" in entry]
-    batches = _batches(run, data)
-    scorer = _scorer(vlm, data, run, execution)
-    if run.numbers.epochs > 1:
-        _fill_caches(scorer, lora, batches[: min(step, len(batches) // run.numbers.epochs)], execution)
+    step, seconds, tokens = _restore(checkpoint, lora, optimizer, processes, folder)
+    losses = [entry["loss"] for entry in read_log(folder, done=step) if "loss" in entry]
+    scorer, batches = _scorer(vlm, data, run, execution), _batches(run, data)
+    epoch = len(batches) // run.numbers.epochs
+    if step and epoch < len(batches):
+        _fill_caches(scorer, lora, batches[: min(step, epoch)], execution, title)
     drawn = time.monotonic()
     began = drawn - seconds
     with ExitStack() as stack:
-        log = _log(folder, step, run, execution, stack)
-        bar = stack.enter_context(_bar(batches, processes, done=step))
+        log = _log(folder, step, run, execution, title, stack)
+        bar = stack.enter_context(_bar(title, batches, processes, done=step))
         for numbers in batches[step:]:
             rate = learning_rate(step, len(batches), run.numbers)
             found = batch_gradient(scorer, lora, run.objective, numbers, execution, seed=(run.seed, step))
             norm = torch.nn.utils.clip_grad_norm_(lora.parameters, run.numbers.max_grad_norm).item()
             metrics = found.tally.means()
-            _refuse(found, metrics["loss"], norm, before, step, data)
+            _refuse(found, metrics["loss"], norm, losses, step, data)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.step()
-            step += 1
-            before.append(metrics["loss"])
-            tokens += found.tokens
-            seconds = time.monotonic() - began
-            metrics |= {"learning_rate": rate, "grad_norm": norm, "seconds": round(seconds, 3)}
+            step, tokens, seconds = step + 1, tokens + found.tokens, time.monotonic() - began
+            losses.append(metrics["loss"])
             if log is None:
                 continue
+            metrics |= {"learning_rate": rate, "grad_norm": norm, "seconds": round(seconds, 3)}
             log.write({"step": step, "of": len(batches), **metrics})
             bar.set_postfix(_shown(metrics), refresh=False)
             bar.update(len(numbers))
@@ -160,6 +150,25 @@ def learning_rate(step: int, steps: int, numbers: Numbers) -> float:
         return numbers.learning_rate
     share = (step - warmup) / max(1, steps - warmup)
     return numbers.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
+
+
+def _restore(
+    checkpoint: Checkpoint | None,
+    lora: TrainableLora,
+    optimizer: torch.optim.Optimizer,
+    processes: Processes,
+    folder: Path,
+) -> tuple[int, float, int]:
+    """Steps, seconds and response tokens that are done; the LoRA and the optimizer are as they were then."""
+    if len(set(processes.gathered(lambda: checkpoint.step if checkpoint else 0))) > 1:
+        raise TrainingFailed(
+            f"the processes do not all see the checkpoint in {folder}", hint="share its disk"
+        )
+    if checkpoint is None:
+        return 0, 0.0, 0
+    lora.restore(checkpoint.lora)
+    optimizer.load_state_dict(checkpoint.optimizer)
+    return checkpoint.step, checkpoint.seconds, checkpoint.response_tokens
 
 
 def _scorer(vlm: VisionLanguageModel, data: PairSet, run: Run, execution: Execution) -> BranchScorer:
@@ -187,38 +196,40 @@ def _batches(run: Run, data: PairSet) -> list[Sequence[int]]:
     ]
 
 
-def _log(folder: Path, step: int, run: Run, execution: Execution, stack: ExitStack) -> StepLog | None:
+def _log(
+    folder: Path, step: int, run: Run, execution: Execution, title: str, stack: ExitStack
+) -> StepLog | None:
     """The run's log, of the main process alone; it says where the run cannot share prompts."""
     if not execution.processes.main:
         return None
     log = stack.enter_context(StepLog(folder, done=step, tensorboard=execution.tensorboard))
     if not run.shared_prompts and step == 0:
-        tqdm.write(f"train: {PLAIN_WAY}", file=sys.stderr)
+        tqdm.write(f"{title}: {PLAIN_WAY}", file=sys.stderr)
         log.write({"event": "prompts are not shared", "step": 1, "why": PLAIN_WAY})
     return log
 
 
 def _fill_caches(
-    scorer: BranchScorer, lora: TrainableLora, batches: Sequence[Sequence[int]], execution: Execution
+    scorer: BranchScorer,
+    lora: TrainableLora,
+    batches: Sequence[Sequence[int]],
+    execution: Execution,
+    title: str,
 ) -> None:
     """Fill a resumed run's caches as its first epoch did: the last digits of what is kept hang on who was
-    beside whom, and later epochs read all of it."""
-    if not batches:
-        return
-    with _bar(batches, execution.processes, what="caches") as bar:
+    beside whom, and later epochs read all of it. What a folder has kept is only read."""
+    with _bar(f"{title}, caches", batches, execution.processes) as bar:
         for numbers in batches:
             for part in parts_of(scorer, numbers, execution):
-                scorer.prepare(part, lora)
+                scorer.kept(part, lora)
             bar.update(len(numbers))
 
 
-def _bar(
-    batches: Sequence[Sequence[int]], processes: Processes, *, done: int = 0, what: str = "train"
-) -> Any:
+def _bar(title: str, batches: Sequence[Sequence[int]], processes: Processes, *, done: int = 0) -> Any:
     """Progress in pairs, so that it tells pairs a second and the time left; of the main process alone."""
     past, pairs = sum(map(len, batches[:done])), sum(map(len, batches))
-    silent: dict[str, Any] = {} if processes.main else {"disable": True}
-    return tqdm(total=pairs, initial=past, desc=what, unit="pair", **silent)
+    silent: dict[str, Any] = {} if processes.main else {"disable": True}  # False would overrule TQDM_DISABLE
+    return tqdm(total=pairs, initial=past, desc=title, unit="pair", **silent)
 
 
 def _shown(metrics: Mapping[str, float]) -> dict[str, str]:
@@ -229,10 +240,10 @@ def _shown(metrics: Mapping[str, float]) -> dict[str, str]:
 
 
 def _refuse(
-    found: Outcome, loss: float, norm: float, before: Sequence[float], step: int, data: PairSet
+    found: Outcome, loss: float, norm: float, losses: Sequence[float], step: int, data: PairSet
 ) -> None:
     """Stop a run that has gone astray, naming the pairs that are to be looked at."""
-    if math.isfinite(loss) and math.isfinite(norm) and not exploded(loss, before):
+    if math.isfinite(loss) and math.isfinite(norm) and not exploded(loss, losses):
         return
     worst = sorted(
         found.losses, key=lambda n: -found.losses[n] if math.isfinite(found.losses[n]) else -math.inf

@@ -6,7 +6,7 @@ reference scores each response once; what was made before comes from the caches.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -46,7 +46,7 @@ class Known:
     """Of all their images, by the image's name."""
     reference: Mapping[str, Tensors]
     """What the reference says of them, by the caches' keys."""
-    argmaxes: Mapping[Branch, torch.Tensor] | None
+    argmaxes: Mapping[Branch, torch.Tensor] | None = None
     """See `training.grid.Batch`."""
 
 
@@ -80,18 +80,22 @@ class BranchScorer:
     @torch.no_grad()
     def prepare(self, numbers: Sequence[int], lora: TrainableLora) -> Known:
         """What is asked without a gradient, and is to be known before a graph of the policy is alive."""
+        known = self.kept(numbers, lora)
+        if not self._argmaxes:
+            return known
+        run = self._run(self._cells(self._argmaxes, numbers), known.features)
+        found = {
+            branch: [argmax(self._vlm, run.hidden(self._cell(n, branch))) for n in numbers]
+            for branch in self._argmaxes
+        }
+        argmaxes = {branch: pad_sequence(rows, batch_first=True) for branch, rows in found.items()}
+        return replace(known, argmaxes=argmaxes)
+
+    @torch.no_grad()
+    def kept(self, numbers: Sequence[int], lora: TrainableLora) -> Known:
+        """The part of it that stays the same while the policy learns, from the caches, which are filled."""
         features = self._seen(self._cells([*self._argmaxes, *self._branches], numbers))
-        argmaxes = None
-        if self._argmaxes:
-            run = self._run(self._cells(self._argmaxes, numbers), features)
-            argmaxes = {
-                branch: pad_sequence(
-                    [argmax(self._vlm, run.hidden(self._cell(n, branch))) for n in numbers],
-                    batch_first=True,
-                )
-                for branch in self._argmaxes
-            }
-        return Known(features, self._reference(numbers, lora, features), argmaxes)
+        return Known(features, self._reference(numbers, lora, features))
 
     def score(self, numbers: Sequence[int], known: Known) -> Batch:
         """What the policy says of the pairs of these numbers, beside what is known of them; with gradients

@@ -62,6 +62,7 @@ def test_the_loss_starts_at_ln_2_and_falls_and_the_margin_rises(data: PairSet, t
     log = log_of(tmp_path)
     assert trained.steps == len(log) == 18
     assert log[0]["loss"] == pytest.approx(math.log(2), abs=1e-5)
+    assert log[0]["accuracy_over_rejected_response"] == 0.5
     assert log[-1]["loss"] < 0.9 * log[0]["loss"]
     assert log[-1]["margin_over_rejected_response"] > log[0]["margin_over_rejected_response"]
 
@@ -144,13 +145,13 @@ def test_a_resumed_run_fills_its_caches_as_its_first_epoch_did(
 ) -> None:
     """Who is beside whom decides the last digits; batches of 8 in parts of 5 and 3, three an epoch."""
     asked: list[tuple[int, ...]] = []
-    prepare = BranchScorer.prepare
+    kept = BranchScorer.kept
 
     def told(self: BranchScorer, numbers: Sequence[int], lora: TrainableLora) -> Known:
         asked.append(tuple(numbers))
-        return prepare(self, numbers, lora)
+        return kept(self, numbers, lora)
 
-    monkeypatch.setattr(BranchScorer, "prepare", told)
+    monkeypatch.setattr(BranchScorer, "kept", told)
     execution = Execution(checkpoint_every=4, micro_batch=5)
     trained(data, a_run(), tmp_path, execution)
     first_run = asked.copy()
@@ -199,25 +200,30 @@ def test_dropout_changes_what_is_learnt_and_another_refuses_the_checkpoint(
     without = trained(data, a_run(), tmp_path / "a", Execution(checkpoint_every=4))
     with_it = trained(data, a_run(dropout=0.3), tmp_path / "b")
     assert any(not torch.allclose(tensor, with_it[name], atol=1e-4) for name, tensor in without.items())
-    with pytest.raises(TrainingFailed, match="another numbers"):
+    with pytest.raises(TrainingFailed, match=r"dropout is 0\.3 here, and the run in \S+ has 0"):
         trained(data, a_run(dropout=0.3), tmp_path / "a")
 
 
-def test_the_bar_counts_pairs_and_goes_on_where_the_run_does(
+def test_the_bar_names_its_stage_counts_pairs_and_goes_on_where_the_run_does(
     data: PairSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    trained(data, a_run(), tmp_path, Execution(checkpoint_every=4))
-    err = capsys.readouterr().err
+    def bars(execution: Execution) -> str:
+        train(load_base(get_base("phantom")), data, a_run(), tmp_path, execution, title="DPO (2 of 3)")
+        return capsys.readouterr().err
+
+    err = bars(Execution(checkpoint_every=4))
+    assert "DPO (2 of 3): 100%" in err
     assert "48/48" in err
     assert "pair/s" in err
     assert "accuracy=" in err
-    trained(data, a_run(), tmp_path)
-    assert "32/48" in capsys.readouterr().err
+    err = bars(Execution())
+    assert "DPO (2 of 3), caches: 100%" in err
+    assert "32/48" in err
 
 
 def test_a_checkpoint_of_another_run_is_refused_naming_what_differs(data: PairSet, tmp_path: Path) -> None:
     train(load_base(get_base("phantom")), data, a_run(), tmp_path, Execution(checkpoint_every=4))
-    with pytest.raises(TrainingFailed, match="another numbers"):
+    with pytest.raises(TrainingFailed, match=r"learning_rate is 0\.002 here, and the run in \S+ has 0\.0"):
         train(load_base(get_base("phantom")), data, a_run(learning_rate=2e-3), tmp_path, Execution())
 
 
