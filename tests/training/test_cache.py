@@ -123,6 +123,26 @@ def test_losses_and_gradients_are_the_same_to_the_bit_with_any_cache(
     assert made[2] > 0
 
 
+def test_what_is_kept_is_had_without_a_run_of_the_model(
+    data: PairSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even where the policy's own likeliest tokens are read, which are asked for at each step."""
+    vlm = load_base(get_base("phantom"))
+    lora = moved_lora(vlm)
+    asking = Asking(vlm, data, "povid", Counting())
+    asking.step(lora)
+
+    def refused(*_: object) -> None:
+        raise AssertionError("the model was run")
+
+    monkeypatch.setattr("training.scoring.predict", refused)
+    known = asking.scorer.kept([0, 1], lora)
+    assert sorted(known.features) == ["0.png", "1.png", "2.png", "3.png"]
+    assert len(known.reference) == sum(asking.store.told()[:2]) > 0
+    with pytest.raises(AssertionError, match="the model was run"):
+        asking.scorer.prepare([0, 1], lora)
+
+
 def test_variants_that_ask_the_same_ask_the_reference_once(data: PairSet) -> None:
     vlm, store = load_base(get_base("phantom")), Counting()
     lora = moved_lora(vlm)
