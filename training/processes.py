@@ -17,6 +17,7 @@ from zoo.errors import BadInput, TrainingFailed
 
 Found = TypeVar("Found")
 
+_KNOWN = "every process was told"
 LONGEST_WAIT = timedelta(days=7)
 """How long a process waits for another; the main process may make pairs for days while the others wait."""
 
@@ -73,10 +74,10 @@ class Processes:
         found: list[tuple[Found | None, str]] = [(None, "")] * self.count
         distributed.all_gather_object(found, (own, message))
         if error is not None:
-            raise error
+            raise _known(error)
         for rank, (_, told) in enumerate(found):
             if told:
-                raise TrainingFailed(f"process {rank} of {self.count} failed: {told}")
+                raise _known(TrainingFailed(f"process {rank} of {self.count} failed: {told}"))
         return [given for given, _ in found]  # type: ignore[misc]
 
     def by_main(self, act: Callable[[], object]) -> None:
@@ -91,6 +92,17 @@ class Processes:
                 act()
 
         self.gathered(own)
+
+
+def _known(error: Exception) -> Exception:
+    error.__notes__ = [*getattr(error, "__notes__", []), _KNOWN]
+    return error
+
+
+def all_know(error: BaseException) -> bool:
+    """Whether every process raises for this error, so that all can go on with something else alike; after
+    any other one the processes would wait for each other in different places."""
+    return _KNOWN in getattr(error, "__notes__", [])
 
 
 def launched() -> Processes:

@@ -26,7 +26,8 @@ from training.identity import open_job
 from training.log import read_log
 from training.pairs.build import steps_as_data
 from training.pairs.report import read_report
-from training.stages import Job, make_pairs, run_stages, sources_as_data
+from training.processes import all_know
+from training.stages import Job, make_pairs, run_stages, see_one_data_set, sources_as_data
 from training.start import Start, read_start
 from training.variant import Variant
 from zoo.errors import BadInput, TrainingFailed, ZooError
@@ -67,9 +68,11 @@ def run_several(
     numbers but for the LoRA's shape. `load` is called again after a variant that failed.
 
     Raises:
-        BadInput: `out` holds adapters of another job.
+        BadInput: `out` holds adapters of another job, or SFT would be on another data set than the pairs.
         TrainingFailed: SFT, which the others were to begin from, could not be trained.
     """
+    if sft is not None:
+        see_one_data_set(job)
     runner = _Runner(load, job, out, say)
     start = find_start(runner.vlm())
     names = [variant.name for variant in variants]
@@ -96,8 +99,11 @@ def run_several(
 
 
 def endings(folder: Path) -> dict[str, float]:
-    """The loss and the reward accuracies of a run as they ended: means over the last tenth of its steps."""
+    """The loss and the reward accuracies of a run as they ended: means over the last tenth of its steps.
+    Nothing where its log is gone."""
     steps = [entry for entry in read_log(folder) if "event" not in entry]
+    if not steps:
+        return {}
     last = steps[-max(1, len(steps) // 10) :]
     names = [name for name in last[-1] if name == "loss" or name.startswith("accuracy_over_")]
     return {name: statistics.fmean(entry[name] for entry in last if name in entry) for name in names}
@@ -157,6 +163,8 @@ class _Runner:
             manifest = run_stages(self.vlm(), variant, job, folder, start=start)
             return Outcome(variant=variant.name, folder=folder, manifest=manifest)
         except _FAILURES as error:
+            if job.execution.processes.count > 1 and not all_know(error):
+                raise  # the others wait elsewhere, so all of them have to end
             reason = _reason(error)
         self._vlm = None  # the run's LoRA is still on it
         self._say(f"{variant.name} failed: {reason}")

@@ -156,7 +156,7 @@ def _stage_of_pairs(plan: Sequence[Variant], job: Job) -> int | None:
     """The number of the first stage that has the steps which made the job's pairs; None without pairs."""
     if job.pairs is None:
         return None
-    report, questions = read_report(job.pairs), job.sources.questions
+    report = read_report(job.pairs)
     fitting = [n for n, stage in enumerate(plan, start=1) if steps_as_data(stage.steps) == report.steps]
     if not fitting:
         raise BadInput(
@@ -164,13 +164,26 @@ def _stage_of_pairs(plan: Sequence[Variant], job: Job) -> int | None:
             f"{plan[-1].name}",
             hint=f"medzoo pairs {plan[-1].name} --out DIR",
         )
-    if len(plan) > 1 and (report.dataset, report.split) != (questions.name, questions.split):
+    if len(plan) > 1:
+        see_one_data_set(job)
+    return fitting[0]
+
+
+def see_one_data_set(job: Job) -> None:
+    """See that a job's pairs, if they were made before, are of its questions' data set.
+
+    Raises:
+        BadInput: they are not.
+    """
+    if job.pairs is None:
+        return
+    report, questions = read_report(job.pairs), job.sources.questions
+    if (report.dataset, report.split) != (questions.name, questions.split):
         raise BadInput(
             f"{job.pairs} holds pairs of {report.dataset}/{report.split}, and those of the other stages "
             f"would be made from {questions.name}/{questions.split}",
             hint=f"--dataset {report.dataset} --split {report.split}",
         )
-    return fitting[0]
 
 
 def sources_as_data(sources: Sources) -> dict[str, Any]:

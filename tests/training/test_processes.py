@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 MEET = """
 import sys
 import torch
-from training.processes import launched
+from training.processes import all_know, launched
 from zoo.errors import ZooError
 
 mine = launched()
@@ -43,6 +43,7 @@ for act in (lambda: mine.gathered(fail if mine.rank == 1 else int), lambda: mine
     try:
         act()
     except ZooError as error:
+        assert all_know(error)
         print(f"<process {mine.rank}: {error}>", file=sys.stderr, flush=True)
 mine.gathered(int)  # both have spoken, and can still be met
 sys.exit(2)

@@ -55,7 +55,7 @@ def table(outcomes: Sequence[Outcome]) -> list[str]:
             rows.append((outcome.variant, "-", "-", "-", "-", "-", why))
             continue
         ended = endings(outcome.folder)
-        loss = f"{ended.pop('loss'):.4f}"
+        loss = f"{ended.pop('loss'):.4f}" if ended else "-"
         counts = (made.data.pairs, made.training.steps, round(made.cost.seconds))
         pairs, steps, seconds = map(str, counts)
         rows.append((outcome.variant, pairs, steps, seconds, loss, _accuracies(ended), str(outcome.folder)))

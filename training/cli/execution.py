@@ -14,7 +14,6 @@ from zoo.cli._base import Command, names_of, with_options
 
 if TYPE_CHECKING:
     from training.processes import Processes
-    from zoo.datasets import QuestionSet
     from zoo.vlm.store import TensorStore
 
 _EXECUTION_OPTIONS = (
@@ -71,25 +70,23 @@ def execution_options(command: Command) -> Command:
 
 @contextmanager
 def opened_store(
-    out: Path, cache: Path | None, *, gigabytes: float, questions: QuestionSet, processes: Processes
+    out: Path, cache: Path | None, *, gigabytes: float, restricted: str, processes: Processes
 ) -> Iterator[TensorStore]:
     """Where a run in `out` keeps vision features and the reference's log-probs: in `cache`, for good, or in
-    `out` until it is finished or its training fails, so that a kill loses none. Without `cache`, restricted
-    data's stay in memory, and without `gigabytes` any.
+    `out` until it is finished or its training fails, so that a kill loses none. Without `cache`, what is made
+    of `restricted` data, which that names, stays in memory, and without `gigabytes` anything.
     """
     from zoo.errors import TrainingFailed
     from zoo.vlm.store import TensorStore
 
     own = out / "cache"
-    folder = cache or (None if questions.restricted else own)
-    if folder is None:
+    folder = None if gigabytes == 0 else cache or (None if restricted else own)
+    if folder is None and gigabytes:
         click.echo(
-            f"{questions.name}/{questions.split} is not to be passed on, so what is made of its pictures "
+            f"{restricted} is not to be passed on, so what is made of its pictures "
             "stays in memory alone, and a run that is killed makes it anew; --cache DIR keeps it on disk",
             err=True,
         )
-    if gigabytes == 0:
-        folder = None
     store = TensorStore(folder, disk_bytes=int(gigabytes * 2**30))
     try:
         yield store

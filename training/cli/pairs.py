@@ -14,6 +14,7 @@ from training.cli.options import (
     next_command,
     parse_settings,
     question_options,
+    see_reference,
     typed,
 )
 from zoo.cli._base import BASE_NAMES, base_options, base_settings
@@ -45,17 +46,22 @@ def pairs(
     from training.cli.options import find_start, more_than_one, sources
     from training.pairs.build import PAIRS_NAME
     from training.pairs.report import REPORT_NAME
-    from training.stages import make_pairs
     from training.variants import get_variant
     from zoo.bases import get_base
     from zoo.cli._out import check_out
+    from zoo.datasets import get_dataset
     from zoo.errors import BadInput
 
     how = base_settings(options)
     check_out(out)
     if out.exists():
         raise BadInput(f"{out} exists already", hint=f"choose another --out, or remove it: rm -r {out}")
+    get_dataset(options["dataset"])
+    see_reference(reference)
     variant, base = get_variant(variant_name, parse_settings(settings)), get_base(base_name)
+
+    from training.stages import make_pairs  # takes seconds
+
     stage = (*variant.earlier, variant)[0]
     found = sources(out, options, seed=seed)
     vlm = start = None

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from training.stages import Job
     from training.start import Start
     from training.variant import Variant
+    from zoo.datasets import QuestionSet
     from zoo.vlm.model import VisionLanguageModel
 
     Say = Callable[[str], None]
@@ -135,9 +136,8 @@ def _one(variant: Variant, out: Path, options: Mapping[str, Any], how: Mapping[s
     from training.cli.options import after_sft, find_start, more_than_one
 
     sft, pairs = options["reference"] == "sft", options["pairs_dir"]
+    variant = after_sft(variant) if sft else variant
     see_pairs(pairs, [variant], out, sft=sft)
-    if sft:
-        variant = after_sft(variant)
 
     from training.pairs.report import read_report
     from training.stages import run_stages  # takes seconds, so what can be refused was refused before
@@ -216,9 +216,14 @@ def _job(
                 for name in ("dataset", "split")
             ]
             found = made_before(pairs, *asked, seed=seed)
-        gigabytes, questions = options["cache_gb"], found.questions
         store = stack.enter_context(
-            opened_store(out, options["cache"], gigabytes=gigabytes, questions=questions, processes=processes)
+            opened_store(
+                out,
+                options["cache"],
+                gigabytes=options["cache_gb"],
+                restricted=_restricted(found.questions, pairs),
+                processes=processes,
+            )
         )
         job = Job(
             sources=found,
@@ -232,6 +237,17 @@ def _job(
             ),
         )
         yield job, lambda: load_base(base, **how), click.echo if processes.main else _say_nothing
+
+
+def _restricted(questions: QuestionSet, pairs: Path | None) -> str:
+    """Which of the data of a run is not to be passed on; empty if all may."""
+    from training.pairs.report import read_report
+
+    if questions.restricted:
+        return f"{questions.name}/{questions.split}"
+    if pairs is not None and not (report := read_report(pairs)).publishable:
+        return f"{report.dataset}/{report.split}"
+    return ""
 
 
 def _say_nothing(message: str) -> None:

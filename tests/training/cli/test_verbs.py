@@ -6,7 +6,7 @@ import re
 import shlex
 import shutil
 from contextlib import ExitStack
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -25,7 +25,6 @@ from training.processes import Processes
 from training.several import Outcome
 from training.variants import variants
 from zoo.cli.evaluate import evaluate as evaluate_verb
-from zoo.datasets import load_questions
 from zoo.errors import BadInput, TrainingFailed, ZooError
 from zoo.manifest import AdapterManifest, Cost, DataRef, TrainingRef, read_manifest
 from zoo.vlm.store import TensorStore
@@ -191,53 +190,89 @@ def test_what_makes_no_sense_is_refused_before_the_model_loads(
 def test_what_is_made_once_is_on_disk_while_a_run_lasts_and_of_restricted_data_only_where_it_was_told_to(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    free = load_questions("phantom", "train", limit=1)
     own, kept = tmp_path / "out" / "cache", tmp_path / "kept"
 
-    def keep(restricted: bool, cache: Path | None) -> list[str]:
+    def keep(restricted: str, cache: Path | None) -> list[str]:
         """The folders with a cache while the run lasts."""
-        questions = replace(free, restricted=restricted)
         with opened_store(
-            tmp_path / "out", cache, gigabytes=1, questions=questions, processes=Processes()
+            tmp_path / "out", cache, gigabytes=1, restricted=restricted, processes=Processes()
         ) as store:
             store.put({"key": {"tokens": torch.ones(2)}})
             return [folder.name for folder in (own, kept) if folder.exists()]
 
-    assert keep(False, None) == ["cache"]
+    assert keep("", None) == ["cache"]
     assert not own.exists()
-    assert keep(True, None) == []
+    assert keep("amboss/train", None) == []
     assert "--cache DIR keeps it on disk" in capsys.readouterr().err
-    assert keep(True, kept) == ["kept"]
+    assert keep("amboss/train", kept) == ["kept"]
     assert kept.exists()
     assert capsys.readouterr().err == ""
     with ExitStack() as stack:
         stack.enter_context(pytest.raises(KeyboardInterrupt))
-        store = opened_store(tmp_path / "out", None, gigabytes=1, questions=free, processes=Processes())
+        store = opened_store(tmp_path / "out", None, gigabytes=1, restricted="", processes=Processes())
         stack.enter_context(store).put({"key": {"tokens": torch.ones(2)}})
         raise KeyboardInterrupt
     assert own.exists()
     with ExitStack() as stack:  # what would fail again leaves none, what was refused leaves that of the kill
         stack.enter_context(pytest.raises(BadInput))
         stack.enter_context(
-            opened_store(tmp_path / "out", None, gigabytes=1, questions=free, processes=Processes())
+            opened_store(tmp_path / "out", None, gigabytes=1, restricted="", processes=Processes())
         )
         raise BadInput("epochs is 2 here")
     assert own.exists()
     with ExitStack() as stack:
         stack.enter_context(pytest.raises(TrainingFailed))
         stack.enter_context(
-            opened_store(tmp_path / "out", None, gigabytes=1, questions=free, processes=Processes())
+            opened_store(tmp_path / "out", None, gigabytes=1, restricted="", processes=Processes())
         )
         raise TrainingFailed("the loss is nan")
     assert not own.exists()
 
 
+@pytest.mark.parametrize("words", [["text_hallu"], ["text_hallu", "povid"], ["--all"]])
+def test_what_is_made_of_restricted_pairs_is_on_no_disk_whatever_is_trained_beside(
+    words: list[str], made: tuple[Path, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The questions of variants of several stages are another data set's, which may be passed on."""
+    pairs = tmp_path / "pairs"
+    shutil.copytree(made[0], pairs)
+    report = json.loads((pairs / "pairs.json").read_text())
+    (pairs / "pairs.json").write_text(json.dumps(report | {"dataset": "amboss", "publishable": False}))
+    stores: list[object] = []
+
+    def store(folder: Path | None, **_: object) -> TensorStore:
+        stores.append(folder)
+        return TensorStore()
+
+    def stop(*_: object, **__: object) -> None:
+        raise TrainingFailed("far enough")
+
+    monkeypatch.setattr("zoo.vlm.store.TensorStore", store)
+    monkeypatch.setattr("zoo.vlm.model.load_base", stop)
+    result = run("train", *words, "--pairs", pairs, "--limit", 4, "--out", tmp_path / "out")
+    assert str(result.exception) == "far enough"
+    assert "amboss/train is not to be passed on" in result.output
+    assert stores == [None]
+
+
+def test_sft_before_a_list_is_not_on_another_data_set_than_its_pairs(
+    made: tuple[Path, Result], tmp_path: Path
+) -> None:
+    pairs = tmp_path / "pairs"
+    shutil.copytree(made[0], pairs)
+    report = json.loads((pairs / "pairs.json").read_text())
+    (pairs / "pairs.json").write_text(json.dumps(report | {"dataset": "slake"}))
+    for names in (["text_hallu"], ["text_hallu", "text_hallu_nll"]):
+        words = [*names, "--reference", "sft", "--pairs", pairs, "--limit", 4, "--out", tmp_path / "out"]
+        error = refusal("train", *words)
+        assert "holds pairs of slake/train, and those of the other stages would be made from" in error.message
+
+
 def test_a_cache_of_no_size_is_in_memory_alone_and_never_full(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    free = load_questions("phantom", "train", limit=1)
     with opened_store(
-        tmp_path / "out", tmp_path / "kept", gigabytes=0, questions=free, processes=Processes()
+        tmp_path / "out", tmp_path / "kept", gigabytes=0, restricted="", processes=Processes()
     ) as store:
         store.put({"key": {"tokens": torch.ones(2)}})
         assert store.get("key")
