@@ -98,7 +98,7 @@ def test_an_error_in_one_process_is_one_in_both_and_nobody_waits_for_ever(tmp_pa
     program.write_text(MEET)
     ended = launch(str(program))
     assert ended.returncode != 0
-    assert sorted(re.findall(r"<(process .*)>", ended.stderr)) == [
+    assert sorted(re.findall(r"<(process .*?)>", ended.stderr)) == [
         "process 0: no room left",
         "process 0: process 1 of 2 failed: ZooError: no room left",
         "process 1: no room left",
