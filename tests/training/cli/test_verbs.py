@@ -271,11 +271,12 @@ def test_sft_before_a_list_is_not_on_another_data_set_than_its_pairs(
 def test_a_cache_of_no_size_is_in_memory_alone_and_never_full(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with opened_store(
-        tmp_path / "out", tmp_path / "kept", gigabytes=0, restricted="", processes=Processes()
-    ) as store:
-        store.put({"key": {"tokens": torch.ones(2)}})
-        assert store.get("key")
+    for cache, restricted in ((tmp_path / "kept", ""), (None, ""), (None, "amboss/train")):
+        with opened_store(
+            tmp_path / "out", cache, gigabytes=0, restricted=restricted, processes=Processes()
+        ) as store:
+            store.put({"key": {"tokens": torch.ones(2)}})
+            assert store.get("key")
     assert not any(tmp_path.iterdir())
     assert capsys.readouterr().err == ""
 
@@ -332,6 +333,18 @@ def test_of_one_variant_pairs_that_fit_none_of_its_stages_are_refused_before_the
     assert error.hint == (
         f"medzoo train image_noise --epochs 1 --dataset phantom --split train --out {tmp_path / 'out'}"
     )
+
+
+def test_pairs_made_before_may_be_those_of_the_sft_that_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise TrainingFailed("far enough")
+
+    assert run("pairs", "sft", "--limit", 4, "--out", tmp_path / "pairs").exit_code == 0
+    monkeypatch.setattr("zoo.vlm.model.load_base", stop)
+    words = ("text_hallu", "--reference", "sft", "--pairs", tmp_path / "pairs", "--limit", 4)
+    assert refusal("train", *words, "--out", tmp_path / "out").message == "far enough"
 
 
 def test_the_folder_of_an_unfinished_run_is_no_folder_for_a_list(tmp_path: Path) -> None:
