@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import torch
 
 Part = tuple[slice, slice, torch.Tensor | None]
-"""Which tokens ask, which are asked, and True where one sees the other; None: each sees those before it."""
+"""Which tokens of a row ask, which are asked, and True where one sees the other; None: each sees those
+before it."""
 
 
 @dataclass(frozen=True)
@@ -24,20 +25,28 @@ class RowLayout:
     """What sees what, by sliding window."""
 
     @property
+    def asked(self) -> int:
+        """Tokens of the row, which all have keys and values."""
+        return self.prompt + sum(self.responses)
+
+    @property
+    def asking(self) -> int:
+        """Tokens that have queries."""
+        return self.asked
+
+    @property
     def end(self) -> int:
         """Where the next row begins."""
-        return self.start + self.prompt + sum(self.responses)
+        return self.start + self.asked
 
     def parts(self, window: int | None, device: torch.device) -> list[Part]:
         """The prompt's tokens among themselves, and the responses' over the whole row."""
-        middle = self.start + self.prompt
-        prompt, responses = slice(self.start, middle), slice(middle, self.end)
+        prompt, responses, all_ = slice(0, self.prompt), slice(self.prompt, self.asked), slice(0, self.asked)
         causal = not self.two_way and (window is None or self.prompt <= window)
         mask = None if causal else self.sees(window, device)[: self.prompt, : self.prompt]
         found: list[Part] = [(prompt, prompt, mask)]
-        if self.end > middle:
-            mask = self.sees(window, device)[self.prompt :]
-            found.append((responses, slice(self.start, self.end), mask))
+        if self.asked > self.prompt:
+            found.append((responses, all_, self.sees(window, device)[self.prompt :]))
         return found
 
     def sees(self, window: int | None, device: torch.device) -> torch.Tensor:
@@ -65,20 +74,25 @@ class KeptLayout:
     row: RowLayout
     kept: Sequence[int]
     """Which of the row's tokens ask."""
-    first: int
-    """Where they begin among all that ask."""
+
+    @property
+    def asked(self) -> int:
+        """Tokens of the row, which all have keys and values."""
+        return self.row.asked
+
+    @property
+    def asking(self) -> int:
+        """Tokens that have queries."""
+        return len(self.kept)
 
     def parts(self, window: int | None, device: torch.device) -> list[Part]:
         """The kept tokens over the whole row."""
         sees = self.row.sees(window, device)[list(self.kept)]
-        return [(slice(self.first, self.first + len(self.kept)), slice(self.row.start, self.row.end), sees)]
+        return [(slice(0, self.asking), slice(0, self.asked), sees)]
 
 
 def kept_layouts(rows: Sequence[RowLayout], kept: Sequence[int]) -> list[KeptLayout]:
     """The rows' layouts where of all tokens only those at `kept`, in order, ask."""
-    found, first = list[KeptLayout](), 0
-    for row in rows:
-        own = [place - row.start for place in kept if row.start <= place < row.end]
-        found.append(KeptLayout(row, own, first))
-        first += len(own)
-    return found
+    return [
+        KeptLayout(row, [place - row.start for place in kept if row.start <= place < row.end]) for row in rows
+    ]

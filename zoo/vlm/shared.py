@@ -143,20 +143,30 @@ def _attention(
     groups = query.shape[1] // key.shape[1]
     if groups > 1:
         key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
+    if not layout:
+        return query.transpose(1, 2), None
+    asking, asked = [row.asking for row in layout], [row.asked for row in layout]
+    # Split, not cut: the gradient of a split is one tensor, that of each cut is one as large as the whole.
+    rows = zip(layout, query.split(asking, 2), key.split(asked, 2), value.split(asked, 2), strict=True)
     parts = [
         scaled_dot_product_attention(
-            query[:, :, asking],
-            key[:, :, asked],
-            value[:, :, asked],
+            _cut(asks, of_asking),
+            _cut(keys, of_asked),
+            _cut(values, of_asked),
             attn_mask=mask,
             is_causal=mask is None,
             dropout_p=dropout,
             scale=scaling,
         )
-        for row in layout
-        for asking, asked, mask in row.parts(sliding_window, query.device)
+        for row, asks, keys, values in rows
+        for of_asking, of_asked, mask in row.parts(sliding_window, query.device)
     ]
-    return torch.cat(parts, dim=2).transpose(1, 2) if parts else query.transpose(1, 2), None
+    return torch.cat(parts, dim=2).transpose(1, 2), None
+
+
+def _cut(tokens: torch.Tensor, part: slice) -> torch.Tensor:
+    """Some tokens of `(1, heads, tokens, size)`."""
+    return tokens if part == slice(0, tokens.shape[2]) else tokens[:, :, part]
 
 
 AttentionInterface.register(ATTENTION, _attention)
