@@ -120,8 +120,8 @@ def test_features_from_the_cache_hold_grid_and_deep_layers(load_tiny: Load, pict
     vlm = load_tiny("qwen3-vl")
     cache = FeatureCache(vlm, TensorStore())
     images = {"a": lambda: pictures[0], "b": lambda: pictures[1]}
-    made, kept = cache.of(images), cache.of(images)
-    assert cache.encoded == 2
+    made = cache.of(images)
+    kept = cache.of(dict.fromkeys(images, lambda: pytest.fail("an image was opened again")))
     for digest, image in kept.items():
         assert image.grid == made[digest].grid == {"a": (1, 4, 6), "b": (1, 4, 2)}[digest]
         assert len(image.deepstack) == 2
