@@ -89,6 +89,31 @@ class DigestMismatch(BadAdapter):
 class Busy(ZooError):
     """Nothing is free to take this on now; the same call may go through later."""
 
+    def __init__(self, message: str, *, hint: str = "ask again in a few seconds", after_s: float = 5) -> None:
+        super().__init__(message, hint=hint)
+        self.after_s = after_s
+        """Seconds after which it is worth trying again."""
+
+
+class Stopped(ZooError):
+    """The server is ending, or its engine has ended."""
+
+
+class DeadlinePassed(ZooError):
+    """An answer that was not there in time; it was given up."""
+
+
+class EngineFailed(ZooError):
+    """The engine failed on this comparison alone."""
+
+
+class NoKey(ZooError):
+    """A key is needed, and there was none or an unknown one."""
+
+
+class NotAllowed(ZooError):
+    """The key, or the operator's settings, do not allow this."""
+
 
 class TrainingFailed(ZooError):
     """A run that must not go on: a loss that is not finite, a checkpoint of another run."""

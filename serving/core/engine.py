@@ -1,16 +1,21 @@
 """The seam between deciding and doing: what an engine is given and what it gives back."""
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from serving.core.requests import AdapterId
+from zoo.asking import Sampling, Turn
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from zoo.manifest import AdapterManifest
+
+Finish = Literal["stop", "length"]
+"""Why an answer ended: its end of turn or a stop text, or its most tokens."""
 
 
 @dataclass(frozen=True)
@@ -24,20 +29,55 @@ class OnDisk:
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """One comparison for an engine: the same images and question for every adapter; None is the base."""
+    """One comparison for an engine: the same images and conversation for every adapter; None is the base."""
 
     images: tuple["Image", ...]
-    question: str
+    turns: tuple[Turn, ...]
     adapters: tuple[OnDisk | None, ...]
+    sampling: Sampling
+    client: str = ""
+    """Who asks, so that no one client has the engine for itself."""
+    deadline: float | None = None
+    """When it is given up, in seconds of the monotonic clock."""
 
 
 @dataclass(frozen=True)
+class Piece:
+    """Text that one row has just said. The pieces of a row, put together, are its answer."""
+
+    row: int
+    text: str
+    tokens: int
+    """Tokens of the row so far."""
+    finish: Finish | None = None
+    """Set on a row's last piece, whose text may be empty."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Output:
     """One answer of an engine."""
 
     text: str
     tokens: int
+    prompt_tokens: int
+    finish: Finish
+    first_token_ms: float
+    """From submission to the first token."""
     milliseconds: float
+    """From submission to the last token."""
+    load: int
+    """Number of the load that answered, fresh for each load; 0 for the base."""
+
+
+class Ticket(Protocol):
+    """A comparison that an engine has taken on."""
+
+    @property
+    def done(self) -> "Future[tuple[Output, ...]]":
+        """One output a row, in order; or the ZooError that ended it. Cancelled after `cancel`."""
+
+    def cancel(self) -> None:
+        """Nobody wants the answers any more: its rows are freed before the next step. From any thread."""
 
 
 class Engine(Protocol):
@@ -47,16 +87,24 @@ class Engine(Protocol):
     def alive(self) -> bool:
         """True while it takes work."""
 
-    def submit(self, work: Work) -> "Future[tuple[Output, ...]]":
-        """Take a comparison on; the future gives one output an adapter, in order, or raises a ZooError.
+    def submit(self, work: Work, on_piece: Callable[[Piece], None] | None = None) -> Ticket:
+        """Take a comparison on. `on_piece` is called from the engine's thread and must be quick; after the
+        last piece of the last row `done` is set.
 
         Raises:
             Busy: the queue is full.
+            Stopped: the engine takes no work any more.
             BadInput: more adapters than the engine can ever run at once.
         """
 
-    def warm(self, adapter: OnDisk) -> "Future[None]":
-        """Load an adapter ahead of the first question to it, with every check."""
+    def warm(self, adapter: OnDisk, *, pin: bool = False) -> "Future[None]":
+        """Load an adapter ahead of the first question to it, with every check; a pinned one is evicted last."""
+
+    def unload(self, adapter: AdapterId) -> "Future[None]":
+        """Empty the adapter's slot as soon as none of its answers is under way; done at once if it has none."""
+
+    def drain(self, *, timeout_s: float) -> bool:
+        """Take no more work and wait for what is under way; False if that took longer."""
 
     def close(self) -> None:
-        """Finish the batch under way, fail what waits, and end."""
+        """End now: whatever is not finished fails with Stopped."""

@@ -1,7 +1,9 @@
 """What is asked and what is answered, as frozen dataclasses. Knows nothing of HTTP, models or Hubs."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from zoo.asking import Turn
 from zoo.errors import BadInput
 
 BASE = "base"
@@ -22,8 +24,8 @@ class AdapterId:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """One text, and exactly what gave it."""
+class Answering:
+    """Who answers in one row, known before its first token."""
 
     asked: str
     """The adapter as the user wrote it."""
@@ -31,12 +33,25 @@ class Answer:
     variant: str
     base: str
     """`name@revision` of the base."""
-    text: str
-    tokens: int
-    milliseconds: float
-    """Time of the batch in which the answer was made; the answers of one comparison share one."""
     hub_unreachable: bool = False
     """True if the Hub could not be asked, so that the name stands for the last commit known for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer(Answering):
+    """One text, and exactly what gave it."""
+
+    seed: int
+    load: int
+    """Number of the load that answered, fresh for each load; 0 for the base."""
+    text: str
+    finish: str
+    """`stop`, or `length` if it was cut at its most tokens."""
+    tokens: int
+    prompt_tokens: int
+    first_token_ms: float
+    milliseconds: float
+    """From the question's arrival to the last token of this answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,18 +64,22 @@ class Comparison:
     """From the question's arrival to the last answer, waiting and fetching included."""
 
 
-def check_question(question: str, *, longest: int) -> str:
-    """The question without surrounding white space.
+def check_turns(turns: Sequence[Turn], *, longest: int) -> tuple[Turn, ...]:
+    """The conversation, its texts without surrounding white space.
 
     Raises:
-        BadInput: it is empty or longer than `longest` characters.
+        BadInput: it does not end with a user's turn, that turn is empty, or all texts together are longer
+            than `longest` characters.
     """
-    question = question.strip()
-    if not question:
+    turns = tuple(replace(turn, text=turn.text.strip()) for turn in turns)
+    if not turns or turns[-1].role != "user":
+        raise BadInput("the conversation does not end with the user's turn")
+    if not turns[-1].text:
         raise BadInput("the question is empty", hint="ask something, such as: What is shown?")
-    if len(question) > longest:
-        raise BadInput(f"the question has {len(question)} characters, the limit is {longest}")
-    return question
+    length = sum(len(turn.text) for turn in turns)
+    if length > longest:
+        raise BadInput(f"the question has {length} characters, the limit is {longest}")
+    return turns
 
 
 def check_adapters(asked: list[str], *, most: int) -> tuple[str, ...]:

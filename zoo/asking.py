@@ -1,0 +1,51 @@
+"""What is put to a model: the turns of a conversation, and how an answer is drawn. Knows no model."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from zoo.errors import BadInput
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One turn of a conversation."""
+
+    role: Role
+    text: str
+    images: int = 0
+    """How many of the question's images stand before the text; they are taken in order."""
+
+
+def question(text: str, *, images: int = 1) -> tuple[Turn, ...]:
+    """The conversation that is one question about some images."""
+    return (Turn("user", text, images),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How one answer is drawn: greedy at temperature 0, else by its own seed."""
+
+    max_tokens: int = 64
+    """Most new tokens, the end of turn included."""
+    temperature: float = 0.0
+    top_p: float = 1.0
+    """Only the likeliest tokens that together hold this share of the probability are drawn."""
+    seed: int = 0
+    """Of this answer's sample; a greedy one does not read it."""
+    stop: tuple[str, ...] = ()
+    """Texts before which the answer ends."""
+
+    def __post_init__(self) -> None:
+        """Raises BadInput where a number is out of its range or a stop text is empty."""
+        if self.max_tokens < 1:
+            raise BadInput(f"max_tokens is {self.max_tokens}; it is at least 1")
+        if not self.temperature >= 0 or not 0 < self.top_p <= 1:  # also what is no number
+            raise BadInput(
+                f"temperature {self.temperature} and top_p {self.top_p}: they are at least 0, and in (0, 1]"
+            )
+        if not 0 <= self.seed < 2**63:
+            raise BadInput(f"seed is {self.seed}; it is at least 0 and below 2**63")
+        if not all(self.stop):
+            raise BadInput("a stop text is empty")
