@@ -3,10 +3,10 @@
 Everything that can be wrong with what the operator typed is found here, before the first question.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from serving.core.registry import Registry
-from serving.library import Library, ZooHub, name_adapters
+from serving.library import Hub, Library, ZooHub, name_adapters
 from serving.service import Service
 from serving.settings import Settings
 from zoo.bases import Base, get_base
@@ -25,7 +25,18 @@ def open_service(settings: Settings, *, say: Say) -> Service:
     """
     base = get_base(settings.base)
     hub = ZooHub(settings.hub)
-    aliases = _named(settings, hub) if settings.adapters else _listed(settings, base, say)
+    named = settings.adapters
+    aliases = name_adapters(bring_named(named, hub) if named else list_adapters(settings.hub, base, say))
+    return build_service(settings, hub=hub, aliases=aliases, say=say)
+
+
+def build_service(settings: Settings, *, hub: Hub, aliases: Mapping[str, RepoRef], say: Say) -> Service:
+    """The same with the adapters named already: each alias and what it stands for on `hub`.
+
+    Raises:
+        ZooError: see `open_service`.
+    """
+    base = get_base(settings.base)
     say(f"loading the base {base.pinned} on {settings.device}")
     from serving.engines.banked import BankedModel  # torch: seconds to import
     from serving.engines.embedded import EmbeddedEngine
@@ -67,26 +78,27 @@ def open_service(settings: Settings, *, say: Say) -> Service:
     return service
 
 
-def _named(settings: Settings, hub: ZooHub) -> dict[str, RepoRef]:
-    """The adapters that the operator named, by their variants' names."""
+def bring_named(written: Sequence[str], hub: Hub) -> list[tuple[str, RepoRef]]:
+    """The variant of each adapter that is named by `repo` or `repo@revision`, and where it is; fetched."""
     found = []
-    for written in settings.adapters:
-        ref = parse_ref(written)
+    for text in written:
+        ref = parse_ref(text)
         folder = hub.fetch(ref.repo, hub.resolve(ref.repo, ref.revision))
         found.append((read_manifest(folder).variant.name, ref))
-    return name_adapters(found)
+    return found
 
 
-def _listed(settings: Settings, base: Base, say: Say) -> dict[str, RepoRef]:
-    """Every adapter of the Hub that was made for this very base; what is left out is said."""
+def list_adapters(hub: str | None, base: Base, say: Say) -> list[tuple[str, RepoRef]]:
+    """The variant of every adapter of the Hub that was made for this very base, and where it is; what is left
+    out is said."""
     from zoo.catalog import adapters
 
     found = []
     try:
-        entries = adapters(base=base.name, endpoint=settings.hub)
+        entries = adapters(base=base.name, endpoint=hub)
     except ZooError as error:
         say(f"no adapter was named and the Hub's list cannot be had, so the base serves alone: {error}")
-        return {}
+        return []
     for entry in entries:
         if entry.manifest is None:
             say(f"left out {entry.repo}: {entry.error}")
@@ -95,4 +107,4 @@ def _listed(settings: Settings, base: Base, say: Say) -> dict[str, RepoRef]:
             say(f"left out {entry.repo}: it was made for {made_for}, and this is {base.pinned}")
         else:
             found.append((entry.manifest.variant.name, RepoRef(entry.repo)))
-    return name_adapters(found)
+    return found
