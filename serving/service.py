@@ -66,6 +66,11 @@ class Asking:
         self._question, self._sampling = question, sampling
         self._arrived, self._deadline, self._clock = arrived, deadline, clock
 
+    @property
+    def overdue(self) -> bool:
+        """True once its time is over."""
+        return self._clock() > self._deadline
+
     def cancel(self) -> None:
         """Nobody waits for the answers any more; their rows are freed."""
         self.ticket.cancel()
