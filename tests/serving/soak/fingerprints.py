@@ -1,0 +1,235 @@
+"""Adapters of the phantom base that can each say one word only, built rather than trained.
+
+Each is a chain over the layers' `down_proj`: the first layer adds a key of the adapter's own to whatever it
+reads, the second answers to that key and adds another, the last answers to the second key, adds the word's
+direction and takes the keys away again. So an answer bears the word only if all layers ran with the same
+adapter; a mixture of two says neither's. The word comes again and again, under any image and question, until
+the most tokens.
+"""
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from zoo.manifest import (
+    CONFIG_NAME,
+    WEIGHTS_NAME,
+    AdapterManifest,
+    BaseRef,
+    Cost,
+    DataRef,
+    LoraRef,
+    Probe,
+    TrainingRef,
+    VariantRef,
+    write_manifest,
+)
+from zoo.phantom.scans import make_scan
+from zoo.vlm.batch import pad_batch
+from zoo.vlm.model import VisionLanguageModel
+
+PROMPTS = (
+    "What is shown?",
+    "On which side is the nodule?",
+    "Is there an abnormality?",
+    "Which describes the finding best: nodule or calcification?",
+    "Describe the scan.",
+)
+FITTED_TO = 10
+"""Scans, from seed 10000 on; the adapters may be asked about any."""
+OTHER_KEYS = 16
+"""Keys of no adapter, to which the second layer is taught not to answer."""
+STRENGTH = 30.0
+"""Length of the first key, over that of what it is added to; the second is three times as long."""
+LEAST = 0.5
+"""The probability that a word must have where all else is drowned: then `top_p` 0.5 leaves nothing else."""
+PEFT_NAME = "base_model.model.{}.lora_{}.weight"
+
+Push = tuple[torch.Tensor, torch.Tensor]
+"""What is read of a layer's activations, and the direction that is added so many times."""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """An adapter that can only say `word`, and the digest by which it is known."""
+
+    folder: Path
+    word: str
+    """As it stands within a text, its leading space included if it has one."""
+    digest: str
+
+    def says(self, tokens: int) -> str:
+        """All that it can say in so many tokens."""
+        return (self.word * tokens).strip()
+
+
+class Forge:
+    """Makes fingerprint adapters, each with a word of its own."""
+
+    def __init__(self, vlm: VisionLanguageModel, *, seed: int = 0) -> None:
+        self._vlm = vlm
+        self._names = {
+            name: module for name, module in vlm.model.named_modules() if name.endswith("mlp.down_proj")
+        }
+        self._downs = [module for name, module in self._names.items() if ".language_model." in name]
+        self._dice = torch.Generator().manual_seed(seed)
+        self._directions = _directions(vlm)
+        self._inputs, self._mask = self._calibration()
+        plain = self._read(0)
+        self._first = _fit(plain, [])
+        self._length = STRENGTH * float((plain @ self._downs[0].weight.T).norm(dim=-1).median())
+        others = [(self._first, self._key()) for _ in range(OTHER_KEYS)]
+        self._unanswered = [self._read(1), *(self._read(1, other) for other in others)]
+
+    @property
+    def words_left(self) -> int:
+        """How many more adapters can be made."""
+        return len(self._directions)
+
+    @torch.no_grad()
+    def make(self, folder: Path, *, rank: int = 1, alpha: int = 1, name: str = "fingerprint") -> Fingerprint:
+        """Write an adapter that says a word of its own. The weights' meaning is the same at any rank and
+        alpha: they are spread over the rank's components, the scale is divided out."""
+        token = next(iter(self._directions))
+        key, second = self._key(), 3 * self._key()
+        opening = (self._first, key)
+        passing = (_fit(self._read(1, opening), self._unanswered), second)
+        unanswered = [self._read(2), self._read(2, opening)]
+        word = 6 * self._length * self._directions.pop(token) - key - second
+        closing = (_fit(self._read(2, opening, passing), unanswered), word)
+        tensors = {}
+        for layer, (a, b) in zip(self._downs, (opening, passing, closing), strict=True):
+            full = next(full for full, module in self._names.items() if module is layer)
+            shares = torch.rand(rank, generator=self._dice) + 0.1
+            shares /= shares.sum() * (alpha / rank)
+            tensors[PEFT_NAME.format(full, "A")] = a.repeat(rank, 1).contiguous()
+            tensors[PEFT_NAME.format(full, "B")] = (b[:, None] * shares).contiguous()
+        digest = _write(self._vlm, tensors, folder, rank=rank, alpha=alpha, name=name)
+        return Fingerprint(folder, self._vlm.tokenizer.decode([token]), digest)
+
+    def _key(self) -> torch.Tensor:
+        drawn = torch.randn(self._downs[0].out_features, generator=self._dice)
+        return self._length * drawn / drawn.norm()
+
+    def _calibration(self) -> tuple[dict[str, Any], torch.Tensor]:
+        """Prompts with and without an answer begun, as one padded batch."""
+        prompts, features = [], []
+        tokens = list(self._directions)
+        for number in range(FITTED_TO):
+            seen = self._vlm.encode_images([Image.fromarray(make_scan(10_000 + number).pixels)])
+            ids = self._vlm.prompt_ids(PROMPTS[number % len(PROMPTS)], seen)
+            prompts += [ids, ids + tokens[number * 8 : number * 8 + 8]]
+            features += [seen, seen]
+        batch = pad_batch(self._vlm, prompts, features, side="left")
+        return batch.model_inputs(), batch.attention_mask.bool()
+
+    @torch.no_grad()
+    def _read(self, layer: int, *pushes: Push) -> torch.Tensor:
+        """What `down_proj` of a layer reads, `(tokens, features)`, where the layers before it add `pushes`."""
+        seen = list[torch.Tensor]()
+        hooks = [self._downs[layer].register_forward_pre_hook(lambda _, args: seen.append(args[0]))]
+        for down, push in zip(self._downs, pushes, strict=False):
+            hooks.append(down.register_forward_hook(partial(_add, push)))
+        try:
+            self._vlm.model(**self._inputs, use_cache=False)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return seen[0][self._mask]
+
+
+def _add(push: Push, _: Any, args: tuple[torch.Tensor], out: torch.Tensor) -> torch.Tensor:
+    return out + (args[0] @ push[0])[..., None] * push[1]
+
+
+def _fit(answered: torch.Tensor, unanswered: list[torch.Tensor]) -> torch.Tensor:
+    """The direction whose product with each row of `answered` is nearest to 1, with the others' to 0: least
+    squares with a little ridge."""
+    rows = torch.cat([answered, *(some[::5] for some in unanswered)])
+    wanted = torch.zeros(len(rows))
+    wanted[: len(answered)] = 1
+    gram = rows.T @ rows
+    gram += 1e-3 * gram.diagonal().mean() * torch.eye(len(gram))
+    return torch.linalg.solve(gram, rows.T @ wanted)
+
+
+@torch.no_grad()
+def _directions(vlm: VisionLanguageModel) -> dict[int, torch.Tensor]:
+    """Token -> the unit direction of the last hidden state that says it, for words of letters alone that
+    differ by more than a space."""
+    head = vlm.model.lm_head.weight.float()
+    gain = vlm.model.model.language_model.norm.weight.float()
+    found, texts = {}, set[str]()
+    for token in range(len(vlm.tokenizer)):
+        text = vlm.tokenizer.decode([token]).strip()
+        if len(text) < 3 or not text.isalpha() or text in texts:
+            continue
+        direction = (head[token] - head.mean(dim=0)) * gain
+        normed = gain * direction / direction.pow(2).mean().sqrt()
+        if (head @ normed).softmax(dim=0)[token] > LEAST:
+            found[token] = direction / direction.norm()
+            texts.add(text)
+    return found
+
+
+def _write(
+    vlm: VisionLanguageModel,
+    tensors: dict[str, torch.Tensor],
+    folder: Path,
+    *,
+    rank: int,
+    alpha: int,
+    name: str,
+) -> str:
+    """The folder with weights, PEFT's configuration and manifest; returns the digest."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    save_file(tensors, folder / WEIGHTS_NAME)
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": vlm.base.repo,
+        "r": rank,
+        "lora_alpha": alpha,
+        "lora_dropout": 0.0,
+        "target_modules": r".*language_model\..*\.down_proj",
+    }
+    (folder / CONFIG_NAME).write_text(json.dumps(config))
+    digest = hashlib.sha256((folder / WEIGHTS_NAME).read_bytes()).hexdigest()
+    manifest = AdapterManifest(
+        base=BaseRef(name=vlm.base.name, repo=vlm.base.repo, revision=vlm.base.revision),
+        variant=VariantRef(name=name, title="A fingerprint", paper="none", objective=[]),
+        data=DataRef(dataset="none", split="none", pairs=0, fingerprint="0" * 64, seed=0),
+        lora=LoraRef(r=rank, alpha=alpha, dropout=0.0, use_rslora=False, targets=["down_proj"]),
+        training=TrainingRef(
+            start_from="base",
+            reference="base",
+            learning_rate=0.0,
+            schedule="none",
+            warmup_ratio=0.0,
+            weight_decay=0.0,
+            max_grad_norm=0.0,
+            epochs=0,
+            batch_size=0,
+            steps=0,
+            dtype="float32",
+            seed=0,
+        ),
+        cost=Cost(seconds=0.0, peak_memory_bytes=0, response_tokens=0),
+        probe=Probe(image_seed=0, prompt="", response="", logps=[], base_logps=[]),
+        weights_sha256=digest,
+        license=vlm.base.license,
+        versions={},
+        hardware="none",
+        created="2026-01-01T00:00:00+00:00",
+    )
+    write_manifest(folder, manifest)
+    return digest
