@@ -1,66 +1,122 @@
 """What an operator may set, by flags of `medzoo serve` or environment variables that begin with MEDZOO_.
 
-Circumstance only: where, how much, how long. What a base or an adapter is stands in their own files.
+Circumstance only: where, how much, how long. What a base or an adapter is stands in their own files. What is
+wrong with a combination of settings is `serving.check`'s to say.
 """
 
-from typing import Literal
+import json
+from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from zoo.errors import BadInput
 
+PREFIX = "MEDZOO_"
+
+
+def _split(written: object) -> object:
+    """A list as one text: JSON, or words between commas."""
+    if not isinstance(written, str):
+        return written
+    if written.lstrip().startswith("["):
+        return json.loads(written)
+    return [word.strip() for word in written.split(",") if word.strip()]
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Ports = Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], NoDecode, BeforeValidator(_split)]
+
 
 class Settings(BaseSettings):
-    """One server's circumstances."""
+    """One server's circumstances. A list is written with commas, or as JSON."""
 
-    model_config = SettingsConfigDict(env_prefix="MEDZOO_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True)
 
-    base: str = "phantom"
-    """Name of the base, one of `medzoo bases`."""
-    adapters: tuple[str, ...] = ()
-    """`repo` or `repo@revision` of each adapter with an alias; none means all of the Hub's for the base.
-    As an environment variable a JSON list."""
-    hub: str | None = None
-    """Address of the Hub; none means HF_ENDPOINT or huggingface.co."""
-    host: str = "127.0.0.1"
-    port: int = Field(default=7860, ge=0, le=65535)
-    """0 takes a free one."""
-    device: str = "cpu"
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    slots: int = Field(default=8, ge=1, le=256)
-    """Adapters that are loaded at once."""
-    max_rank: int = Field(default=64, ge=1)
-    max_adapters: int = Field(default=8, ge=1)
-    """Adapters in one comparison, the base counted."""
-    max_new_tokens: int = Field(default=64, ge=1)
-    max_rows: int = Field(default=16, ge=1)
-    """Answers in one batch."""
-    max_waiting_rows: int = Field(default=64, ge=1)
-    """Answers that may wait; beyond it the server says that it is busy."""
-    max_image_bytes: int = Field(default=20 * 1024 * 1024, ge=1)
-    max_image_pixels: int = Field(default=25_000_000, ge=1)
-    max_question_chars: int = Field(default=2000, ge=1)
-    feature_bytes: int = Field(default=256 * 1024 * 1024, ge=0)
-    """Vision features kept in memory."""
-    feature_ttl_s: float = Field(default=600.0, gt=0)
-    timeout_s: float = Field(default=120.0, gt=0)
-    """Longest wait for an answer."""
+    base: str = Field(default="phantom", description="Name of the base, one of `medzoo bases`.")
+    adapters: Words = Field(
+        default=(), description="repo or repo@revision of each adapter; none: all of the Hub's for the base."
+    )
+    pin: Words = Field(
+        default=(), description="Aliases that are loaded at start and give up their slot last."
+    )
+    allow: Words = Field(
+        default=(), description="Patterns of further repos that a request may name, such as me/*."
+    )
+    hub: str | None = Field(default=None, description="Address of the Hub; none: HF_ENDPOINT.")
+    device: str = Field(default="auto", description="Where the base runs: auto, cpu, cuda, cuda:1.")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto", description="Precision of the base."
+    )
+    load_in_4bit: bool = Field(default=False, description="Keep the language model's weights in 4 bits.")
+    load_in_8bit: bool = Field(default=False, description="Keep the language model's weights in 8 bits.")
+    compile: bool = Field(default=False, description="Compile the steps of an answer: slower to start.")
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=7860, ge=0, le=65535, description="Port; 0 takes a free one.")
+    keys_file: Path | None = Field(
+        default=None, description="File of `medzoo keys`; none: clients on this machine alone are served."
+    )
+    hosts: Words = Field(
+        default=(), description="Names by which clients call this server, beside this machine's own."
+    )
+    trusted_proxies: Words = Field(
+        default=(), description="Addresses of reverse proxies whose X-Forwarded-For is believed."
+    )
+    requests_per_minute: int = Field(default=600, ge=1, description="Requests a minute of one key.")
+    burst: int = Field(default=100, ge=1, description="Requests of one key that may come at once.")
+    max_concurrent: int = Field(default=64, ge=1, description="Requests of one key under way at once.")
+    max_connections: int = Field(default=512, ge=1, description="Connections open at once.")
+    head_timeout_s: float = Field(default=10.0, gt=0, description="Time for a request's head to arrive.")
+    body_timeout_s: float = Field(default=60.0, gt=0, description="Time for a request's body to arrive.")
+
+    slots: int = Field(default=8, ge=1, le=256, description="Adapters that are loaded at once.")
+    max_rank: int = Field(default=64, ge=1, description="Largest rank of an adapter.")
+    max_adapters: int = Field(default=8, ge=1, description="Adapters in a comparison, the base counted.")
+    max_new_tokens: int = Field(default=64, ge=1, description="Most tokens of an answer.")
+    max_question_chars: int = Field(default=2000, ge=1, description="Most characters of a conversation.")
+    max_rows: int = Field(default=16, ge=1, description="Answers that are made at once.")
+    max_waiting_rows: int = Field(default=64, ge=1, description="Answers that may wait; more are told: busy.")
+    batch_window_ms: float = Field(
+        default=4.0, ge=0, le=1000, description="How long a question waits for others to share a batch."
+    )
+    timeout_s: float = Field(default=120.0, gt=0, description="Longest wait for an answer.")
+    drain_s: float = Field(default=25.0, ge=0, description="Time to finish what is under way at the end.")
+    host_bytes: int = Field(default=1024**3, ge=0, description="Adapters' files kept in memory.")
+    feature_bytes: int = Field(default=256 * 1024**2, ge=0, description="Vision features kept in memory.")
+    feature_ttl_s: float = Field(default=600.0, gt=0, description="How long they are kept.")
+
+    max_image_bytes: int = Field(default=20 * 1024**2, ge=1, description="Largest file of an image.")
+    max_image_pixels: int = Field(default=25_000_000, ge=1, description="Most pixels of an image.")
+    max_image_frames: int = Field(default=2000, ge=1, description="Most frames of a DICOM file.")
+    remote_images: bool = Field(default=False, description="Fetch images by http(s) address, public ones.")
+    remote_ports: Ports = Field(default=(80, 443), description="Ports that they are fetched from.")
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + name.upper()
 
 
 def read_settings(**flags: object) -> Settings:
     """The settings from flags, then the environment, then the defaults.
 
     Raises:
-        BadInput: a value that is not allowed, by name.
+        BadInput: values that are not allowed, all of them, by name.
     """
+    settings, wrong = try_settings(**flags)
+    if wrong:
+        raise BadInput("; ".join(wrong), hint="`medzoo serve --check` shows every setting and its variable")
+    return settings
+
+
+def try_settings(**flags: object) -> tuple[Settings, list[str]]:
+    """The same, with the default in place of each value that is not allowed, and what is wrong with them."""
     try:
-        return Settings(**flags)  # type: ignore[arg-type]
-    except (ValidationError, SettingsError) as error:
-        if isinstance(error, SettingsError):
-            raise BadInput(f"the environment holds an unreadable setting: {error}") from error
-        first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else "settings"
-        raise BadInput(
-            f"{name} is {first['input']!r}: {first['msg']}", hint=f"set --{name} or MEDZOO_{name.upper()}"
-        ) from error
+        return Settings(**flags), []  # type: ignore[arg-type]
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+    bad = {str(one["loc"][0]): Settings.model_fields[str(one["loc"][0])].default for one in found}
+    wrong = [f"{one['loc'][0]} is {one['input']!r}: {one['msg']}" for one in found]
+    return Settings(**{**flags, **bad}), wrong
