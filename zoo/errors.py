@@ -23,6 +23,11 @@ class ZooError(Exception):
 class BadInput(ZooError):
     """What the user gave cannot be used as it is."""
 
+    def __init__(self, message: str, *, hint: str = "", param: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.param = param
+        """Name of the one field that is wrong, where there is one."""
+
 
 class BadRecord(BadInput):
     """A line of a JSON-lines file is not the record it should be."""

@@ -22,6 +22,8 @@ from zoo.manifest import CONFIG_NAME, LOG_NAME, MANIFEST_NAME, PICTURE_NAME, WEI
 TAG = "medvlm-zoo"
 """The tag that every card of the zoo carries; adapters are found on a Hub by it."""
 PREDICTIONS_NAME = "predictions.jsonl"
+ANSWER_S = 10.0
+"""How long a Hub may keep silent, in seconds, before a first question to it counts as unanswered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +194,8 @@ def resolve(
     address = hub_address(endpoint)
     try:
         with asking(f"{repo}@{revision}", address):
-            sha = hub_api(address, token).model_info(repo, revision=revision).sha
+            info = hub_api(address, token).model_info(repo, revision=revision, timeout=ANSWER_S)
+            sha = info.sha
     except HubUnreachable as error:
         if known := recall(address, repo, revision):
             hint = f"it last stood for {known}: {repo}@{known} needs no Hub if it was fetched before"
@@ -232,7 +235,8 @@ def fetch(
     except LocalEntryNotFoundError:
         pass  # not here yet, so the Hub is asked
     with asking(f"{repo}@{sha}", address):
-        api.model_info(repo, revision=sha)  # fails at once, where the download would try again for long
+        # fails at once, where the download would try again for long
+        api.model_info(repo, revision=sha, timeout=ANSWER_S)
         folder = Path(api.snapshot_download(repo, **wanted))
     if not _is_whole(folder):
         missing = [name for name in ADAPTER.required if not (folder / name).is_file()]
@@ -268,7 +272,8 @@ def list_adapters(
     api = hub_api(address, token)
     tags = [TAG, *(name for name in (base, variant) if name is not None)]
     with asking("the list of adapters", address):
-        get_session().head(f"{address}/api/models?limit=1")  # fails at once, where the list would try again
+        # fails at once, where the list would try again
+        get_session().head(f"{address}/api/models?limit=1", timeout=ANSWER_S)
         models = list(api.list_models(filter=tags, full=True))
         found = [
             Found(repo=one.id, sha=one.sha or resolve(one.id, endpoint=address), tags=tuple(one.tags or ()))

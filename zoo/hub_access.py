@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import httpx2
-from huggingface_hub import HfApi, close_session, constants, get_token
+from huggingface_hub import HfApi, close_session, constants, get_session, get_token
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
@@ -29,6 +29,8 @@ from huggingface_hub.errors import (
 from zoo.errors import BadInput, HubError, HubUnreachable, NotOnHub, ZooError
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+SILENCE_S = 60.0
+"""How long any Hub may keep silent within a call, in seconds; by itself the client waits for ever."""
 _changing_proxies = threading.Lock()
 
 
@@ -56,6 +58,7 @@ def hub_api(address: str, token: str | None) -> HfApi:
     """
     if _is_loopback(address):
         _go_direct(urlsplit(address).hostname or "")
+    get_session().timeout = httpx2.Timeout(SILENCE_S)
     return HfApi(endpoint=address, token=token or _token_for(address), library_name="medvlm-zoo")
 
 
