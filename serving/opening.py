@@ -47,7 +47,6 @@ def build_service(settings: Settings, *, hub: Hub, aliases: Mapping[str, RepoRef
         dtype=settings.dtype,
         slots=settings.slots,
         max_rank=settings.max_rank,
-        max_new_tokens=settings.max_new_tokens,
     )
     registry = Registry(slots=settings.slots)
     engine = EmbeddedEngine(

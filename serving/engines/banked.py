@@ -7,10 +7,12 @@ from typing import Any
 
 from PIL import Image
 
+from serving.engines.model import Row
+from zoo.asking import Turn
 from zoo.bases import Base
-from zoo.manifest import AdapterManifest
+from zoo.manifest import WEIGHTS_NAME, AdapterManifest
+from zoo.vlm import decode
 from zoo.vlm.bank import AdapterBank
-from zoo.vlm.generate import Generated, Row, generate
 from zoo.vlm.model import load_base
 
 
@@ -25,26 +27,37 @@ class BankedModel:
         dtype: str = "float32",
         slots: int = 8,
         max_rank: int = 64,
-        max_new_tokens: int = 64,
     ) -> None:
         self._vlm = load_base(base, device=device, dtype=dtype)
         self._bank = AdapterBank(self._vlm, slots=slots + 1, max_rank=max_rank)  # slot 0 is the base
-        self._max_new_tokens = max_new_tokens
 
     def encode(self, images: Sequence[Image.Image]) -> tuple[Any, int]:
         """Vision features and their bytes."""
         features = self._vlm.encode_images(images)
         return features, features.nbytes
 
-    def load(self, slot: int, folder: Path, manifest: AdapterManifest) -> None:
+    def check(self, features: Any, turns: Sequence[Turn]) -> None:
+        """Raise BadInput if these turns cannot be put to the base."""
+
+    def read(self, folder: Path) -> bytes:
+        """The bytes of an adapter's weights."""
+        return (folder / WEIGHTS_NAME).read_bytes()
+
+    def load(self, slot: int, folder: Path, manifest: AdapterManifest, content: bytes) -> None:
         """See `zoo.vlm.bank.AdapterBank.load`."""
         self._bank.load(slot, folder, manifest)
+
+    def digest(self, slot: int) -> str | None:
+        """Digest of the weights in a slot."""
+        return self._bank.resident.get(slot)
 
     def clear(self, slot: int) -> None:
         """Empty a slot."""
         self._bank.clear(slot)
 
-    def generate(self, rows: Sequence[tuple[Any, str, int]]) -> list[Generated]:
-        """Greedy answers, one a row."""
-        wanted = [Row(features=features, prompt=prompt, slot=slot) for features, prompt, slot in rows]
-        return generate(self._vlm, wanted, max_new_tokens=self._max_new_tokens)
+    def begin(self, rows: Sequence[Row]) -> decode.Decoding:
+        """See `zoo.vlm.decode.Decoding`."""
+        return decode.Decoding(
+            self._vlm,
+            [decode.Row(row.features, row.turns, row.slot, row.sampling) for row in rows],
+        )

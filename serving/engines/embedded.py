@@ -12,21 +12,21 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from pathlib import Path
 from traceback import format_tb
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from serving.core.cache import ExpiringCache
-from serving.core.engine import OnDisk, Output, Work
+from serving.core.engine import Finish, OnDisk, Output, Piece, Work
 from serving.core.registry import Load, Registry
 from serving.core.requests import AdapterId
 from serving.core.scheduler import check_room, next_batch
-from zoo.errors import BadInput, Busy, ZooError
+from serving.core.watch import Watch
+from serving.engines.model import Batch, Model, Row
+from zoo.asking import Sampling
+from zoo.errors import BadInput, DeadlinePassed, EngineFailed, Stopped, ZooError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-    from zoo.manifest import AdapterManifest
 
 log = logging.getLogger(__name__)
 
@@ -34,37 +34,11 @@ IDLE_S = 5.0
 """How often an idle engine looks for features that have expired."""
 
 
-class Text(Protocol):
-    """One generated answer."""
-
-    @property
-    def text(self) -> str:
-        """The answer."""
-
-    @property
-    def tokens(self) -> int:
-        """How many tokens it took."""
-
-
-class Model(Protocol):
-    """A base with slots for adapters; slot 0 is the base. Called from the engine's thread alone."""
-
-    def encode(self, images: Sequence["Image"]) -> tuple[Any, int]:
-        """Features of one question's images, and the bytes they take."""
-
-    def load(self, slot: int, folder: Path, manifest: "AdapterManifest") -> None:
-        """Check an adapter in every way and write it into an empty slot; on an error the slot stays empty."""
-
-    def clear(self, slot: int) -> None:
-        """Empty a slot."""
-
-    def generate(self, rows: Sequence[tuple[Any, str, int]]) -> Sequence[Text]:
-        """An answer for each row of features, prompt and slot."""
-
-
 @dataclass(eq=False)
 class _Job:
     work: Work
+    submitted: float
+    on_piece: Callable[[Piece], None] | None = None
     future: "Future[tuple[Output, ...]]" = field(default_factory=Future)
     loads: list[Load | None] = field(default_factory=list)
     features: Any = None
@@ -72,6 +46,26 @@ class _Job:
     @property
     def adapters(self) -> Sequence[AdapterId | None]:
         return [adapter.id if adapter else None for adapter in self.work.adapters]
+
+
+@dataclass
+class _Answer:
+    """One row's answer so far."""
+
+    job: _Job
+    row: int
+    text: str = ""
+    tokens: int = 0
+    finish: Finish | None = None
+    ended: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Ticket:
+    done: "Future[tuple[Output, ...]]"
+
+    def cancel(self) -> None:
+        self.done.cancel()
 
 
 class EmbeddedEngine:
@@ -87,9 +81,11 @@ class EmbeddedEngine:
         max_waiting_rows: int = 64,
         feature_bytes: int = 256 * 1024 * 1024,
         feature_ttl_s: float = 600.0,
+        watch: Watch | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._model = model
+        self._watch = watch or Watch()
         self._registry = registry
         self._slots = slots
         self._max_rows = max_rows
@@ -107,22 +103,22 @@ class EmbeddedEngine:
         """True while the engine takes work."""
         return self._thread.is_alive() and not self._closing
 
-    def submit(self, work: Work) -> "Future[tuple[Output, ...]]":
+    def submit(self, work: Work, on_piece: Callable[[Piece], None] | None = None) -> _Ticket:
         """Take a comparison on; see `serving.core.engine.Engine`."""
         rows, most = len(work.adapters), min(self._max_rows, self._slots)
         if rows > self._max_rows or len({a.id for a in work.adapters if a}) > self._slots:
             raise BadInput(f"{rows} adapters in one comparison, this engine runs at most {most}")
-        job = _Job(work)
+        job = _Job(work, self._clock(), on_piece)
         with self._changed:
             if not self.alive:
-                raise Busy("the engine has stopped", hint="start the server again")
-            waiting = sum(len(one.adapters) for one in self._waiting)
+                raise Stopped("the engine has stopped", hint="start the server again")
+            waiting = sum(len(one.adapters) for one in self._waiting if not one.future.cancelled())
             check_room(waiting_rows=waiting, rows=rows, max_waiting_rows=self._max_waiting_rows)
             self._waiting.append(job)
             self._changed.notify()
-        return job.future
+        return _Ticket(job.future)
 
-    def warm(self, adapter: OnDisk) -> "Future[None]":
+    def warm(self, adapter: OnDisk, *, pin: bool = False) -> "Future[None]":
         """Load an adapter ahead of its first question: a comparison without rows to generate."""
         done: Future[None] = Future()
 
@@ -130,8 +126,19 @@ class EmbeddedEngine:
             error = loaded.exception()
             done.set_exception(error) if error else done.set_result(None)
 
-        self.submit(Work(images=(), question="", adapters=(adapter,))).add_done_callback(finish)
+        work = Work(images=(), turns=(), adapters=(adapter,), sampling=Sampling())
+        self.submit(work).done.add_done_callback(finish)
         return done
+
+    def unload(self, adapter: AdapterId) -> "Future[None]":
+        """Empty the adapter's slot; see `serving.core.engine.Engine`."""
+        done: Future[None] = Future()
+        done.set_result(None)
+        return done
+
+    def drain(self, *, timeout_s: float) -> bool:
+        """Take no more work and wait for what is under way; False if that took longer."""
+        return True
 
     def close(self) -> None:
         """Finish the batch under way, fail what waits, end the thread."""
@@ -151,15 +158,14 @@ class EmbeddedEngine:
                     break
                 batch = next_batch(self._waiting, max_rows=self._max_rows, max_adapters=self._slots)
                 self._waiting = [job for job in self._waiting if job not in batch]
-            self._run_batch([job for job in batch if job.future.set_running_or_notify_cancel()])
+            self._run_batch([job for job in batch if not job.future.cancelled()])
         for job in left:
-            job.future.set_exception(Busy("the server is stopping"))
+            _settle(job, Stopped("the server is stopping"))
 
     def _run_batch(self, jobs: list[_Job]) -> None:
-        started = self._clock()
         try:
             ready = [job for job in jobs if self._prepare(job)]
-            self._answer(ready, started)
+            self._answer(ready)
         finally:
             now = self._clock()
             for load in (load for job in jobs for load in job.loads if load is not None):
@@ -173,7 +179,7 @@ class EmbeddedEngine:
             if job.work.images:
                 job.features = self._encode(job.work.images)
                 return True
-            job.future.set_result(())
+            _settle(job, ())
         except Exception as error:  # the edge: whatever went wrong is this job's answer
             _fail(job, error)
         return False
@@ -185,7 +191,8 @@ class EmbeddedEngine:
         try:
             if grant.evicted is not None:
                 self._model.clear(grant.evicted.slot)
-            self._model.load(grant.load.slot, adapter.folder, adapter.manifest)
+            content = self._model.read(adapter.folder)
+            self._model.load(grant.load.slot, adapter.folder, adapter.manifest, content)
         except Exception as error:
             reason = error.message if isinstance(error, ZooError) else type(error).__name__
             self._registry.give_up(grant.load, reason)
@@ -200,26 +207,71 @@ class EmbeddedEngine:
             self._features.put(key, features, size=size, now=self._clock())
         return features
 
-    def _answer(self, jobs: list[_Job], started: float) -> None:
-        """Generate for all jobs at once; if that fails, for each alone, so that only the culprit fails."""
+    def _answer(self, jobs: list[_Job]) -> None:
+        """Answer all jobs at once; if that fails, each alone, so that only the culprit fails."""
         if not jobs:
             return
-        rows = [
-            (job.features, job.work.question, load.slot if load else 0) for job in jobs for load in job.loads
-        ]
+        answers = [_Answer(job, row) for job in jobs for row in range(len(job.loads))]
         try:
-            texts = list(self._model.generate(rows))
+            batch = self._model.begin(
+                [
+                    Row(job.features, job.work.turns, load.slot if load else 0, job.work.sampling)
+                    for job in jobs
+                    for load in job.loads
+                ]
+            )
+            self._decode(batch, answers)
         except Exception as error:
             if len(jobs) == 1:
                 _fail(jobs[0], error)
             else:
                 for job in jobs:
-                    self._answer([job], self._clock())
-            return
-        milliseconds = (self._clock() - started) * 1000
-        for job in jobs:
-            mine, texts = texts[: len(job.loads)], texts[len(job.loads) :]
-            job.future.set_result(tuple(Output(one.text, one.tokens, milliseconds) for one in mine))
+                    self._answer([job])
+
+    def _decode(self, batch: Batch, answers: list[_Answer]) -> None:
+        first = None
+        while batch.open:
+            if self._closing:
+                raise Stopped("the server is stopping")
+            for row in batch.open:
+                job, now = answers[row].job, self._clock()
+                if job.work.deadline is not None and now >= job.work.deadline:
+                    _settle(job, DeadlinePassed("no answer in time"))
+                if job.future.done():
+                    batch.drop(row)
+            for said in batch.step():
+                answer = answers[said.row]
+                answer.text, answer.tokens = answer.text + said.text, said.tokens
+                answer.finish, answer.ended = said.finish, self._clock()
+                if answer.job.on_piece is not None:
+                    answer.job.on_piece(Piece(answer.row, said.text, said.tokens, said.finish))
+            first = first or self._clock()
+        for job in {id(one.job): one.job for one in answers}.values():
+            if not job.future.done():
+                mine = [(n, one) for n, one in enumerate(answers) if one.job is job]
+                _settle(
+                    job,
+                    tuple(
+                        Output(
+                            text=one.text,
+                            tokens=one.tokens,
+                            prompt_tokens=batch.prompt_tokens[number],
+                            finish=one.finish or "length",
+                            first_token_ms=((first or one.ended) - job.submitted) * 1000,
+                            milliseconds=(one.ended - job.submitted) * 1000,
+                            load=load.number if load else 0,
+                        )
+                        for (number, one), load in zip(mine, job.loads, strict=True)
+                    ),
+                )
+
+
+def _settle(job: _Job, end: tuple[Output, ...] | Exception) -> None:
+    if job.future.set_running_or_notify_cancel():
+        if isinstance(end, Exception):
+            job.future.set_exception(end)
+        else:
+            job.future.set_result(end)
 
 
 def _fail(job: _Job, error: Exception) -> None:
@@ -229,8 +281,9 @@ def _fail(job: _Job, error: Exception) -> None:
         log.error(
             "a comparison failed: %s\n%s", type(error).__name__, "".join(format_tb(error.__traceback__))
         )
-        error = ZooError(f"the engine failed on this comparison ({type(error).__name__})")
-    job.future.set_exception(error)
+        error = EngineFailed(f"the engine failed on this comparison ({type(error).__name__})")
+    if not job.future.done():
+        _settle(job, error)
 
 
 def _pixels_digest(images: Sequence["Image"]) -> str:

@@ -16,7 +16,7 @@ from serving.engines.embedded import EmbeddedEngine
 from serving.library import Library
 from serving.service import Service
 from zoo.bases import Base
-from zoo.errors import NotOnHub, WrongBase
+from zoo.errors import BadInput, NotOnHub, WrongBase
 from zoo.hub import RepoRef
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -24,41 +24,98 @@ DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
 @dataclass(frozen=True)
 class Said:
+    row: int
     text: str
     tokens: int
+    finish: str | None = None
+
+
+class FakeBatch:
+    """Says `variant: prompt WxH`, a word a step, and notes which slots said it."""
+
+    def __init__(self, model: "FakeModel", rows: Any) -> None:
+        self.model, self.rows, self.said = model, rows, 0
+        self.prompt_tokens = [sum(len(t.text.split()) for t in row.turns) for row in rows]
+        self.open = tuple(range(len(rows)))
+        self.prompts = [row.turns[-1].text for row in rows]
+        model.batches.append([row.slot for row in rows])
+
+    def words(self, number: int) -> list[str]:
+        row = self.rows[number]
+        said = f"{self.model.slots[row.slot]}: {self.prompts[number]} {row.features[0]}x{row.features[1]}"
+        return said.split(" ")[: row.sampling.max_tokens]
+
+    def step(self) -> list[Said]:
+        self.model.busy.set()
+        self.model.gate.wait(10)
+        self.model.steps.append(tuple(self.rows[row].slot for row in self.open))
+        if any("explode" in prompt for prompt in self.prompts):
+            raise RuntimeError(" ".join(self.prompts))
+        if self.said and any("burst" in prompt for prompt in self.prompts):
+            raise RuntimeError(" ".join(self.prompts))
+        self.said += 1
+        return [self._say(row) for row in self.open]
+
+    def _say(self, row: int) -> Said:
+        words = self.words(row)
+        finish = None
+        if self.said == len(words):
+            finish = "length" if self.said == self.rows[row].sampling.max_tokens else "stop"
+            self.drop(row)
+        text = words[self.said - 1]
+        return Said(row, text if self.said == 1 else f" {text}", self.said, finish)
+
+    def drop(self, row: int) -> None:
+        self.open = tuple(one for one in self.open if one != row)
 
 
 class FakeModel:
-    """Answers with the variant in the row's slot and the prompt. Set `gate` to hold it in `generate`."""
+    """Answers with the variant in the row's slot and the prompt, a word a step.
+
+    Clear `gate` to hold it in `step`, `load_gate` to hold it in `load`; a prompt with `explode` breaks its
+    batch at the first step, with `burst` at the second.
+    """
 
     def __init__(self) -> None:
         self.slots: dict[int, str] = {0: "base"}
+        self.digests: dict[int, str] = {0: ""}
         self.batches: list[list[int]] = []
+        self.steps: list[tuple[int, ...]] = []
         self.encoded = 0
-        self.gate = threading.Event()
+        self.loads = 0
+        self.gate, self.load_gate = threading.Event(), threading.Event()
         self.gate.set()
+        self.load_gate.set()
         self.busy = threading.Event()
 
     def encode(self, images: Any) -> tuple[Any, int]:
         self.encoded += 1
         return images[0].size, 8
 
-    def load(self, slot: int, folder: Path, manifest: Any) -> None:
+    def check(self, features: Any, turns: Any) -> None:
+        if "unspeakable" in turns[-1].text:
+            raise BadInput("this cannot be asked")
+
+    def read(self, folder: Path) -> bytes:
+        return (folder / "adapter_model.safetensors").read_bytes()
+
+    def load(self, slot: int, folder: Path, manifest: Any, content: bytes) -> None:
+        self.loads += 1
         assert slot not in self.slots, "a slot was filled that holds an adapter"
+        self.load_gate.wait(10)
         if manifest.base.name != "phantom":
             raise WrongBase(f"made for {manifest.base.name}")
         self.slots[slot] = manifest.variant.name
+        self.digests[slot] = manifest.weights_sha256
+
+    def digest(self, slot: int) -> str | None:
+        return self.digests.get(slot)
 
     def clear(self, slot: int) -> None:
-        del self.slots[slot]
+        del self.slots[slot], self.digests[slot]
 
-    def generate(self, rows: Any) -> list[Said]:
-        self.busy.set()
-        self.gate.wait(10)
-        self.batches.append([slot for _, _, slot in rows])
-        if any("explode" in prompt for _, prompt, _ in rows):
-            raise RuntimeError(f"secret {rows}")
-        return [Said(f"{self.slots[slot]}: {prompt} {size[0]}x{size[1]}", 3) for size, prompt, slot in rows]
+    def begin(self, rows: Any) -> FakeBatch:
+        return FakeBatch(self, rows)
 
 
 class FakeHub:
@@ -144,6 +201,7 @@ def make_rig(make_adapter: Any) -> Iterator[Callable[..., Rig]]:
     yield make
     for rig in made:
         rig.model.gate.set()
+        rig.model.load_gate.set()
         rig.service.close()
 
 

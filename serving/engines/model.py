@@ -1,0 +1,96 @@
+"""What the embedded engine needs of a model: a base with slots for adapters, and batches under way.
+
+`serving.engines.banked` fills it with the zoo's; a fake of some forty lines makes the engine testable.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from serving.core.engine import Finish
+from zoo.asking import Sampling, Turn
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from zoo.manifest import AdapterManifest
+
+
+@dataclass(frozen=True)
+class Row:
+    """One answer that is wanted."""
+
+    features: Any
+    """Of the question's images, as `Model.encode` gave them."""
+    turns: tuple[Turn, ...]
+    slot: int
+    """Of the adapter; 0 is the base."""
+    sampling: Sampling
+
+
+class Said(Protocol):
+    """What one row of a batch said in one step."""
+
+    @property
+    def row(self) -> int:
+        """Its place in the batch."""
+
+    @property
+    def text(self) -> str:
+        """New text; may be empty."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the row so far."""
+
+    @property
+    def finish(self) -> Finish | None:
+        """Set with the row's last."""
+
+
+class Batch(Protocol):
+    """Answers under way; nothing is run before the first `step`. Called from one thread alone."""
+
+    @property
+    def prompt_tokens(self) -> Sequence[int]:
+        """Tokens of each row's prompt, its images' included."""
+
+    @property
+    def open(self) -> Sequence[int]:
+        """Rows that still answer."""
+
+    def step(self) -> Sequence[Said]:
+        """Run the prompts (first call), or one more token of every open row."""
+
+    def drop(self, row: int) -> None:
+        """End a row whose answer nobody wants."""
+
+
+class Model(Protocol):
+    """A base with slots for adapters; slot 0 is the base.
+
+    `read`, `load` and `clear` are called from the loader's thread, while batches run; only slots that no
+    batch uses are loaded and cleared. All else is called from the engine's thread.
+    """
+
+    def encode(self, images: Sequence["Image"]) -> tuple[Any, int]:
+        """Features of one question's images, and the bytes they take."""
+
+    def check(self, features: Any, turns: Sequence[Turn]) -> None:
+        """Raise BadInput if these turns cannot be put to the base."""
+
+    def read(self, folder: Path) -> bytes:
+        """The bytes of an adapter's weights."""
+
+    def load(self, slot: int, folder: Path, manifest: "AdapterManifest", content: bytes) -> None:
+        """Check an adapter in every way and write it into an empty slot; on an error the slot stays empty."""
+
+    def digest(self, slot: int) -> str | None:
+        """Digest of the weights that were written into a slot; None if it is empty. From any thread."""
+
+    def clear(self, slot: int) -> None:
+        """Empty a slot."""
+
+    def begin(self, rows: Sequence[Row]) -> Batch:
+        """A batch of these rows."""
