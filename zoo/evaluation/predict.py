@@ -8,13 +8,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from zoo.asking import Sampling
 from zoo.datasets import QuestionSet
 from zoo.errors import BadInput
 from zoo.manifest import AdapterManifest, read_manifest
 from zoo.records import BASE, Prediction, Question
 from zoo.vlm.bank import AdapterBank
+from zoo.vlm.decode import Row
 from zoo.vlm.encoded import ImageFeatures
-from zoo.vlm.generate import Generated, Row, generate
+from zoo.vlm.generate import Generated, generate
 from zoo.vlm.model import VisionLanguageModel
 
 ROWS = 64
@@ -48,6 +50,7 @@ def predict(
         bank.load(slot, folder, manifest)
     digests = [bank.resident[slot] for slot in range(len(names))]
     size = max(1, ROWS // len(names))
+    sampling = Sampling(max_tokens=max_new_tokens)
     found: list[dict[str, Prediction]] = [{} for _ in names]
     ordered = sorted(
         questions.questions, key=lambda q: (q.answer_type, q.question_type)
@@ -57,11 +60,11 @@ def predict(
             batch = ordered[start : start + size]
             features = _encode(vlm, questions, batch)
             rows = [
-                Row(feature, question.prompt, slot)
+                Row(feature, question.prompt, slot, sampling)
                 for slot in range(len(names))
                 for feature, question in zip(features, batch, strict=True)
             ]
-            answers = generate(vlm, rows, max_new_tokens=max_new_tokens)
+            answers = generate(vlm, rows)
             for slot, name in enumerate(names):
                 part = answers[slot * len(batch) : (slot + 1) * len(batch)]
                 for question, answer in zip(batch, part, strict=True):

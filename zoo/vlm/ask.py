@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from zoo.asking import Sampling
 from zoo.errors import BadInput
 from zoo.vlm.attention import attention_map
+from zoo.vlm.decode import Row
 from zoo.vlm.encoded import ImageFeatures
-from zoo.vlm.generate import Row, generate
+from zoo.vlm.generate import generate
 from zoo.vlm.model import VisionLanguageModel
 
 _ROWS = 64
@@ -74,8 +76,12 @@ class Asker:
             raise BadInput(f"{n} samples at temperature {temperature}: both must be above 0")
         found = []
         for batch in self._batches(requests, max(1, _ROWS // n)):
-            rows = [Row(f, r.prompt, self._slot, seed) for r, f in batch for seed in _seeds(r.seed, n)]
-            texts = [g.text for g in generate(self._vlm, rows, temperature=temperature, top_p=top_p)]
+            rows = [
+                Row(f, r.prompt, self._slot, Sampling(temperature=temperature, top_p=top_p, seed=seed))
+                for r, f in batch
+                for seed in _seeds(r.seed, n)
+            ]
+            texts = [answer.text for answer in generate(self._vlm, rows)]
             found += [texts[start : start + n] for start in range(0, len(texts), n)]
         return found
 

@@ -13,10 +13,12 @@ import torch
 from PIL import Image
 from transformers import GenerationConfig
 
+from zoo.asking import Turn, question
 from zoo.bases import Base
 from zoo.discovery import declared
 from zoo.errors import BadDeclaration, BadInput
 from zoo.vlm import families
+from zoo.vlm.conversation import conversation_text
 from zoo.vlm.encoded import EncodedImage, ImageFeatures
 from zoo.vlm.families import Family
 from zoo.vlm.precision import choose_device, choose_dtype
@@ -107,35 +109,23 @@ class VisionLanguageModel:
         size: int = self.model.config.get_text_config().vocab_size
         return size
 
-    def prompt_ids(self, prompt: str, features: ImageFeatures) -> list[int]:
-        """Token ids of a user's turn with its images, up to where the answer begins.
+    def prompt_ids(self, prompt: str | Sequence[Turn], features: ImageFeatures) -> list[int]:
+        """Token ids of a question with its images, or of a conversation, up to where the answer begins.
 
         Each image is as many image tokens as it has features, so that nothing is cut.
 
         Raises:
-            BadInput: the prompt holds one of the tokenizer's special tokens.
+            BadInput: a text holds one of the tokenizer's special tokens, the turns place another number of
+                images than there are, or the template refuses them.
         """
-        self._refuse_markers("question", prompt)
-        ids: list[int] = self.tokenizer(self._turn(prompt, features), add_special_tokens=False)["input_ids"]
+        ids: list[int] = self.tokenizer(self._text(prompt, features), add_special_tokens=False)["input_ids"]
         return ids
 
-    def _turn(self, prompt: str, features: ImageFeatures) -> str:
-        """A user's turn as the template has it, with an image token for each image feature."""
-        content: list[dict[str, str]] = [{"type": "image"} for _ in features.images]
-        content.append({"type": "text", "text": prompt})
-        text = self._processor.apply_chat_template(
-            [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
-        )
-        parts: list[str] = text.split(self.family.image_marker(self._processor))
-        if len(parts) != len(features.images) + 1:
-            raise BadDeclaration(
-                f"the chat template of {self.base.name} has {len(parts) - 1} image markers for "
-                f"{len(features.images)} images"
-            )
-        text = parts[0]
-        for image, part in zip(features.images, parts[1:], strict=True):
-            text += self.family.image_text(self._processor, len(image)) + part
-        return text
+    def _text(self, prompt: str | Sequence[Turn], features: ImageFeatures) -> str:
+        turns = question(prompt, images=len(features.images)) if isinstance(prompt, str) else prompt
+        for turn in turns:
+            self._refuse_markers("question" if turn.role == "user" else f"{turn.role}'s turn", turn.text)
+        return conversation_text(self.family, self._processor, turns, features.images, base=self.base.name)
 
     def question_place(self, prompt: str, features: ImageFeatures) -> tuple[int, int]:
         """Where in `prompt_ids` the question's own tokens begin and end: all that touch it; one may reach
@@ -144,9 +134,8 @@ class VisionLanguageModel:
         Raises:
             BadInput: the prompt is empty or holds a special token, or the template changes it.
         """
-        self._refuse_markers("question", prompt)
-        text = self._turn(prompt, features)
-        before, _, after = self._turn(_PLACE, features).partition(_PLACE)
+        text = self._text(prompt, features)
+        before, _, after = self._text(_PLACE, features).partition(_PLACE)
         start, end = len(before), len(text) - len(after)
         if not prompt.strip() or text[start:end].strip() != prompt.strip():
             raise BadInput(f"the question {prompt[:40]!r} cannot be told apart from its template")
