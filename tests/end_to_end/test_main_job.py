@@ -122,7 +122,8 @@ def _equals_peft(folder: Path, questions: Any, texts: list[str]) -> None:
     from zoo.bases import get_base
     from zoo.manifest import read_manifest
     from zoo.vlm.bank import AdapterBank
-    from zoo.vlm.generate import Row, generate
+    from zoo.vlm.decode import Row
+    from zoo.vlm.generate import generate
     from zoo.vlm.model import load_base
     from zoo.vlm.score import score, score_row
 

@@ -14,7 +14,8 @@ from zoo.bases import get_base
 from zoo.datasets import QuestionSet, load_questions
 from zoo.manifest import read_manifest
 from zoo.vlm.bank import AdapterBank
-from zoo.vlm.generate import Row, generate
+from zoo.vlm.decode import Row
+from zoo.vlm.generate import generate
 from zoo.vlm.gradients import gradient_pass
 from zoo.vlm.head import target_logps
 from zoo.vlm.lora import LoraSpec, TrainableLora

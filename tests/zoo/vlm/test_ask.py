@@ -10,7 +10,8 @@ from zoo.datasets import QuestionSet
 from zoo.errors import BadInput
 from zoo.vlm.ask import Asker
 from zoo.vlm.bank import AdapterBank
-from zoo.vlm.generate import Row, generate
+from zoo.vlm.decode import Row
+from zoo.vlm.generate import generate
 from zoo.vlm.model import VisionLanguageModel
 
 

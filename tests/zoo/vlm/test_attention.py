@@ -12,8 +12,9 @@ from zoo.datasets import QuestionSet
 from zoo.errors import BadDeclaration, BadInput
 from zoo.vlm.attention import attention_map
 from zoo.vlm.batch import pad_batch
+from zoo.vlm.decode import Row
 from zoo.vlm.encoded import EncodedImage, ImageFeatures
-from zoo.vlm.generate import Row, generate
+from zoo.vlm.generate import generate
 from zoo.vlm.model import VisionLanguageModel
 
 PROMPT = "On which side is the nodule?"

@@ -7,10 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
+from zoo.asking import Sampling
 from zoo.errors import BadDeclaration, BadInput
+from zoo.vlm.decode import Row
 from zoo.vlm.encoded import ImageFeatures
 from zoo.vlm.features import FeatureCache
-from zoo.vlm.generate import Row, generate
+from zoo.vlm.generate import generate
 from zoo.vlm.model import VisionLanguageModel, load_base
 from zoo.vlm.score import ScoreRow, score
 from zoo.vlm.store import TensorStore
@@ -46,10 +48,14 @@ def test_greedy_answers_are_transformers_own_likeliest_tokens(
     vlm = load_tiny(kind)
     shown = ([0], [1, 2], [2])
     rows = [
-        Row(vlm.encode_images([pictures[number] for number in numbers]), prompt)
+        Row(
+            vlm.encode_images([pictures[number] for number in numbers]),
+            prompt,
+            sampling=Sampling(max_tokens=8),
+        )
         for numbers, prompt in zip(shown, ("w1", "w2 w3 w4 w5 w6 w7", "w9 w10"), strict=True)
     ]
-    answers = generate(vlm, rows, max_new_tokens=8)
+    answers = generate(vlm, rows)
     for row, numbers, answer in zip(rows, shown, answers, strict=True):
         ids = list(vlm.prompt_ids(row.prompt, row.features))
         start = len(ids)

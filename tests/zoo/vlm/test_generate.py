@@ -1,69 +1,71 @@
-"""Sampled answers: by each row's own seed, and by the probabilities they claim."""
+"""Whole answers: greedy ones read no seed, sampled ones their own."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
-import torch
 
+from zoo.asking import Sampling
 from zoo.datasets import QuestionSet
 from zoo.errors import BadInput
+from zoo.vlm.decode import Row
 from zoo.vlm.encoded import ImageFeatures
-from zoo.vlm.generate import Row, _Dice, generate
+from zoo.vlm.generate import generate
 from zoo.vlm.model import VisionLanguageModel
+
+Change = dict[str, float]
 
 
 @pytest.fixture
-def rows(questions: QuestionSet, features: Sequence[ImageFeatures]) -> list[Row]:
+def asked(questions: QuestionSet, features: Sequence[ImageFeatures]) -> list[tuple[ImageFeatures, str]]:
+    return [(f, q.prompt) for f, q in zip(features, questions.questions, strict=True)]
+
+
+def rows(asked: list[tuple[ImageFeatures, str]], *, first: int = 0, temperature: float = 1.5) -> list[Row]:
+    """A sampled row for each, with seeds from `first` on."""
     return [
-        Row(f, q.prompt, seed=n) for n, (f, q) in enumerate(zip(features, questions.questions, strict=True))
+        Row(f, prompt, sampling=Sampling(temperature=temperature, seed=first + n))
+        for n, (f, prompt) in enumerate(asked)
     ]
 
 
 def test_the_same_batch_and_seeds_give_the_same_samples_and_other_seeds_others(
-    vlm: VisionLanguageModel, rows: list[Row]
+    vlm: VisionLanguageModel, asked: list[tuple[ImageFeatures, str]]
 ) -> None:
-    first = generate(vlm, rows, temperature=1.5)
-    assert generate(vlm, rows, temperature=1.5) == first
-    others = [Row(row.features, row.prompt, seed=row.seed + 100) for row in rows]
-    assert generate(vlm, others, temperature=1.5) != first
+    drawn = generate(vlm, rows(asked))
+    assert generate(vlm, rows(asked)) == drawn
+    assert generate(vlm, rows(asked, first=100)) != drawn
 
 
 def test_a_rows_sample_does_not_depend_on_the_rows_beside_it(
-    vlm: VisionLanguageModel, rows: list[Row]
+    vlm: VisionLanguageModel, asked: list[tuple[ImageFeatures, str]]
 ) -> None:
-    together = generate(vlm, rows, temperature=1.5)
-    alone = [generate(vlm, [row], temperature=1.5)[0] for row in rows]
+    together = generate(vlm, rows(asked))
+    alone = [generate(vlm, [row])[0] for row in rows(asked)]
     assert (
-        sum(a == b for a, b in zip(together, alone, strict=True)) >= len(rows) - 1
+        sum(a == b for a, b in zip(together, alone, strict=True)) >= len(asked) - 1
     )  # the last digits differ
-    assert generate(vlm, rows[::-1], temperature=1.5)[::-1] == together
+    assert generate(vlm, rows(asked)[::-1])[::-1] == together
+    beside_greedy = [replace(row, sampling=Sampling()) if n % 2 else row for n, row in enumerate(rows(asked))]
+    assert generate(vlm, beside_greedy)[::2] == together[::2]
 
 
 def test_greedy_answers_read_no_seed_and_a_low_temperature_comes_to_them(
-    vlm: VisionLanguageModel, rows: list[Row]
+    vlm: VisionLanguageModel, asked: list[tuple[ImageFeatures, str]]
 ) -> None:
-    greedy = generate(vlm, rows)
-    assert generate(vlm, [Row(row.features, row.prompt) for row in rows]) == greedy
-    assert generate(vlm, rows, temperature=1e-4) == greedy
+    greedy = generate(vlm, [Row(f, prompt) for f, prompt in asked])
+    assert generate(vlm, rows(asked, temperature=0)) == greedy
+    assert generate(vlm, rows(asked, temperature=1e-4)) == greedy
 
 
-def test_many_draws_come_to_the_probabilities_that_temperature_makes() -> None:
-    """Log-odds ln 4 at temperature 2 are ln 2: probabilities 2/3 and 1/3."""
-    scores = torch.tensor([[4.0, 1.0]]).log().repeat(6000, 1)
-    drawn = _Dice(range(6000), temperature=2.0, top_p=1.0)(torch.empty(0), scores).argmax(dim=-1)
-    assert drawn.float().mean().item() == pytest.approx(1 / 3, abs=0.02)
+def test_no_rows_have_no_answers(vlm: VisionLanguageModel) -> None:
+    assert generate(vlm, []) == []
 
 
-def test_top_p_keeps_the_fewest_tokens_that_hold_its_share() -> None:
-    scores = torch.tensor([[0.1, 0.5, 0.4]]).log().repeat(500, 1)
-    for top_p, kept in ((0.45, {1}), (0.6, {1, 2}), (0.95, {0, 1, 2})):
-        drawn = _Dice(range(500), temperature=1.0, top_p=top_p)(torch.empty(0), scores).argmax(dim=-1)
-        assert set(drawn.tolist()) == kept
-
-
-@pytest.mark.parametrize("numbers", [{"temperature": -1.0}, {"temperature": 1.0, "top_p": 0.0}])
-def test_numbers_that_mean_nothing_are_refused(
-    vlm: VisionLanguageModel, rows: list[Row], numbers: dict[str, float]
-) -> None:
-    with pytest.raises(BadInput, match="at least 0, and in"):
-        generate(vlm, rows, **numbers)
+@pytest.mark.parametrize(
+    "change",
+    [{"temperature": -1.0}, {"temperature": float("nan")}, {"top_p": 0.0}, {"max_tokens": 0}, {"seed": -1}],
+)
+def test_numbers_that_mean_nothing_are_refused(change: Change) -> None:
+    with pytest.raises(BadInput, match="at least"):
+        Sampling(**change)

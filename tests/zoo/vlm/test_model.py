@@ -12,8 +12,9 @@ from safetensors.torch import load_file, save_file
 from zoo.bases import get_base
 from zoo.datasets import QuestionSet
 from zoo.errors import BadDeclaration, BadInput
+from zoo.vlm.decode import Row
 from zoo.vlm.encoded import ImageFeatures
-from zoo.vlm.generate import Row, generate
+from zoo.vlm.generate import generate
 from zoo.vlm.model import VisionLanguageModel, load_base
 from zoo.vlm.score import score, score_row
 
