@@ -133,7 +133,7 @@ class Forge:
 
     @torch.no_grad()
     def _read(self, layer: int, *pushes: Push) -> torch.Tensor:
-        """What `down_proj` of a layer reads, `(tokens, features)`, where the layers before it add `pushes`."""
+        """What `down_proj` of a layer reads, `(tokens, features)`, where earlier layers add `pushes`."""
         seen = list[torch.Tensor]()
         hooks = [self._downs[layer].register_forward_pre_hook(lambda _, args: seen.append(args[0]))]
         for down, push in zip(self._downs, pushes, strict=False):
