@@ -1,9 +1,10 @@
 """Answers, waiting and faults as HTML. Pure; every word that comes from a model or a user is escaped."""
 
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from html import escape
 
-from serving.core.requests import BASE, Answer, Comparison
+from serving.core.requests import BASE, Answer, Answering, Comparison
 from serving.service import Listing
 from zoo.errors import ZooError
 from zoo.manifest import Evaluation
@@ -46,6 +47,21 @@ def waiting_html(question: str, names: list[str]) -> str:
     )
 
 
+def live_html(question: str, answering: Sequence[Answering], texts: Sequence[str]) -> str:
+    """What each has said so far, with who is saying it."""
+    cards = "".join(
+        f'<article class="mz-card" style="--mz:{_colour(number, who.variant)}">'
+        f'{_head(number, who.variant, "")}<p class="mz-live">{escape(text)}</p>'
+        f"<footer>{_where(who)}</footer></article>"
+        for number, (who, text) in enumerate(zip(answering, texts, strict=True))
+    )
+    return (
+        f'<section class="mz-result" aria-busy="true"><header><p class="mz-asked">{escape(question)}</p>'
+        f'<p class="mz-said">answering</p></header>'
+        f'<div class="mz-grid" data-count="{len(answering)}">{cards}</div></section>'
+    )
+
+
 def empty_html() -> str:
     """What stands in place of answers before the first question."""
     return (
@@ -81,6 +97,8 @@ def _card(number: int, answer: Answer, base: Answer | None, listing: Listing | N
     if listing and (score := listing.accuracy):
         about = f"{score.metric} on {score.dataset} {score.split}, {score.n} questions, 95 % interval"
         chips.append(_chip(f"accuracy {_percent(score)}", title=about))
+    if answer.finish == "length":
+        chips.append(_chip("cut short", "mz-differs", f"It had not ended after {_tokens(answer.tokens)}"))
     if answer.hub_unreachable:
         chips.append(
             _chip("Hub out of reach: last known commit", "mz-differs", "The name could not be asked anew")
@@ -105,14 +123,31 @@ def _provenance(answer: Answer) -> str:
     digest = adapter.digest or "none: the base has no adapter weights"
     short = f"weights {adapter.digest[:SHORT]}" if adapter.digest else "base weights"
     return (
-        f'<footer><p class="mz-where" title="{escape(str(adapter))}">{escape(adapter.repo)}'
-        f"<span>@{escape(adapter.sha[:SHORT])}</span></p>"
+        f"<footer>{_where(answer)}"
         f'<p class="mz-facts"><span title="sha256 {escape(digest)}">{short}</span>'
-        f"<span>{_time(answer.milliseconds)}</span><span>{_tokens(answer.tokens)}</span></p>"
+        f'<span title="{escape(_pace(answer))}">{_time(answer.milliseconds)}</span>'
+        f"<span>{_tokens(answer.tokens)}</span></p>"
         f"<details><summary>Provenance</summary><dl><dt>adapter</dt><dd>{escape(str(adapter))}</dd>"
         f"<dt>sha256</dt><dd>{escape(digest)}</dd><dt>base</dt><dd>{escape(answer.base)}</dd>"
-        f"<dt>asked as</dt><dd>{escape(answer.asked)}</dd></dl></details></footer>"
+        f"<dt>asked as</dt><dd>{escape(answer.asked)}</dd>"
+        f"<dt>seed</dt><dd>{answer.seed}</dd><dt>load</dt><dd>{answer.load}</dd>"
+        f"<dt>pace</dt><dd>{escape(_pace(answer))}</dd></dl></details></footer>"
     )
+
+
+def _where(who: Answering) -> str:
+    adapter = who.adapter
+    return (
+        f'<p class="mz-where" title="{escape(str(adapter))}">{escape(adapter.repo)}'
+        f"<span>@{escape(adapter.sha[:SHORT])}</span></p>"
+    )
+
+
+def _pace(answer: Answer) -> str:
+    """Time to the first token, and from then on tokens a second."""
+    first, after = answer.first_token_ms, answer.milliseconds - answer.first_token_ms
+    begun = f"first token after {_time(first)}"
+    return f"{begun}, then {(answer.tokens - 1) * 1000 / after:.0f} tokens/s" if after > 0 else begun
 
 
 def _marked(text: str, base: str) -> str:

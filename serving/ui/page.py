@@ -5,23 +5,28 @@ Every value that Gradio keeps is small: of an image it holds only a key. What is
 
 import logging
 from collections.abc import Iterator
+from contextlib import closing
 from html import escape
 from typing import Any
 
 import gradio as gr
 
 from serving.core.requests import BASE
-from serving.service import Listing, Service
+from serving.live import Live
+from serving.service import Asked, Listing, Service
 from serving.ui import cards
 from serving.ui.examples import Example, examples
 from serving.ui.style import script
 from serving.ui.tray import Tray, preview
+from zoo import asking
 from zoo.errors import ZooError
 from zoo.images import Limits, data_uri_bytes, decode
 from zoo.notice import NOTICE
 
 log = logging.getLogger(__name__)
 
+GATHER_S = 0.1
+"""Text that comes within this time of another is drawn with it."""
 AT_ONCE = 16
 """Comparisons of the page that may wait for the engine at once; the engine batches them."""
 
@@ -69,13 +74,28 @@ def build_page(service: Service, limits: Limits) -> gr.Blocks:
         picture = preview(chosen.image)
         return gr.HTML(value=tray.put(chosen.image), preview=picture, problem=""), chosen.question
 
-    def compare(key: str, question: str, chosen: list[str], others: str) -> Iterator[str]:
+    def compare(
+        key: str, question: str, chosen: list[str], others: str, request: gr.Request
+    ) -> Iterator[str]:
+        """The answers as they come; Gradio closes this when the page is gone, which cancels them."""
         names = [*chosen, *(name.strip() for name in others.split(",") if name.strip())]
         try:
             image = tray.get(key)
             yield cards.waiting_html(question, names)
-            done = service.compare([image], question, names)
-            yield cards.comparison_html(done, known)
+            asked = Asked(
+                images=(image,),
+                turns=asking.question(question),
+                adapters=tuple(names),
+                client=f"page {request.session_hash}",
+            )
+            live = Live(service, asked)
+            texts = [""] * len(names)
+            with closing(live.bursts(gather_s=GATHER_S)) as bursts:
+                for burst in bursts:
+                    for piece in burst:
+                        texts[piece.row] += piece.text
+                    yield cards.live_html(question, live.answering, texts)
+            yield cards.comparison_html(live.result(), known)
         except ZooError as error:
             yield cards.fault_html(error)
         except Exception as error:  # the edge: the page must say that it failed

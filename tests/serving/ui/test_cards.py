@@ -1,5 +1,7 @@
+from dataclasses import replace
+
 from serving.core.requests import AdapterId, Answer, Comparison
-from serving.ui.cards import comparison_html, fault_html, waiting_html
+from serving.ui.cards import comparison_html, fault_html, live_html, waiting_html
 from zoo.errors import BadInput
 
 
@@ -9,9 +11,14 @@ def answer(text: str, variant: str, digest: str = "d" * 64) -> Answer:
         adapter=AdapterId(f"local/{variant}", "1" * 40, digest),
         variant=variant,
         base="phantom@" + "a" * 40,
+        seed=0,
+        load=7,
         text=text,
+        finish="stop",
         tokens=3,
-        milliseconds=12.3,
+        prompt_tokens=9,
+        first_token_ms=200,
+        milliseconds=300,
     )
 
 
@@ -23,6 +30,7 @@ def test_words_of_models_and_users_are_never_markup():
     evil = "<script>alert(1)</script>"
     html = page(answer(evil, "base", ""), answer("a " + evil, evil), question=evil)
     html += waiting_html(evil, [evil]) + fault_html(BadInput(evil, hint=evil))
+    html += live_html(evil, [answer("", evil)], [evil])
     assert "<script" not in html
 
 
@@ -42,3 +50,20 @@ def test_words_that_the_base_did_not_say_are_marked():
 def test_the_number_of_different_answers_is_told():
     assert "all say the same" in page(answer("yes", "mdpo"), answer("yes", "sft"))
     assert "2 different answers" in page(answer("yes", "mdpo"), answer("no", "sft"))
+
+
+def test_what_has_been_said_so_far_stands_with_who_is_saying_it():
+    html = live_html("Q", [answer("", "base", ""), answer("", "mdpo")], ["a nod", ""])
+    assert html.index(">base<") < html.index("a nod") < html.index("local/mdpo@" + "1" * 40)
+
+
+def test_an_answer_that_was_cut_is_marked_and_one_that_ended_is_not():
+    cut = replace(answer("a nodule on", "mdpo"), finish="length")
+    assert "cut short" in page(cut)
+    assert "cut short" not in page(answer("a nodule", "mdpo"))
+
+
+def test_the_time_to_the_first_token_and_the_pace_after_it_are_told():
+    assert "first token after 200 ms, then 20 tokens/s" in page(answer("a nodule here", "mdpo"))
+    at_once = replace(answer("yes", "mdpo"), tokens=1, first_token_ms=300)
+    assert "<dd>first token after 300 ms</dd>" in page(at_once)

@@ -1,0 +1,113 @@
+"""`medzoo ask`: one question about an image, to several adapters, here or on a running server."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoo.cli._base import BASE_NAMES, base_options, base_settings
+
+if TYPE_CHECKING:
+    from serving.api import Zoo
+
+HERE_ONLY: tuple[str, ...] = ("base", "hub", *BASE_NAMES)
+"""Options of a base that is loaded here."""
+WISHES = ("max_tokens", "temperature", "top_p", "seed", "stop")
+
+
+@click.command()
+@click.argument("image")
+@click.argument("question")
+@click.option(
+    "--adapter",
+    "--adapters",
+    "adapters",
+    multiple=True,
+    metavar="NAME",
+    help="Who answers: base, a variant's name, REPO[@REVISION] of the Hub, or a folder that `medzoo train` "
+    "made, written with ./ or / (not with --server); again for more, or with commas.  [default: base]",
+)
+@click.option("--image", "more", multiple=True, metavar="FILE", help="One more image; again for more.")
+@click.option("--frame", type=click.IntRange(min=0), help="Frame of a DICOM file.  [default: the middle one]")
+@click.option("--server", metavar="URL", help="Ask a running `medzoo serve` in place of loading a base here.")
+@click.option(
+    "--key", envvar="MEDZOO_KEY", help="API key for --server; others on this machine cannot see MEDZOO_KEY."
+)
+@click.option("--base", default="phantom", show_default=True, help="Base, see `medzoo bases`.")
+@click.option("--hub", help="Address of the Hub.  [default: HF_ENDPOINT or https://huggingface.co]")
+@base_options
+@click.option("--max-tokens", type=click.IntRange(min=1), help="Most tokens of an answer.  [default: 64]")
+@click.option("--temperature", type=click.FloatRange(min=0), help="0, the default, is greedy.")
+@click.option(
+    "--top-p", type=click.FloatRange(0, 1, min_open=True), help="Share of the likeliest tokens.  [default: 1]"
+)
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of the sample.  [default: 0]")
+@click.option("--stop", multiple=True, help="Text before which an answer ends; again for more.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object with all that is known, at the end.")
+def ask(
+    image: str,
+    question: str,
+    adapters: tuple[str, ...],
+    more: tuple[str, ...],
+    frame: int | None,
+    server: str | None,
+    key: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Ask QUESTION about IMAGE, a PNG, JPEG or DICOM file or - for stdin.
+
+    One adapter's answer is all that stdout gets; several stand there side by side, each with the commit and
+    the weights that gave it.
+
+    \b
+    medzoo ask scan.png "What is shown?" --adapters base,./out/mdpo
+    medzoo ask scan.png "What is shown?" --adapters base,mdpo --server http://127.0.0.1:7860
+    """
+    from serving.api import Zoo
+    from serving.core.requests import BASE
+    from serving.showing import show_one, show_several
+    from zoo.errors import BadInput
+
+    names = [name.strip() for word in adapters or (BASE,) for name in word.split(",") if name.strip()]
+    wishes = {name: options[name] for name in WISHES if options[name] not in (None, ())}
+    images = [click.get_binary_stream("stdin").read() if one == "-" else one for one in (image, *more)]
+    source = click.get_current_context().get_parameter_source
+    if server:
+        given = [name for name in HERE_ONLY if source(name) is click.core.ParameterSource.COMMANDLINE]
+        if given:
+            option = "--" + given[0].replace("_", "-")
+            raise BadInput(f"{option} is for a base that is loaded here, and --server has its own")
+        zoo = Zoo.connect(server, key=key)
+    else:
+        zoo = _open(names, options)
+    with zoo:
+        stream = zoo.stream(images, question, names, frame=frame, **wishes)
+        if as_json:
+            from serving.rest.replies import CompareReply
+
+            click.echo(CompareReply.of(stream.result()).model_dump_json(indent=2))
+        elif len(names) == 1:
+            show_one(stream)
+        else:
+            show_several(stream)
+
+
+def _open(names: list[str], options: dict[str, Any]) -> "Zoo":
+    """A zoo in this process, as large as this one comparison needs it."""
+    from serving.api import Zoo
+    from serving.core.requests import BASE
+
+    how = {name: options[name] for name in BASE_NAMES}
+    base_settings(dict(how))  # refuses what excludes each other
+    adapters = [name for name in names if name != BASE]
+    return Zoo(
+        options["base"],
+        adapters,
+        hub=options["hub"],
+        say=lambda text: click.echo(text, err=True),
+        slots=max(1, len(adapters)),
+        max_adapters=max(1, len(names)),
+        max_rows=max(1, len(names)),
+        **({"max_new_tokens": options["max_tokens"]} if options["max_tokens"] else {}),
+        **how,
+    )

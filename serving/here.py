@@ -1,0 +1,68 @@
+"""A zoo in this process: the service of `medzoo serve`, without the server."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from serving.folders import WithFolders, folder_ref, is_folder
+from serving.library import ZooHub, name_adapters
+from serving.live import Live
+from serving.opening import bring_named, build_service, list_adapters
+from serving.service import Asked, Listing
+from serving.settings import read_settings
+from zoo.asking import Sampling, question
+from zoo.bases import get_base
+from zoo.errors import UnknownName
+from zoo.hub import RepoRef
+from zoo.images import Limits, decode
+
+
+class Here:
+    """A service opened on a base and the adapters that were named."""
+
+    def __init__(
+        self,
+        base: str,
+        adapters: Sequence[str],
+        *,
+        hub: str | None,
+        say: Callable[[str], None],
+        settings: Mapping[str, Any],
+    ) -> None:
+        """Raises: see `serving.api.Zoo`."""
+        flags = {"base": base, "allow": ("*",), **({"hub": hub} if hub else {}), **settings}
+        chosen = read_settings(**flags)
+        folders = [written for written in adapters if is_folder(written)]
+        repos = [written for written in adapters if "/" in written and written not in folders]
+        variants = [written for written in adapters if "/" not in written and written not in folders]
+        both = WithFolders(ZooHub(chosen.hub), folders)
+        aliases: dict[str, RepoRef] = {}
+        if variants:
+            listed = name_adapters(list_adapters(chosen.hub, get_base(base), say))
+            for name in variants:
+                if name not in listed:
+                    raise UnknownName("adapter", name, listed)
+                aliases[name] = listed[name]
+        named = name_adapters([pair for pair in bring_named(repos, both) if pair[1] not in aliases.values()])
+        aliases = {**named, **aliases, **{written: folder_ref(written) for written in folders}}
+        self._service = build_service(chosen, hub=both, aliases=aliases, say=say)
+        self._limits = Limits(max_bytes=chosen.max_image_bytes, max_pixels=chosen.max_image_pixels)
+
+    def begin(
+        self, images: tuple[bytes, ...], text: str, adapters: tuple[str, ...], wishes: Mapping[str, Any]
+    ) -> Live:
+        """See `serving.api.Zoo.stream`."""
+        asked = Asked(
+            images=tuple(decode(one, limits=self._limits) for one in images),
+            turns=question(text, images=len(images)),
+            adapters=adapters,
+            sampling=Sampling(**{"max_tokens": self._service.max_new_tokens, **wishes}),
+        )
+        return Live(self._service, asked)
+
+    def adapters(self) -> list[Listing]:
+        """See `serving.api.Zoo.adapters`."""
+        return self._service.adapters()
+
+    def close(self) -> None:
+        """End the engine."""
+        self._service.close()

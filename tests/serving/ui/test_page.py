@@ -1,0 +1,78 @@
+"""The page's own endpoint, without a browser: what it streams, and what a page that is closed leaves behind."""
+
+import json
+import threading
+import time
+
+import httpx2
+import pytest
+import uvicorn
+
+from serving.app import build_app
+from serving.run import listen
+from serving.ui.tray import Tray
+
+LONG = " ".join(["word"] * 40)
+
+
+@pytest.fixture
+def page(rig, image, monkeypatch):
+    """Call it with a question for the events of the page's stream; the image is chosen already."""
+    monkeypatch.setattr(Tray, "get", lambda tray, key: image)
+    taken = listen("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(build_app(rig.service), log_level="error"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+    def events(question, adapters, others=""):
+        with httpx2.Client(base_url=address, trust_env=False, timeout=20) as http:
+            asked = [one for one in http.get("/config").json()["dependencies"] if len(one["inputs"]) == 4]
+            body = {"data": ["key", question, adapters, others], "fn_index": asked[0]["id"]}
+            http.post("/gradio_api/queue/join", json=body | {"session_hash": "me"}).raise_for_status()
+            with http.stream("GET", "/gradio_api/queue/data", params={"session_hash": "me"}) as reply:
+                for line in reply.iter_lines():
+                    if line.startswith("data:"):
+                        yield json.loads(line[5:])
+
+    yield events
+    server.should_exit = True
+    thread.join(20)
+
+
+def test_answers_grow_in_the_page_word_by_word_and_end_as_the_whole(page, rig):
+    rig.model.gate.clear()
+    said = []
+    for event in page("What is shown?", ["base"], "local/mdpo"):
+        said.append(json.dumps(event))
+        rig.model.gate.set()
+        if event["msg"] == "process_completed":
+            break
+    assert "asking 2 at once" in said[1]
+    last = json.loads(said[-1])["output"]["data"][0]
+    assert "mdpo: What is shown? 64x48" in last.replace("<mark>", "").replace("</mark>", "")
+
+
+def test_a_repo_that_cannot_be_had_is_told_in_the_page(page):
+    last = [event for event in page("Q", [], "local/none") if event["msg"] == "process_completed"][-1]
+    assert "no repo local/none" in last["output"]["data"][0]
+
+
+def test_a_page_that_is_closed_cancels_its_comparison(page, rig, monkeypatch):
+    tickets = []
+    submit = rig.engine.submit
+    monkeypatch.setattr(rig.engine, "submit", lambda *words: tickets.append(submit(*words)) or tickets[-1])
+    rig.model.gate.clear()
+    events = page(LONG, ["base"], "local/mdpo")
+    while not rig.model.busy.is_set():
+        next(events)
+    events.close()
+    ended = time.monotonic() + 8
+    while not tickets[0].done.cancelled() and time.monotonic() < ended:
+        time.sleep(0.02)
+    rig.model.gate.set()
+    assert tickets[0].done.cancelled()
+    rig.service.close()
+    assert len(rig.model.steps) <= 2
