@@ -83,6 +83,22 @@ class WrongBase(BadAdapter):
     """An adapter that was made for another base, or another revision of it."""
 
 
+class NotPlainLora(BadAdapter):
+    """An adapter with a feature that plain LoRA lacks, such as DoRA."""
+
+
+class BrokenWeights(BadAdapter):
+    """A weights file that is no whole safetensors file."""
+
+
+class WrongTensors(BadAdapter):
+    """Weights that lack a tensor, have one too many or one of another shape."""
+
+
+class NotFinite(BadAdapter):
+    """Weights with a NaN or an infinity."""
+
+
 class NoEffect(BadAdapter):
     """An adapter whose weights change nothing."""
 

@@ -1,14 +1,18 @@
 """The adapter bank: slots of stacked LoRA weights on one base; each row of a batch picks its slot.
 
-For each target layer the bank holds A `(slots, in, rank)` and B `(slots, rank, out)` with the scale
-folded into B, ranks padded with zeros to the bank's. Slot 0 is the base: zeros. Loading writes into a
-slot and rebuilds nothing. The bank knows slots and weights; who is in which slot, and whether a slot
-may be given up, is the caller's to know.
+For each target layer the bank holds A `(slots, rank, in)` and B `(slots, out, rank)`, as adapter files do,
+with the scale folded into B and ranks padded with zeros to the bank's. Slot 0 is the base: zeros, as every
+empty slot is. Loading writes into a slot and rebuilds nothing; it may run in a thread of its own while batches
+run, for it touches nothing but the slot's own numbers and, last, one entry of `resident`. The bank knows slots
+and weights; who is in which slot, and whether a slot may be given up, is the caller's to know.
 """
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -17,32 +21,75 @@ from torch import nn
 from zoo.errors import BadAdapter, BadInput
 from zoo.manifest import AdapterManifest
 from zoo.vlm.model import VisionLanguageModel
-from zoo.vlm.weights import PEFT_PREFIX, checked_weights, target_layers
+from zoo.vlm.weights import (
+    Extremes,
+    check_digest,
+    digest_of,
+    expected_tensors,
+    found_tensors,
+    read_adapter,
+    target_layers,
+    tensor_names,
+)
+
+_STEP = 8
+"""Ranks are computed in multiples of this many, which GPUs like."""
+_Pair = tuple[torch.Tensor, torch.Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Picked:
+    """What a batch computes with: made once by `AdapterBank.pick`, used in each of its steps."""
+
+    slots: tuple[int, ...]
+    """Of each row."""
+    loads: tuple[int, ...]
+    """Number of the load that each row's slot held."""
+    weights: Sequence[_Pair] | None = field(repr=False)
+    """For each layer A `(rows, in, rank)` and B `(rows, rank, out)`; None where all rows are the base's, or
+    where the layers pick for themselves."""
 
 
 class _BankedLinear(nn.Module):
     """A frozen linear layer plus, for each row of the batch, the LoRA of that row's slot."""
 
-    def __init__(self, inner: nn.Linear, bank: "AdapterBank", slots: int, rank: int) -> None:
+    def __init__(
+        self, inner: nn.Linear, bank: "AdapterBank", number: int, row_slots: torch.Tensor | None
+    ) -> None:
         super().__init__()
         self.inner = inner
         self._bank = (bank,)  # in a tuple, so that torch does not take it for a part
+        self._number = number
         device, dtype = inner.weight.device, bank.vlm.dtype  # the weights themselves may be of 4 bits
-        a = torch.zeros(slots, inner.in_features, rank, device=device, dtype=dtype)
-        b = torch.zeros(slots, rank, inner.out_features, device=device, dtype=dtype)
+        a = torch.zeros(bank.slots, bank.max_rank, inner.in_features, device=device, dtype=dtype)
+        b = torch.zeros(bank.slots, inner.out_features, bank.max_rank, device=device, dtype=dtype)
         self.a, self.b = nn.Buffer(a, persistent=False), nn.Buffer(b, persistent=False)
+        self.row_slots = None if row_slots is None else nn.Buffer(row_slots, persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        slots = self._bank[0].row_slots
-        delta = torch.bmm(torch.bmm(x, self.a[slots]), self.b[slots])
-        out: torch.Tensor = self.inner(x) + delta
-        return out
+        """`x` (rows, tokens, in) to (rows, tokens, out)."""
+        out: torch.Tensor = self.inner(x)
+        bank = self._bank[0]
+        bank.check_rows(x.shape[0])
+        if self.row_slots is not None:
+            slots = self.row_slots[: x.shape[0]]
+            a, b = self.a.index_select(0, slots).mT, self.b.index_select(0, slots).mT
+        elif bank.weights is not None:
+            a, b = bank.weights[self._number]
+        else:
+            return out
+        return out.baddbmm_(torch.bmm(x, a), b)
 
 
 class AdapterBank:
     """Puts a bank of `slots` adapters, ranks up to `max_rank`, on a model's LoRA targets."""
 
-    def __init__(self, vlm: VisionLanguageModel, *, slots: int = 9, max_rank: int = 64) -> None:
+    def __init__(
+        self, vlm: VisionLanguageModel, *, slots: int = 9, max_rank: int = 64, graph_rows: int = 0
+    ) -> None:
+        """With `graph_rows`, the most rows of a batch, a compiled graph or a CUDA graph of the model stays
+        right whatever is loaded and whichever slots the rows pick: rows' slots are a tensor at a fixed place,
+        and each layer gathers its weights, at the bank's full rank, inside the graph."""
         if vlm.bank is not None:
             raise BadInput("this model has an adapter bank already")
         self.vlm = vlm
@@ -50,79 +97,186 @@ class AdapterBank:
         self.max_rank = max_rank
         self.resident: dict[int, str] = {0: ""}
         """Digest of the weights in each filled slot; slot 0 is the base."""
-        self._rows: torch.Tensor | None = None
+        self.weights: Sequence[_Pair] | None = None
+        """Of the batch that runs, by layer; see `Picked`."""
+        self._rows = 0
+        """Rows of the batch that runs; 0: none does. A number, since a compiled graph may read it."""
+        self._ranks = [0] + [max_rank] * (slots - 1)
+        """Beyond its rank a slot is zero."""
+        self._loads = [0] * slots
+        self._next_load = itertools.count(1)
+        self._row_slots = torch.zeros(graph_rows, dtype=torch.long, device=vlm.device) if graph_rows else None
+        self._placed: Picked | None = None
+        self._side = torch.cuda.Stream(vlm.device) if vlm.device.type == "cuda" else None
         self._layers: dict[str, _BankedLinear] = {}
-        for name, module in target_layers(vlm).items():
+        for number, (name, module) in enumerate(target_layers(vlm).items()):
             parent, _, leaf = name.rpartition(".")
-            banked = _BankedLinear(module, self, slots, max_rank)
+            banked = _BankedLinear(module, self, number, self._row_slots)
             setattr(vlm.model.get_submodule(parent), leaf, banked)
             self._layers[name] = banked
         vlm.bank = self
 
-    @property
-    def row_slots(self) -> torch.Tensor:
-        """The slot of each row of the running batch, `(rows,)`."""
-        if self._rows is None:
-            raise RuntimeError("a banked model runs only inside `with bank.rows(...)`")
-        return self._rows
+    def check_rows(self, rows: int) -> None:
+        """Raise unless a batch of that many rows runs."""
+        if rows != self._rows:
+            raise RuntimeError(
+                f"a banked model runs only inside `with bank.running(...)` or `with bank.rows(...)`: "
+                f"{rows} rows came, {self._rows} have a slot"
+            )
 
-    @contextmanager
-    def rows(self, slots: Sequence[int]) -> Iterator[None]:
-        """Run a batch whose row i uses the adapter in `slots[i]`.
+    def pick(self, slots: Sequence[int]) -> Picked:
+        """What a batch whose row i uses the adapter in `slots[i]` computes with, gathered once.
+
+        Nothing is copied where the rows' slots are all the same or follow one another. The slots must keep
+        their adapters for as long as the batch runs.
 
         Raises:
-            BadInput: a slot holds no adapter.
+            BadInput: a slot holds no adapter, or there are more rows than the bank's graphs are made for.
         """
         empty = sorted(set(slots) - set(self.resident))
         if empty:
             raise BadInput(f"slot {empty[0]} of the adapter bank is empty")
-        self._rows = torch.tensor(list(slots), device=self.vlm.device)
+        picked = Picked(tuple(slots), tuple(self._loads[slot] for slot in slots), None)
+        if self._row_slots is not None:
+            if len(slots) > len(self._row_slots):
+                raise BadInput(f"{len(slots)} rows in a batch; the bank's graphs take {len(self._row_slots)}")
+            return picked
+        rank = max((self._ranks[slot] for slot in slots), default=0)
+        if rank == 0:
+            return picked
+        rank = min(math.ceil(rank / _STEP) * _STEP, self.max_rank)
+        first, count = slots[0], len(slots)
+        if len(set(slots)) == 1:
+            pairs = [
+                (layer.a[first, :rank].expand(count, -1, -1), layer.b[first, :, :rank].expand(count, -1, -1))
+                for layer in self._layers.values()
+            ]
+        elif list(slots) == list(range(first, first + count)):
+            near = slice(first, first + count)
+            pairs = [(layer.a[near, :rank], layer.b[near, :, :rank]) for layer in self._layers.values()]
+        else:
+            rows = torch.tensor(slots, device=self.vlm.device)
+            pairs = [
+                (layer.a[:, :rank].index_select(0, rows), layer.b[:, :, :rank].index_select(0, rows))
+                for layer in self._layers.values()
+            ]
+        return Picked(picked.slots, picked.loads, [(a.mT, b.mT) for a, b in pairs])
+
+    @contextmanager
+    def running(self, picked: Picked) -> Iterator[None]:
+        """Run one step of a batch; batches may take turns, one at a time.
+
+        Raises:
+            BadInput: a slot has been cleared or holds another adapter than when it was picked.
+        """
+        for slot, load in zip(picked.slots, picked.loads, strict=True):
+            if slot not in self.resident or self._loads[slot] != load:
+                raise BadInput(f"slot {slot} of the adapter bank was given up while a batch used it")
+        if self._rows:
+            raise RuntimeError("a batch of this bank runs already")
+        if self._row_slots is not None and picked is not self._placed:
+            self._row_slots[: len(picked.slots)] = torch.tensor(picked.slots)
+            self._placed = picked
+        self._rows, self.weights = len(picked.slots), picked.weights
         try:
             yield
         finally:
-            self._rows = None
+            self._rows, self.weights = 0, None
+
+    @contextmanager
+    def rows(self, slots: Sequence[int]) -> Iterator[None]:
+        """Run a batch of one step whose row i uses the adapter in `slots[i]`; see `pick`."""
+        with self.running(self.pick(slots)):
+            yield
+
+    def read(self, folder: Path) -> memoryview:
+        """The bytes of an adapter's weights file, which `load` takes and may be given again and again.
+
+        Raises:
+            BadAdapter: there is no such file, it is larger than any adapter of this bank, or it ended early.
+        """
+        inner = {name: layer.inner for name, layer in self._layers.items()}
+        return read_adapter(folder, inner, max_rank=self.max_rank)
 
     @torch.no_grad()
-    def load(self, slot: int, folder: Path, manifest: AdapterManifest) -> None:
-        """Check an adapter folder in every way, then write it into an empty slot.
+    def load(
+        self, slot: int, folder: Path, manifest: AdapterManifest, *, content: memoryview | None = None
+    ) -> None:
+        """Check an adapter in every way while it is written into an empty slot. From any thread.
+
+        `content` is what `read` gave of this folder before; it is checked as if it were new. The slot is
+        announced only when all checks have passed; else it is left empty and zero.
 
         Raises:
             BadInput: the slot is out of range or taken.
             WrongBase: the adapter was made for another base or revision.
             DigestMismatch: the weights are not those that the manifest names.
-            NoEffect: B is all zero, so the adapter changes nothing.
-            BadAdapter: no safetensors file, a feature the bank cannot hold, missing or extra or
-                misshapen tensors, a value that is not finite.
+            NoEffect: A or B is all zero in every layer, so the adapter changes nothing.
+            BadAdapter: its subclasses say what: no safetensors file, a feature the bank cannot hold, missing,
+                extra or misshapen tensors, a value that is not finite.
         """
         if slot in self.resident or not 0 < slot < self.slots:
             raise BadInput(f"slot {slot} is taken, or not among 1 to {self.slots - 1}")
-        if manifest.lora.r > self.max_rank:
-            raise BadAdapter(f"rank {manifest.lora.r} is above the bank's {self.max_rank}")
+        rank = manifest.lora.r
+        if rank > self.max_rank:
+            raise BadAdapter(f"rank {rank} is above the bank's {self.max_rank}")
         inner = {name: layer.inner for name, layer in self._layers.items()}
-        weights = checked_weights(self.vlm.base, inner, folder, manifest)
-        self._erase(slot)
-        scale = _scale(manifest)
-        for name, layer in self._layers.items():
-            a = weights.get(f"{PEFT_PREFIX}{name}.lora_A.weight")
-            if a is None:
-                continue
-            b = weights[f"{PEFT_PREFIX}{name}.lora_B.weight"]
-            rank = a.shape[0]
-            layer.a[slot, :, :rank] = a.T.to(layer.a)
-            layer.b[slot, :rank, :] = (b.float().T * scale).to(layer.b)
+        expected = expected_tensors(self.vlm.base, inner, folder, manifest)
+        content = self.read(folder) if content is None else content
+        with ThreadPoolExecutor(1) as beside:
+            digest = beside.submit(digest_of, content)  # hashing lets the copy run beside it
+            tensors = found_tensors(content, expected, folder)
+            try:
+                with self._own_stream():
+                    self._write(slot, tensors, manifest).settle(folder, manifest)
+                check_digest(digest.result(), folder, manifest)
+            except BaseException:
+                self._erase(slot, rank)
+                raise
+        self._ranks[slot], self._loads[slot] = rank, next(self._next_load)
         self.resident[slot] = manifest.weights_sha256
 
     def clear(self, slot: int) -> None:
         """Empty a slot. The caller sees to it that no batch under way uses it."""
         if slot == 0:
             raise BadInput("slot 0 is the base and stays")
-        self._erase(slot)
         self.resident.pop(slot, None)
+        self._erase(slot, self._ranks[slot])
 
-    def _erase(self, slot: int) -> None:
+    def _write(self, slot: int, tensors: dict[str, torch.Tensor], manifest: AdapterManifest) -> Extremes:
+        """Put an adapter's tensors into a slot; what is looked at is what the slot then holds."""
+        rank, scale, extremes = manifest.lora.r, _scale(manifest), Extremes()
+        for name, layer in self._layers.items():
+            name_a, name_b = tensor_names(name)
+            if name_a not in tensors:
+                continue
+            own_a, b = layer.a[slot, :rank], tensors[name_b]
+            own_a.copy_(tensors[name_a])
+            wide = torch.promote_types(b.dtype, layer.b.dtype)  # lest the scale round twice
+            scaled = b.to(layer.b.device, wide).mul(scale).to(layer.b.dtype)
+            layer.b[slot, :, :rank] = scaled
+            extremes.add(name_a, own_a)
+            extremes.add(name_b, scaled)
+        return extremes
+
+    def _erase(self, slot: int, rank: int) -> None:
         for layer in self._layers.values():
-            layer.a[slot].zero_()
-            layer.b[slot].zero_()
+            layer.a[slot, :rank].zero_()
+            layer.b[slot, :, :rank].zero_()
+        self._ranks[slot], self._loads[slot] = self.max_rank, 0
+
+    @contextmanager
+    def _own_stream(self) -> Iterator[None]:
+        """On a GPU a stream beside the batches', done with when it is left."""
+        if self._side is None:
+            yield
+            return
+        self._side.wait_stream(torch.cuda.current_stream(self._side.device))  # what emptied the slot
+        try:
+            with torch.cuda.stream(self._side):
+                yield
+        finally:
+            self._side.synchronize()
 
 
 def _scale(manifest: AdapterManifest) -> float:

@@ -1,28 +1,30 @@
-"""An adapter's weights from its folder, after every check that they are the right ones. Knows no slots."""
+"""What an adapter for a base must be, and the checks that one is, made on every load. Knows no slots."""
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_safetensors
 from torch import nn
 
 from zoo.bases import Base
-from zoo.errors import BadAdapter, DigestMismatch, NoEffect, WrongBase
+from zoo.errors import BadAdapter, DigestMismatch, NoEffect, NotFinite, NotPlainLora, WrongBase, WrongTensors
 from zoo.manifest import CONFIG_NAME, WEIGHTS_NAME, AdapterManifest
+from zoo.vlm.adapter_file import HEADER_LIMIT, read_whole, tensors_in
 from zoo.vlm.model import VisionLanguageModel
 
-PEFT_PREFIX = "base_model.model."
+_PEFT_PREFIX = "base_model.model."
 _PLAIN_LORA = frozenset({
     "alpha_pattern", "auto_mapping", "base_model_name_or_path", "bias", "inference_mode", "init_lora_weights",
     "lora_alpha", "lora_dropout", "megatron_core", "peft_type", "peft_version", "r", "revision",
     "target_modules", "task_type", "use_rslora", "rank_pattern", "qalora_group_size",
 })  # fmt: skip
 """Keys of `adapter_config.json` that may hold a value; any other one changes what the weights mean."""
+_WIDEST = 8
+"""Bytes of the widest number that a file may hold."""
 
 
 def checked_weights(
@@ -31,28 +33,16 @@ def checked_weights(
     """The tensors of the adapter in `folder` by PEFT's names; `layers` are the base's `target_layers`.
 
     Raises:
-        WrongBase: the adapter was made for another base or revision.
-        DigestMismatch: the weights are not those that the manifest names.
-        NoEffect: B is all zero, so the adapter changes nothing.
-        BadAdapter: no safetensors file, a feature that plain LoRA lacks, missing or extra or misshapen
-            tensors, a value that is not finite.
+        BadAdapter: see `AdapterBank.load`, whose checks these are.
     """
-    if (manifest.base.name, manifest.base.revision) != (base.name, base.revision):
-        raise WrongBase(
-            f"this adapter is for {manifest.base.name}@{manifest.base.revision}, "
-            f"and the base here is {base.pinned}",
-            hint=f"--base {manifest.base.name}",
-        )
-    _check_config(folder, manifest)
-    weights = _read_weights(folder, manifest)
-    _check_shapes(weights, _expected(base, layers, manifest))
+    expected = expected_tensors(base, layers, folder, manifest)
+    content = read_adapter(folder, layers, max_rank=manifest.lora.r)
+    check_digest(digest_of(content), folder, manifest)
+    weights = found_tensors(content, expected, folder)
+    extremes = Extremes()
     for name, tensor in weights.items():
-        if not torch.isfinite(tensor).all():
-            raise BadAdapter(f"{folder.name}: {name} holds a value that is not finite")
-    if not manifest.no_effect_expected and not any(
-        bool(tensor.any()) for name, tensor in weights.items() if ".lora_B." in name
-    ):
-        raise NoEffect(f"{folder.name}: every lora_B is zero, so this adapter changes nothing")
+        extremes.add(name, tensor)
+    extremes.settle(folder, manifest)
     return weights
 
 
@@ -67,19 +57,124 @@ def target_layers(vlm: VisionLanguageModel) -> dict[str, nn.Linear]:
     }
 
 
-def _expected(
-    base: Base, layers: Mapping[str, nn.Linear], manifest: AdapterManifest
-) -> dict[str, tuple[int, int]]:
-    """Name and shape of every tensor that the adapter must have, and no other."""
+def tensor_names(layer: str) -> tuple[str, str]:
+    """PEFT's names of a layer's A `(rank, in)` and B `(out, rank)`."""
+    return f"{_PEFT_PREFIX}{layer}.lora_A.weight", f"{_PEFT_PREFIX}{layer}.lora_B.weight"
+
+
+def read_adapter(folder: Path, layers: Mapping[str, nn.Linear], *, max_rank: int) -> memoryview:
+    """The bytes of the weights file in `folder`.
+
+    Raises:
+        BadAdapter: there is no such file, it cannot be read whole, or it is larger than any adapter of that
+            rank on these layers.
+    """
+    path = folder / WEIGHTS_NAME
+    if not path.is_file():
+        raise BadAdapter(f"{path}: no such file; adapters are read from safetensors only")
+    numbers = max_rank * sum(layer.in_features + layer.out_features for layer in layers.values())
+    return read_whole(path, most=HEADER_LIMIT + _WIDEST * numbers)
+
+
+def expected_tensors(
+    base: Base, layers: Mapping[str, nn.Linear], folder: Path, manifest: AdapterManifest
+) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every tensor that the adapter must have, and no other.
+
+    Raises:
+        WrongBase: the adapter was made for another base or revision.
+        NotPlainLora: `adapter_config.json` says what plain LoRA lacks.
+        BadAdapter: the configuration cannot be read or is not what the manifest says.
+    """
+    if (manifest.base.name, manifest.base.revision) != (base.name, base.revision):
+        raise WrongBase(
+            f"this adapter is for {manifest.base.name}@{manifest.base.revision}, "
+            f"and the base here is {base.pinned}",
+            hint=f"--base {manifest.base.name}",
+        )
+    _check_config(folder, manifest)
     unknown = sorted(set(manifest.lora.targets) - set(base.lora_targets))
     if unknown:
         raise BadAdapter(f"{base.name} has no LoRA target {unknown[0]!r}")
-    rank, expected = manifest.lora.r, {}
+    rank = manifest.lora.r
+    if rank < 1:
+        raise BadAdapter(f"rank {rank} in zoo.json; it is at least 1")
+    expected: dict[str, tuple[int, ...]] = {}
     for name, layer in layers.items():
         if name.rpartition(".")[2] in manifest.lora.targets:
-            expected[f"{PEFT_PREFIX}{name}.lora_A.weight"] = (rank, layer.in_features)
-            expected[f"{PEFT_PREFIX}{name}.lora_B.weight"] = (layer.out_features, rank)
+            a, b = tensor_names(name)
+            expected[a], expected[b] = (rank, layer.in_features), (layer.out_features, rank)
     return expected
+
+
+def found_tensors(
+    content: memoryview, expected: Mapping[str, tuple[int, ...]], folder: Path
+) -> dict[str, torch.Tensor]:
+    """The tensors in a weights file's bytes, which are exactly those expected; no value is looked at.
+
+    Raises:
+        BrokenWeights: it is no whole safetensors file.
+        WrongTensors: one is missing, unknown or of another shape.
+    """
+    found = tensors_in(content, where=str(folder / WEIGHTS_NAME))
+    missing, extra = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
+    if missing or extra:
+        kind, names = ("lacks", missing) if missing else ("has the unknown tensor", extra)
+        raise WrongTensors(
+            f"{folder.name}: the adapter {kind} {names[0]} ({len(missing)} missing, {len(extra)} extra)"
+        )
+    for name, shape in expected.items():
+        if tuple(found[name].shape) != shape:
+            raise WrongTensors(f"{folder.name}: {name} has the shape {tuple(found[name].shape)}, not {shape}")
+    return found
+
+
+def digest_of(content: memoryview) -> str:
+    """sha256 of a file's bytes; other threads run meanwhile."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def check_digest(digest: str, folder: Path, manifest: AdapterManifest) -> None:
+    """Raise DigestMismatch unless it is the manifest's."""
+    if digest != manifest.weights_sha256:
+        path = folder / WEIGHTS_NAME
+        raise DigestMismatch(f"{path}: sha256 is {digest}, and zoo.json says {manifest.weights_sha256}")
+
+
+class Extremes:
+    """The least and the greatest value of each tensor, which tell whether all are finite and any is not zero.
+
+    One pass over a tensor while it is near; the verdict falls at the end, where a GPU is waited for once.
+    """
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._values: list[torch.Tensor] = []
+
+    def add(self, name: str, tensor: torch.Tensor) -> None:
+        """Look at a tensor of PEFT's name."""
+        self._names.append(name)
+        self._values.extend(torch.aminmax(tensor))
+        self._dtype = tensor.dtype
+
+    def settle(self, folder: Path, manifest: AdapterManifest) -> None:
+        """Judge all of them.
+
+        Raises:
+            NotFinite: one holds a NaN or an infinity.
+            NoEffect: in every layer A or B is all zero, and the manifest does not say that it shall be so.
+        """
+        values = torch.stack(self._values).double().view(-1, 2).tolist()
+        alive: dict[str, int] = {}
+        for name, (least, greatest) in zip(self._names, values, strict=True):
+            if not (math.isfinite(least) and math.isfinite(greatest)):
+                raise NotFinite(f"{folder.name}: {name} holds a value that is not finite")
+            layer = name.rpartition(".lora_")[0]
+            alive[layer] = alive.get(layer, 0) + (least != 0 or greatest != 0)
+        if not manifest.no_effect_expected and 2 not in alive.values():
+            raise NoEffect(
+                f"{folder.name}: lora_A or lora_B is zero everywhere, so this adapter changes nothing"
+            )
 
 
 def _check_config(folder: Path, manifest: AdapterManifest) -> None:
@@ -93,13 +188,13 @@ def _check_config(folder: Path, manifest: AdapterManifest) -> None:
         raise BadAdapter(f"{path}: not a JSON object")
     for key, value in config.items():
         if value and (key not in _PLAIN_LORA or key.endswith("_pattern")):
-            raise BadAdapter(f"{path}: {key} is set, which the adapter bank cannot represent")
+            raise NotPlainLora(f"{path}: {key} is set, which the adapter bank cannot represent")
     if config.get("init_lora_weights") not in (True, False, None):
-        raise BadAdapter(
+        raise NotPlainLora(
             f"{path}: init_lora_weights is {config['init_lora_weights']!r}, so the base was changed"
         )
     if config.get("peft_type") != "LORA" or config.get("bias", "none") != "none":
-        raise BadAdapter(f"{path}: only plain LoRA without bias can be served")
+        raise NotPlainLora(f"{path}: only plain LoRA without bias can be served")
     lora = manifest.lora
     said = (config.get("r"), config.get("lora_alpha"), bool(config.get("use_rslora")))
     if said != (lora.r, lora.alpha, lora.use_rslora):
@@ -107,28 +202,3 @@ def _check_config(folder: Path, manifest: AdapterManifest) -> None:
             f"{path}: r, lora_alpha, use_rslora are {said}, and zoo.json says "
             f"{(lora.r, lora.alpha, lora.use_rslora)}"
         )
-
-
-def _read_weights(folder: Path, manifest: AdapterManifest) -> dict[str, torch.Tensor]:
-    path = folder / WEIGHTS_NAME
-    if not path.is_file():
-        raise BadAdapter(f"{path}: no such file; adapters are read from safetensors only")
-    content = path.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != manifest.weights_sha256:
-        raise DigestMismatch(f"{path}: sha256 is {digest}, and zoo.json says {manifest.weights_sha256}")
-    try:
-        return load_safetensors(content)
-    except SafetensorError as error:
-        raise BadAdapter(f"{path}: not a readable safetensors file ({error})") from error
-
-
-def _check_shapes(weights: dict[str, torch.Tensor], expected: dict[str, tuple[int, int]]) -> None:
-    missing = sorted(set(expected) - set(weights))
-    extra = sorted(set(weights) - set(expected))
-    if missing or extra:
-        kind, names = ("lacks", missing) if missing else ("has the unknown tensor", extra)
-        raise BadAdapter(f"the adapter {kind} {names[0]} ({len(missing)} missing, {len(extra)} extra)")
-    for name, shape in expected.items():
-        if tuple(weights[name].shape) != shape:
-            raise BadAdapter(f"{name} has the shape {tuple(weights[name].shape)}, not {shape}")
