@@ -1,22 +1,30 @@
-"""Names -> adapters on this machine: what a name stands for, and its files, fetched once for all who wait.
+"""Adapters on this machine: the commit that a name stands for, and its files, fetched once for all who wait.
 
-A name is an alias, `repo` or `repo@revision`; it is resolved to a commit once per request. The Hub is
-behind a small protocol. Knows nothing of models and slots.
+A name is resolved to a commit once per request. The Hub is behind a small protocol. Knows nothing of models
+and slots.
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from serving.core.engine import OnDisk
 from serving.core.registry import Registry
-from serving.core.requests import BASE, AdapterId
-from zoo.errors import BadInput, HubUnreachable, UnknownName, ZooError
-from zoo.hub import RepoRef, fetch, last_resolved, parse_ref, resolve
+from serving.core.requests import AdapterId
+from serving.core.watch import Watch
+from serving.names import Names
+from serving.names import name_adapters as name_adapters
+from serving.sharing import SharedCalls
+from zoo.errors import HubError, HubUnreachable, ZooError
+from zoo.hub import RepoRef, fetch, is_full_sha, last_resolved, resolve
 from zoo.manifest import CONFIG_NAME, MANIFEST_NAME, WEIGHTS_NAME, read_manifest
+
+_Value = TypeVar("_Value")
 
 
 class Hub(Protocol):
@@ -62,99 +70,198 @@ class Resolved:
     """True if the Hub could not be asked and this is the last commit known."""
 
 
-class Library:
-    """The adapters that this server can bring here."""
+@dataclass(frozen=True)
+class Brought:
+    """A name, the commit it stood for, and that commit's files."""
 
-    def __init__(self, hub: Hub, registry: Registry, aliases: Mapping[str, RepoRef] | None = None) -> None:
+    resolved: Resolved
+    adapter: OnDisk
+
+
+@dataclass(frozen=True)
+class _Head:
+    """What a revision stood for, good until a time."""
+
+    sha: str
+    hub_unreachable: bool
+    until: float
+
+
+class Library:
+    """The adapters that this server can bring here.
+
+    Whatever asks the Hub gives a future at once and runs in a thread of its own, shared by all who want the
+    same; how long to wait is for each to say. A revision that was resolved less than `resolve_every_s` ago is
+    not asked for again, so a burst of requests asks the Hub once; and where the Hub did not answer, the last
+    commit known serves for as long as the vain wait took.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        registry: Registry,
+        aliases: Mapping[str, RepoRef] | None = None,
+        *,
+        allow: Sequence[str] = (),
+        resolve_every_s: float = 1.0,
+        watch: Watch | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`allow` holds glob patterns of repos that may be brought without an alias, such as `local/*`."""
         self._hub = hub
         self._registry = registry
-        self._aliases = dict(aliases or {})
+        self.names = Names(aliases, allow=allow)
+        self._resolve_every_s = resolve_every_s
+        self._watch = watch or Watch()
+        self._clock = clock
         self._lock = threading.Lock()
-        self._fetches: dict[tuple[str, str], Future[OnDisk]] = {}
+        self._heads: dict[RepoRef, _Head] = {}
+        self._here: dict[tuple[str, str], OnDisk] = {}
+        self._resolves: SharedCalls[_Head] = SharedCalls(clock=clock)
+        self._fetches: SharedCalls[OnDisk] = SharedCalls(clock=clock)
 
     @property
     def aliases(self) -> Mapping[str, RepoRef]:
-        """What each alias stands for, as the operator wrote it."""
-        return self._aliases
+        """What each alias stands for now, as it was written."""
+        return self.names.aliases
 
-    def resolve(self, asked: str) -> Resolved:
-        """The commit that a name stands for now.
+    def here(self, repo: str) -> list[OnDisk]:
+        """Every commit of a repo that was brought here while this server ran."""
+        with self._lock:
+            return [adapter for (one, _), adapter in self._here.items() if one == repo]
+
+    def get(self, asked: str, ref: RepoRef | None = None) -> "Future[Brought]":
+        """What a name stands for now, with its files; `ref` in place of what the name stands for.
+
+        The future raises:
+            ZooError: see `Names.ref`, `resolve` and `bring`; `Busy` if the Hub owes too many answers.
+        """
+        brought: Future[Brought] = Future()
+        brought.set_running_or_notify_cancel()
+
+        def known(done: "Future[_Head]") -> None:
+            with _failing(brought):
+                resolved = _resolved(asked, wanted, done.result())
+                self._bring(resolved).add_done_callback(lambda files: fetched(resolved, files))
+
+        def fetched(resolved: Resolved, done: "Future[OnDisk]") -> None:
+            with _failing(brought):
+                brought.set_result(Brought(resolved, done.result()))
+
+        with _failing(brought):
+            wanted = ref or self.names.ref(asked)
+            self._resolve(wanted).add_done_callback(known)
+        return brought
+
+    def resolve(self, asked: str, *, within_s: float | None = None) -> Resolved:
+        """The commit that a name stands for now, waited for.
 
         Raises:
-            UnknownName: it is no alias and has not the form of a repo.
             NotOnHub: there is no such repo or revision.
             HubUnreachable: the Hub does not answer, and never told this name's commit before.
+            TimeoutError: the Hub took too long.
+            ZooError: see `Names.ref`.
         """
-        if "/" not in asked and asked not in self._aliases:
-            raise UnknownName("adapter", asked, (BASE, *self._aliases))
-        ref = self._aliases.get(asked) or parse_ref(asked)
-        try:
-            return Resolved(asked, ref.repo, self._hub.resolve(ref.repo, ref.revision))
-        except HubUnreachable:
-            sha = self._hub.last_resolved(ref.repo, ref.revision)
-            if sha is None:
-                raise
-            return Resolved(asked, ref.repo, sha, hub_unreachable=True)
+        ref = self.names.ref(asked)
+        return _resolved(asked, ref, self._resolve(ref).result(timeout=within_s))
 
-    def bring(self, wanted: Resolved) -> OnDisk:
-        """The adapter's files, fetched if they are not here; one fetch serves all who wait for it.
+    def bring(self, wanted: Resolved, *, within_s: float | None = None) -> OnDisk:
+        """The adapter's files, fetched if they are not here, waited for; one fetch serves all who wait.
 
         Files that were fetched and are gone since, such as from a cache that was cleared, are fetched anew,
         unless the adapter is loaded and needs none.
 
         Raises:
             ZooError: the fetch failed; every waiter gets the reason, and the next request tries again.
+            TimeoutError: the Hub took too long.
         """
-        key = (wanted.repo, wanted.sha)
-        with self._lock:
-            fetching = self._fetches.get(key)
-            if fetching is not None and self._is_lost(fetching):
-                fetching = None
-            mine = fetching is None
-            if fetching is None:
-                fetching = self._fetches[key] = Future()
-        if mine:
-            self._fetch(key, fetching)
-        return fetching.result()
+        return self._bring(wanted).result(timeout=within_s)
 
-    def _is_lost(self, fetching: "Future[OnDisk]") -> bool:
-        """True if the files of a fetch that went well are gone and wanted."""
-        if not fetching.done():
-            return False
-        adapter = fetching.result()
+    def _resolve(self, ref: RepoRef) -> "Future[_Head]":
+        now = self._clock()
+        if is_full_sha(ref.revision):
+            return _done(_Head(ref.revision, False, now))
+        with self._lock:
+            head = self._heads.get(ref)
+        if head is not None and now < head.until:
+            return _done(head)
+        return self._resolves.begin(ref, lambda: self._ask(ref))
+
+    def _ask(self, ref: RepoRef) -> _Head:
+        asked, unreachable = self._clock(), False
+        try:
+            with _named(f"{ref} could not be resolved", self._watch):
+                sha = self._hub.resolve(ref.repo, ref.revision)
+        except HubUnreachable:
+            known = self._hub.last_resolved(ref.repo, ref.revision)
+            if known is None:
+                raise
+            sha, unreachable = known, True
+        now = self._clock()
+        good_s = max(self._resolve_every_s, now - asked) if unreachable else self._resolve_every_s
+        head = _Head(sha, unreachable, now + good_s)
+        with self._lock:
+            self._heads = {one: at for one, at in self._heads.items() if now < at.until}
+            self._heads[ref] = head
+        return head
+
+    def _bring(self, wanted: Resolved) -> "Future[OnDisk]":
+        with self._lock:
+            adapter = self._here.get((wanted.repo, wanted.sha))
+        if adapter is not None and not self._is_lost(adapter):
+            return _done(adapter)
+        return self._fetches.begin((wanted.repo, wanted.sha), lambda: self._fetch(wanted.repo, wanted.sha))
+
+    def _is_lost(self, adapter: OnDisk) -> bool:
+        """True if files that were fetched are gone and wanted."""
         names = (WEIGHTS_NAME, CONFIG_NAME, MANIFEST_NAME)
         if all((adapter.folder / name).is_file() for name in names):
             return False
         return self._registry.status(adapter.id.repo, adapter.id.sha).state != "resident"
 
-    def _fetch(self, key: tuple[str, str], fetching: "Future[OnDisk]") -> None:
-        repo, sha = key
+    def _fetch(self, repo: str, sha: str) -> OnDisk:
         self._registry.set_status(repo, sha, "fetching")
         try:
-            folder = self._hub.fetch(repo, sha)
-            manifest = read_manifest(folder)
-        except Exception as error:
-            reason = error.message if isinstance(error, ZooError) else type(error).__name__
-            self._registry.set_status(repo, sha, "failed", reason)
-            with self._lock:
-                del self._fetches[key]
-            fetching.set_exception(error)
-            return
+            with _named(f"{repo}@{sha} could not be fetched", self._watch):
+                folder = self._hub.fetch(repo, sha)
+                manifest = read_manifest(folder)
+        except ZooError as error:
+            self._registry.set_status(repo, sha, "failed", error.message)
+            raise
+        adapter = OnDisk(AdapterId(repo, sha, manifest.weights_sha256), folder, manifest)
+        with self._lock:
+            self._here[repo, sha] = adapter
         self._registry.set_status(repo, sha, "on_disk")
-        fetching.set_result(OnDisk(AdapterId(repo, sha, manifest.weights_sha256), folder, manifest))
+        return adapter
 
 
-def name_adapters(found: Sequence[tuple[str, RepoRef]]) -> dict[str, RepoRef]:
-    """Aliases for (variant, where it is) pairs: a variant's name if only one bears it, else `repo@revision`.
+def _resolved(asked: str, ref: RepoRef, head: _Head) -> Resolved:
+    return Resolved(asked, ref.repo, head.sha, head.hub_unreachable)
 
-    Raises:
-        BadInput: the same adapter is given twice, or a variant bears the base's name.
-    """
-    refs = [ref for _, ref in found]
-    twice = [ref for ref in refs if refs.count(ref) > 1]
-    if twice:
-        raise BadInput(f"the adapter {twice[0]} is given twice")
-    names = [name for name, _ in found]
-    if BASE in names:
-        raise BadInput(f"a variant is named {BASE!r}, which is the name of the base itself")
-    return {name if names.count(name) == 1 else str(ref): ref for name, ref in found}
+
+@contextmanager
+def _failing(future: "Future[Any]") -> Iterator[None]:
+    """Whatever is raised here is the future's."""
+    try:
+        yield
+    except Exception as error:
+        future.set_exception(error)
+
+
+@contextmanager
+def _named(what: str, watch: Watch) -> Iterator[None]:
+    """Count a failure, and make one without a name here, such as a download that broke off, a HubError."""
+    try:
+        yield
+    except ZooError as error:
+        watch.failed(type(error).__name__)
+        raise
+    except Exception as error:
+        watch.failed(HubError.__name__)
+        raise HubError(f"{what} ({type(error).__name__})", hint="ask again later") from error
+
+
+def _done(value: _Value) -> "Future[_Value]":
+    future: Future[_Value] = Future()
+    future.set_result(value)
+    return future

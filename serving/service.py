@@ -5,135 +5,35 @@ Holds no pixels and writes no question anywhere; images go to the engine and are
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, wait
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from serving.core.engine import Engine, OnDisk, Output, Piece, Ticket, Work
-from serving.core.registry import Registry, Status
-from serving.core.requests import (
-    BASE,
-    AdapterId,
-    Answer,
-    Answering,
-    Comparison,
-    check_adapters,
-    check_turns,
-)
-from serving.library import Library, Resolved
+from serving.asking import Asked as Asked
+from serving.asking import Asking as Asking
+from serving.asking import too_late
+from serving.core.engine import Engine, OnDisk, Piece, Work
+from serving.core.registry import Registry
+from serving.core.requests import BASE, AdapterId, Answering, Comparison, check_adapters, check_turns
+from serving.futures import arrived
+from serving.library import Brought, Library
+from serving.listing import Listing as Listing
+from serving.listing import list_adapter
+from serving.metrics import Metrics
 from zoo.asking import Sampling, Turn, question
-from zoo.errors import BadInput, Busy, DeadlinePassed, ZooError
-from zoo.manifest import Evaluation
+from zoo.errors import BadInput, DeadlinePassed, ZooError
+from zoo.hub import parse_ref
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from zoo.bases import Base
 
-
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What is asked of the service, its images decoded."""
-
-    images: tuple["Image", ...]
-    turns: tuple[Turn, ...]
-    adapters: tuple[str, ...]
-    """Aliases, `repo`, `repo@revision`, or `base`; one row each."""
-    sampling: Sampling | None = None
-    """None: greedy, as long as the server allows."""
-    client: str = ""
-    """Who asks, for fairness; never an identifier of a patient."""
-
-
-class Asking:
-    """A comparison under way: who answers is known, the answers come."""
-
-    def __init__(
-        self,
-        *,
-        question: str,
-        sampling: Sampling,
-        answering: tuple[Answering, ...],
-        ticket: Ticket,
-        arrived: float,
-        deadline: float,
-        clock: Callable[[], float],
-    ) -> None:
-        self.answering = answering
-        """One a row, in the order asked."""
-        self.ticket = ticket
-        self._question, self._sampling = question, sampling
-        self._arrived, self._deadline, self._clock = arrived, deadline, clock
-
-    @property
-    def overdue(self) -> bool:
-        """True once its time is over."""
-        return self._clock() > self._deadline
-
-    def cancel(self) -> None:
-        """Nobody waits for the answers any more; their rows are freed."""
-        self.ticket.cancel()
-
-    def result(self) -> Comparison:
-        """Wait for all answers.
-
-        Raises:
-            DeadlinePassed: they were not there in time; the rows are freed.
-            ZooError: what went wrong.
-        """
-        try:
-            outputs = self.ticket.done.result(timeout=max(0.0, self._deadline - self._clock()))
-        except FutureTimeout:
-            self.ticket.cancel()
-            raise DeadlinePassed(
-                f"no answer within {self._deadline - self._arrived:.0f} s", hint="ask again later"
-            ) from None
-        return self.comparison(outputs)
-
-    def comparison(self, outputs: Sequence[Output]) -> Comparison:
-        """The engine's outputs with all that is known of who gave them."""
-        answers = tuple(
-            Answer(
-                asked=who.asked,
-                adapter=who.adapter,
-                variant=who.variant,
-                base=who.base,
-                hub_unreachable=who.hub_unreachable,
-                seed=self._sampling.seed,
-                load=output.load,
-                text=output.text,
-                finish=output.finish,
-                tokens=output.tokens,
-                prompt_tokens=output.prompt_tokens,
-                first_token_ms=output.first_token_ms,
-                milliseconds=output.milliseconds,
-            )
-            for who, output in zip(self.answering, outputs, strict=True)
-        )
-        took = (self._clock() - self._arrived) * 1000
-        return Comparison(question=self._question, answers=answers, milliseconds=took)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Listing:
-    """One adapter that can be asked by an alias, as it stands now."""
-
-    alias: str
-    written: str
-    """`repo@revision` as the operator gave it."""
-    adapter: AdapterId | None
-    """None if it could not be brought here; `status.reason` tells why."""
-    variant: str
-    title: str
-    base: str
-    status: Status
-    evaluation: tuple[Evaluation, ...] = ()
-
-    @property
-    def accuracy(self) -> Evaluation | None:
-        """The score on all questions, if the manifest has one."""
-        return next((e for e in self.evaluation if (e.metric, e.subset) == ("accuracy", "all")), None)
+LISTING_S = 15.0
+"""How long a list of the adapters waits for the Hub."""
 
 
 class Service:
@@ -150,9 +50,11 @@ class Service:
         max_question_chars: int = 2000,
         max_new_tokens: int = 64,
         timeout_s: float = 120.0,
+        metrics: Metrics | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.base = base
+        self.metrics = metrics or Metrics()
         self.max_adapters = max_adapters
         self.max_new_tokens = max_new_tokens
         self._engine = engine
@@ -183,14 +85,39 @@ class Service:
             NotAllowed: a repo that the operator does not allow.
             BadAdapter: an adapter that must not be served here, `WrongBase` if it is another base's.
             Busy: the queue is full.
+            DeadlinePassed: the Hub took too long.
         """
-        arrived = self._clock()
+        checked = self._check(asked)
+        try:
+            brought = {
+                name: one.result(timeout=self._left(checked.deadline))
+                for name, one in self._get(checked.names).items()
+            }
+        except FutureTimeout:
+            raise too_late(self._timeout_s) from None
+        return self._put(checked, brought, on_piece)
+
+    async def begin(self, asked: Asked, on_piece: Callable[[Piece], None] | None = None) -> Asking:
+        """The same for a caller in an event loop, which is not held up meanwhile; see `ask`."""
+        checked = self._check(asked)
+        try:
+            brought = {
+                name: await arrived(one, within_s=self._left(checked.deadline))
+                for name, one in self._get(checked.names).items()
+            }
+        except TimeoutError:
+            raise too_late(self._timeout_s) from None
+        return self._put(checked, brought, on_piece)
+
+    def _check(self, asked: Asked) -> "_Checked":
+        now = self._clock()
         turns = check_turns(asked.turns, longest=self._max_question_chars)
         names = check_adapters(list(asked.adapters), most=self.max_adapters)
         sampling = asked.sampling or Sampling(max_tokens=self.max_new_tokens)
         if sampling.max_tokens > self.max_new_tokens:
             raise BadInput(
-                f"{sampling.max_tokens} new tokens are asked for, the limit is {self.max_new_tokens}"
+                f"{sampling.max_tokens} new tokens are asked for, the limit is {self.max_new_tokens}",
+                param="max_tokens",
             )
         count, placed = len(asked.images), sum(turn.images for turn in turns)
         if not 1 <= count <= self.base.max_images:
@@ -199,35 +126,48 @@ class Service:
             )
         if placed != count:
             raise BadInput(f"{count} images are given and the conversation names {placed}")
-        resolved = [None if name == BASE else self._library.resolve(name) for name in names]
-        brought = [None if one is None else self._library.bring(one) for one in resolved]
-        deadline = arrived + self._timeout_s
+        return _Checked(asked, turns, names, sampling, now, now + self._timeout_s)
+
+    def _get(self, names: Sequence[str]) -> "dict[str, Future[Brought]]":
+        return {name: self._library.get(name) for name in names if name != BASE}
+
+    def _put(
+        self,
+        checked: "_Checked",
+        brought: Mapping[str, Brought],
+        on_piece: Callable[[Piece], None] | None,
+    ) -> Asking:
+        found = [brought.get(name) for name in checked.names]
         work = Work(
-            images=asked.images,
-            turns=turns,
-            adapters=tuple(brought),
-            sampling=sampling,
-            client=asked.client,
-            deadline=deadline,
+            images=checked.asked.images,
+            turns=checked.turns,
+            adapters=tuple(one.adapter if one else None for one in found),
+            sampling=checked.sampling,
+            client=checked.asked.client,
+            deadline=checked.deadline,
         )
+        itself = AdapterId(self.base.repo, self.base.revision, "")
         return Asking(
-            question=turns[-1].text,
-            sampling=sampling,
+            question=checked.turns[-1].text,
+            sampling=checked.sampling,
             answering=tuple(
                 Answering(
                     asked=name,
-                    adapter=adapter.id if adapter else AdapterId(self.base.repo, self.base.revision, ""),
-                    variant=adapter.manifest.variant.name if adapter else BASE,
+                    adapter=one.adapter.id if one else itself,
+                    variant=one.adapter.manifest.variant.name if one else BASE,
                     base=self.base.pinned,
-                    hub_unreachable=was is not None and was.hub_unreachable,
+                    hub_unreachable=one is not None and one.resolved.hub_unreachable,
                 )
-                for name, was, adapter in zip(names, resolved, brought, strict=True)
+                for name, one in zip(checked.names, found, strict=True)
             ),
             ticket=self._engine.submit(work, on_piece),
-            arrived=arrived,
-            deadline=deadline,
+            arrived=checked.arrived,
+            deadline=checked.deadline,
             clock=self._clock,
         )
+
+    def _left(self, deadline: float) -> float:
+        return max(0.0, deadline - self._clock())
 
     def compare(
         self,
@@ -258,49 +198,105 @@ class Service:
         """Bring an adapter here and load it, so that its first question is as quick as the next.
 
         Raises:
-            ZooError: it cannot be resolved, fetched or loaded; `Busy` if that was not done in time.
+            ZooError: it cannot be resolved, fetched or loaded; `DeadlinePassed` if that took too long.
         """
-        adapter = self._library.bring(self._library.resolve(alias))
+        deadline = self._clock() + self._timeout_s
         try:
-            self._engine.warm(adapter, pin=pin).result(timeout=self._timeout_s)
+            adapter = self._library.get(alias).result(timeout=self._timeout_s).adapter
+            self._engine.warm(adapter, pin=pin).result(timeout=self._left(deadline))
         except FutureTimeout:
-            raise Busy(
-                f"{alias} was not loaded within {self._timeout_s:g} s",
-                hint="give it longer in MEDZOO_TIMEOUT_S",
-            ) from None
+            raise _not_loaded(alias, self._timeout_s) from None
         return adapter
+
+    async def load(self, alias: str, written: str, *, replace: bool = False) -> OnDisk:
+        """Bring an adapter here by `repo` or `repo@revision`, load it with every check, and only then let the
+        alias stand for it. Whoever may call this may name any repo: no pattern has to allow it.
+
+        Raises:
+            BadInput: the alias cannot be given, or is there already and `replace` is False.
+            ZooError: the adapter cannot be resolved, fetched or loaded; the alias is as it was before.
+        """
+        ref = parse_ref(written)
+        self._library.names.check(alias, replace=replace)
+        deadline = self._clock() + self._timeout_s
+        try:
+            adapter = (await arrived(self._library.get(alias, ref), within_s=self._timeout_s)).adapter
+            await arrived(self._engine.warm(adapter), within_s=self._left(deadline))
+        except TimeoutError:
+            raise _not_loaded(alias, self._timeout_s) from None
+        self._library.names.name(alias, ref, replace=replace)
+        return adapter
+
+    async def unload(self, alias: str) -> None:
+        """Take an alias away, then empty the slots of its adapter as soon as no answer needs them. One whose
+        repo has another alias stays.
+
+        Raises:
+            UnknownName: there is none of that name.
+            DeadlinePassed: answers still need the slots; they are emptied once those have ended.
+        """
+        repo = self._library.names.forget(alias).repo
+        if any(repo == other.repo for other in self._library.aliases.values()):
+            return
+        leaving = [self._engine.unload(adapter.id) for adapter in self._library.here(repo)]
+        deadline = self._clock() + self._timeout_s
+        try:
+            for one in leaving:
+                await arrived(one, within_s=self._left(deadline))
+        except TimeoutError:
+            raise DeadlinePassed(
+                f"{alias} is gone as a name, but answers still need it after {self._timeout_s:g} s"
+            ) from None
 
     def adapters(self) -> list[Listing]:
         """Every adapter with an alias, at the commit that its name stands for now."""
-        return [self._listing(alias) for alias in self._library.aliases]
+        getting = self._get_all()
+        wait([one for _, _, one in getting], timeout=LISTING_S)
+        return [list_adapter(*one, registry=self._registry) for one in getting]
 
-    def _listing(self, alias: str) -> Listing:
-        written = str(self._library.aliases[alias])
+    async def listed(self) -> list[Listing]:
+        """The same for a caller in an event loop."""
+        getting = self._get_all()
+        deadline = self._clock() + LISTING_S
+        for _, _, one in getting:
+            with suppress(TimeoutError, ZooError):
+                await arrived(one, within_s=self._left(deadline))
+        return [list_adapter(*one, registry=self._registry) for one in getting]
+
+    async def find(self, asked: str) -> Listing:
+        """One adapter by any name that could be asked.
+
+        Raises:
+            ZooError: it cannot be resolved or fetched.
+        """
+        one = self._library.get(asked)
         try:
-            resolved: Resolved = self._library.resolve(alias)
-            adapter = self._library.bring(resolved)
-        except ZooError as error:
-            return Listing(
-                alias=alias,
-                written=written,
-                adapter=None,
-                variant=alias,
-                title="",
-                base="",
-                status=Status("failed", error.message),
-            )
-        manifest = adapter.manifest
-        return Listing(
-            alias=alias,
-            written=written,
-            adapter=adapter.id,
-            variant=manifest.variant.name,
-            title=manifest.variant.title,
-            base=f"{manifest.base.name}@{manifest.base.revision}",
-            status=self._registry.status(resolved.repo, resolved.sha),
-            evaluation=tuple(manifest.evaluation),
-        )
+            await arrived(one, within_s=self._timeout_s)
+        except TimeoutError:
+            raise too_late(self._timeout_s) from None
+        return list_adapter(asked, str(self._library.names.ref(asked)), one, registry=self._registry)
+
+    def _get_all(self) -> "list[tuple[str, str, Future[Brought]]]":
+        return [(alias, str(ref), self._library.get(alias)) for alias, ref in self._library.aliases.items()]
 
     def close(self) -> None:
         """End the engine."""
         self._engine.close()
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """What is asked, found to make sense."""
+
+    asked: Asked
+    turns: tuple[Turn, ...]
+    names: tuple[str, ...]
+    sampling: Sampling
+    arrived: float
+    deadline: float
+
+
+def _not_loaded(alias: str, timeout_s: float) -> DeadlinePassed:
+    return DeadlinePassed(
+        f"{alias} was not loaded within {timeout_s:g} s", hint="give it longer in MEDZOO_TIMEOUT_S"
+    )

@@ -180,7 +180,7 @@ def make_rig(make_adapter: Any) -> Iterator[Callable[..., Rig]]:
         hub.add("local/other", "9" * 40, make_adapter(f"{len(made)}-other", variant="other", base=base))
         aliases = {name: RepoRef(f"local/{name}") for name in ("sft", "text_hallu", "mdpo")}
         engine = EmbeddedEngine(model, registry, slots=slots, **engine_options)
-        library = Library(hub, registry, aliases)
+        library = Library(hub, registry, aliases, allow=("*",), resolve_every_s=0.0)
         service = Service(
             base=Base(
                 repo="medvlm-zoo/phantom",

@@ -6,7 +6,7 @@ import pytest
 
 from serving.opening import open_service
 from serving.settings import read_settings
-from zoo.errors import Busy
+from zoo.errors import DeadlinePassed
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def open_with(rig, monkeypatch):
 
 def test_an_adapter_that_loads_too_slowly_ends_the_opening_with_what_to_set(open_with):
     before = set(threading.enumerate())
-    with pytest.raises(Busy, match=r"mdpo was not loaded within 0\.05 s") as error:
+    with pytest.raises(DeadlinePassed, match=r"mdpo was not loaded within 0\.05 s") as error:
         open_with(lambda *_: threading.Event().wait(0.5))
     assert error.value.hint == "give it longer in MEDZOO_TIMEOUT_S"
     assert set(threading.enumerate()) <= before

@@ -1,7 +1,7 @@
 import pytest
 
 from serving.core.requests import AdapterId
-from zoo.errors import BadInput, Busy
+from zoo.errors import BadInput, DeadlinePassed
 
 
 def test_answers_come_in_the_order_asked_each_with_its_provenance(rig, image):
@@ -43,7 +43,7 @@ def test_more_images_than_the_base_takes_are_refused(rig, image):
 def test_an_answer_that_takes_too_long_is_given_up(rig, image):
     rig.service._timeout_s = 0.05
     rig.model.gate.clear()
-    with pytest.raises(Busy, match="no answer within"):
+    with pytest.raises(DeadlinePassed, match="no answer within"):
         rig.service.compare([image], "Q", ["base"])
     rig.model.gate.set()
 

@@ -1,0 +1,100 @@
+"""What a name may stand for: aliases, which come and go, and repos that the operator allows. Asks no Hub."""
+
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from serving.core.requests import BASE
+from zoo.errors import BadInput, NotAllowed, UnknownName
+from zoo.hub import RepoRef, parse_ref
+
+_ALIAS = re.compile(r"\w[\w.-]{0,95}", re.ASCII)
+
+
+class Names:
+    """The aliases of one server, and glob patterns, such as `local/*`, of repos that need none."""
+
+    def __init__(self, aliases: Mapping[str, RepoRef] | None = None, *, allow: Sequence[str] = ()) -> None:
+        self._aliases = dict(aliases or {})
+        self._allow = tuple(allow)
+        self._lock = threading.RLock()
+
+    @property
+    def aliases(self) -> Mapping[str, RepoRef]:
+        """What each alias stands for now, as it was written."""
+        with self._lock:
+            return dict(self._aliases)
+
+    def ref(self, asked: str) -> RepoRef:
+        """What a name stands for, where it may be asked for.
+
+        Raises:
+            UnknownName: it is no alias and has not the form of a repo.
+            BadInput: it has a slash and names no repo.
+            NotAllowed: a repo that has no alias and that no pattern allows.
+        """
+        aliases = self.aliases
+        if asked in aliases:
+            return aliases[asked]
+        if "/" not in asked:
+            raise UnknownName("adapter", asked, (BASE, *aliases))
+        ref = parse_ref(asked)
+        named = any(ref.repo == one.repo for one in aliases.values())
+        if not named and not any(fnmatchcase(ref.repo, pattern) for pattern in self._allow):
+            raise NotAllowed(
+                f"{ref.repo} is not among the adapters of this server",
+                hint=f"its operator can allow it: --allow {ref.repo}, or MEDZOO_ALLOW",
+            )
+        return ref
+
+    def check(self, alias: str, *, replace: bool = False) -> None:
+        """Raise BadInput if no adapter can be given this name: it has not the form of one, is the base's, or
+        stands for an adapter that is not to be replaced."""
+        if not _ALIAS.fullmatch(alias):
+            raise BadInput(
+                f"{alias[:80]!r} is no name for an adapter",
+                hint="letters, digits, dots, dashes and underscores, such as mdpo-v2",
+                param="lora_name",
+            )
+        if alias == BASE:
+            raise BadInput(f"{BASE!r} is the name of the base itself", hint="take another", param="lora_name")
+        if alias in self.aliases and not replace:
+            raise BadInput(
+                f"the adapter {alias!r} is loaded already",
+                hint="set load_inplace to true to replace it",
+                param="lora_name",
+            )
+
+    def name(self, alias: str, ref: RepoRef, *, replace: bool = False) -> None:
+        """Let an alias stand for `ref` from now on; see `check` for what it raises."""
+        with self._lock:
+            self.check(alias, replace=replace)
+            self._aliases[alias] = ref
+
+    def forget(self, alias: str) -> RepoRef:
+        """Take an alias away; what it stood for.
+
+        Raises:
+            UnknownName: there is none of that name.
+        """
+        with self._lock:
+            if alias not in self._aliases:
+                raise UnknownName("adapter", alias, self._aliases)
+            return self._aliases.pop(alias)
+
+
+def name_adapters(found: Sequence[tuple[str, RepoRef]]) -> dict[str, RepoRef]:
+    """Aliases for (variant, where it is) pairs: a variant's name if only one bears it, else `repo@revision`.
+
+    Raises:
+        BadInput: the same adapter is given twice, or a variant bears the base's name.
+    """
+    refs = [ref for _, ref in found]
+    twice = [ref for ref in refs if refs.count(ref) > 1]
+    if twice:
+        raise BadInput(f"the adapter {twice[0]} is given twice")
+    names = [name for name, _ in found]
+    if BASE in names:
+        raise BadInput(f"a variant is named {BASE!r}, which is the name of the base itself")
+    return {name if names.count(name) == 1 else str(ref): ref for name, ref in found}
