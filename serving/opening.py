@@ -61,10 +61,11 @@ def build_service(settings: Settings, *, hub: Hub, aliases: Mapping[str, RepoRef
     service = Service(
         base=base,
         engine=engine,
-        library=Library(hub, registry, aliases),
+        library=Library(hub, registry, aliases, allow=settings.allow),
         registry=registry,
         max_adapters=settings.max_adapters,
         max_question_chars=settings.max_question_chars,
+        max_new_tokens=settings.max_new_tokens,
         timeout_s=settings.timeout_s,
     )
     try:
