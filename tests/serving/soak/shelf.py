@@ -32,6 +32,7 @@ class Shelf:
         """`versions` are published in all, beyond the first of each repo, to repos in turn."""
         self.names = tuple(f"soak/a{number:02}" for number in range(repos))
         self.commits: dict[str, list[Commit]] = {repo: [] for repo in self.names}
+        self.shas: dict[str, list[str]] = {repo: [] for repo in self.names}
         self._hub = hub
         self._lock = threading.Lock()
         shapes = itertools.cycle(itertools.product((1, 2, 4, 8), (1, 3)))
@@ -46,6 +47,11 @@ class Shelf:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda _: self.publish(), self.names))
 
+    @property
+    def left(self) -> int:
+        """Versions that are yet to be published."""
+        return len(self._unpublished)
+
     def publish(self) -> Commit | None:
         """Publish the next version; None if all are."""
         with self._lock:
@@ -56,6 +62,7 @@ class Shelf:
         sha = publish_folder(fingerprint.folder, repo, message="a version", endpoint=self._hub)
         commit = Commit(repo, sha, fingerprint, began, time.monotonic())
         self.commits[repo].append(commit)
+        self.shas[repo].append(sha)
         return commit
 
 
