@@ -36,11 +36,9 @@ class Settings(BaseSettings):
 
     base: str = Field(default="phantom", description="Name of the base, one of `medzoo bases`.")
     adapters: Words = Field(
-        default=(), description="repo or repo@revision of each adapter; none: all of the Hub's for the base."
+        default=(), description="repo or repo@revision of each adapter; none: all of the Hub's."
     )
-    pin: Words = Field(
-        default=(), description="Aliases that are loaded at start and give up their slot last."
-    )
+    pin: Words = Field(default=(), description="Aliases that give up their slot last.")
     allow: Words = Field(
         default=(), description="Patterns of further repos that a request may name, such as me/*."
     )

@@ -1,0 +1,38 @@
+"""What every reply tells a browser: to keep nothing, to show it in no other site's page, to share it with none."""
+
+from dataclasses import dataclass, field
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_SAID = {
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+}
+_PRIVATE = {b"cache-control": b"no-store"}
+_NEVER = (b"access-control-", b"server")
+"""No other site's page may read a reply, whatever a part of the application would allow."""
+
+
+@dataclass(frozen=True)
+class SafeHeaders:
+    """Wraps an application; what it says itself stands."""
+
+    app: ASGIApp = field()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        said = _SAID | _PRIVATE if scope["path"].startswith("/v1/") else _SAID
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                kept = [pair for pair in message.get("headers", []) if not pair[0].lower().startswith(_NEVER)]
+                names = {name.lower() for name, _ in kept}
+                added = [pair for pair in said.items() if pair[0] not in names]
+                message = {**message, "headers": [*kept, *added]}
+            await send(message)
+
+        await self.app(scope, receive, sending)

@@ -1,0 +1,107 @@
+"""The server's log: one line a request, and what went wrong, without a word of what was asked.
+
+A line holds the route as the code writes it, not the path that a client typed, and the adapters as resolved.
+Of an error of any library its type and place are kept; its message may quote the question.
+"""
+
+import json
+import logging
+import secrets
+import sys
+import time
+import warnings
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.defence.gate import HEALTH
+
+log = logging.getLogger(__name__)
+
+REQUEST_ID = b"x-request-id"
+ADAPTERS = b"x-medzoo-adapter"
+"""The reply's header that names who answered."""
+QUIET = (*HEALTH, "/metrics")
+FRAMES = 8
+"""Places that are logged of an error, the innermost last."""
+
+
+@dataclass(frozen=True)
+class RequestLog:
+    """Wraps an application: gives every request a number and logs what became of it."""
+
+    app: ASGIApp = field()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began, number = time.monotonic(), secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = number
+        status, adapters = 0, ""
+
+        async def noting(message: Message) -> None:
+            nonlocal status, adapters
+            if message["type"] == "http.response.start":
+                headers = [*message.get("headers", []), (REQUEST_ID, number.encode())]
+                message = {**message, "headers": headers}
+                status = message["status"]
+                adapters = dict(headers).get(ADAPTERS, b"").decode("latin-1")
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noting)
+        finally:
+            if _worth_a_line(scope, status):
+                took = (time.monotonic() - began) * 1000
+                _write(scope, status=status, ms=round(took, 1), adapters=adapters, id=number)
+
+
+def _worth_a_line(scope: Scope, status: int) -> bool:
+    """The parts of the page and the questions of what watches over the server would drown the rest."""
+    plain = scope["path"] in QUIET or not scope["path"].startswith("/v1/")
+    return not plain or not 200 <= status < 400
+
+
+def _write(scope: Scope, **said: object) -> None:
+    state: dict[str, Any] = scope["state"]
+    route = getattr(scope.get("route"), "path", "")
+    line = {"method": _method(scope), "route": route, "client": state.get("client", ""), **said}
+    log.info("%s", json.dumps(line))
+
+
+def _method(scope: Scope) -> str:
+    known = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+    return scope["method"] if scope["method"] in known else "other"
+
+
+class PlaceOnly(logging.Formatter):
+    """Writes of an error its type and place, and never its message."""
+
+    def formatException(
+        self,
+        ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None],
+    ) -> str:
+        kind, _, trace = ei
+        lines = []
+        while trace is not None:
+            lines.append(f"  {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}")
+            trace = trace.tb_next
+        return "\n".join([kind.__name__ if kind else "", *lines[-FRAMES:]])
+
+
+def set_up_logs() -> None:
+    """Send this process's log to stderr in the form above, and keep libraries that quote what they read quiet.
+
+    The filters of warnings are set here once, because where they are changed for a moment, as decoding an
+    image does, another thread may see them as they were before.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PlaceOnly("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    log.setLevel(logging.INFO)
+    for library in ("pydicom", "PIL", "huggingface_hub", "multipart", "python_multipart"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore")

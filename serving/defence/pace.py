@@ -1,0 +1,67 @@
+"""How much one client may ask: a bucket of tokens that fills with time, and a count of what is under way.
+
+Pure, with a clock that is handed in. Knows nothing of HTTP or keys; a client is a name.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quota:
+    """What each client may do."""
+
+    per_minute: int
+    burst: int
+    """Requests that may come at once after a rest."""
+    at_once: int
+    """Requests under way at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Whether a request may go on, and what is left."""
+
+    allowed: bool
+    remaining: int
+    """Requests that might still come now."""
+    after_s: float
+    """Seconds until the next may come; 0 if one may now."""
+    full_s: float
+    """Seconds until the bucket is full again."""
+
+
+@dataclass
+class _Bucket:
+    tokens: float
+    filled_at: float
+    under_way: int = 0
+
+
+class Pace:
+    """The buckets of all clients; used from one thread."""
+
+    def __init__(self, quota: Quota) -> None:
+        self.quota = quota
+        self._buckets: dict[str, _Bucket] = {}
+
+    def enter(self, client: str, *, now: float) -> Verdict:
+        """A request has come; one that is allowed must `leave`. `now` is in seconds, of any clock."""
+        bucket = self._buckets.setdefault(client, _Bucket(self.quota.burst, now))
+        rate = self.quota.per_minute / 60
+        bucket.tokens = min(self.quota.burst, bucket.tokens + (now - bucket.filled_at) * rate)
+        bucket.filled_at = now
+        crowded = bucket.under_way >= self.quota.at_once
+        allowed = not crowded and bucket.tokens >= 1
+        if allowed:
+            bucket.tokens -= 1
+            bucket.under_way += 1
+        return Verdict(
+            allowed=allowed,
+            remaining=int(bucket.tokens),
+            after_s=max(0.0, 1.0 if crowded else 0.0, (1 - bucket.tokens) / rate),
+            full_s=(self.quota.burst - bucket.tokens) / rate,
+        )
+
+    def leave(self, client: str) -> None:
+        """A request that was allowed has been answered, or its client has gone."""
+        self._buckets[client].under_way -= 1
