@@ -10,7 +10,7 @@ from serving.library import Hub, Library, ZooHub, name_adapters
 from serving.service import Service
 from serving.settings import Settings
 from zoo.bases import Base, get_base
-from zoo.errors import ZooError
+from zoo.errors import HubUnreachable, ZooError
 from zoo.hub import RepoRef, parse_ref
 from zoo.manifest import read_manifest
 
@@ -79,12 +79,19 @@ def build_service(settings: Settings, *, hub: Hub, aliases: Mapping[str, RepoRef
 
 
 def bring_named(written: Sequence[str], hub: Hub) -> list[tuple[str, RepoRef]]:
-    """The variant of each adapter that is named by `repo` or `repo@revision`, and where it is; fetched."""
+    """The variant of each adapter that is named by `repo` or `repo@revision`, and where it is; fetched. With
+    the Hub out of reach a revision is what it last stood for."""
     found = []
     for text in written:
         ref = parse_ref(text)
-        folder = hub.fetch(ref.repo, hub.resolve(ref.repo, ref.revision))
-        found.append((read_manifest(folder).variant.name, ref))
+        try:
+            sha = hub.resolve(ref.repo, ref.revision)
+        except HubUnreachable:
+            known = hub.last_resolved(ref.repo, ref.revision)
+            if known is None:
+                raise
+            sha = known
+        found.append((read_manifest(hub.fetch(ref.repo, sha)).variant.name, ref))
     return found
 
 

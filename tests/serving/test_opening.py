@@ -6,7 +6,7 @@ import pytest
 
 from serving.opening import open_service
 from serving.settings import read_settings
-from zoo.errors import DeadlinePassed
+from zoo.errors import DeadlinePassed, HubUnreachable
 
 
 @pytest.fixture
@@ -37,3 +37,13 @@ def test_an_opening_that_breaks_in_an_unforeseen_way_leaves_no_engine_running(op
     with pytest.raises(KeyError):
         open_with(lambda *_: None)
     assert set(threading.enumerate()) <= before
+
+
+def test_with_the_hub_out_of_reach_it_opens_on_the_commits_last_known(open_with, rig):
+    rig.hub.down = HubUnreachable("the Hub does not answer")
+    service = open_with(lambda *_: None)
+    try:
+        assert service.aliases == ("mdpo",)
+        assert set(rig.hub.fetched) == {f"local/mdpo@{rig.hub.heads['local/mdpo']}"}
+    finally:
+        service.close()
