@@ -19,6 +19,7 @@ no web framework; opening a zoo here does.
 """
 
 import logging
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from types import TracebackType
@@ -36,7 +37,8 @@ log = logging.getLogger(__name__)
 
 
 class Wishes(TypedDict, total=False):
-    """How answers are drawn, see `zoo.asking.Sampling`; nothing said is greedy, as long as allowed."""
+    """How answers are drawn, see `zoo.asking.Sampling`: greedy and as long as allowed if nothing is said. A
+    sample without a seed gets a fresh one, and the answers tell it."""
 
     max_tokens: int
     temperature: float
@@ -63,7 +65,7 @@ class Stream(Protocol):
         """All answers, waited for. Raises: see `Zoo.compare`."""
 
     def cancel(self) -> None:
-        """Nobody wants the answers any more: their rows are freed."""
+        """Nobody wants the answers any more: their rows are freed, and `result` raises CancelledError."""
 
 
 class Way(Protocol):
@@ -181,6 +183,8 @@ class Zoo:
         if isinstance(wishes.get("stop"), str):
             raise TypeError("stop is a sequence of texts, not one text")
         wishes["stop"] = tuple(wishes.get("stop", ()))
+        if wishes.get("temperature") and "seed" not in wishes:
+            wishes["seed"] = secrets.randbelow(2**31)  # the answers tell it
         Sampling(**wishes)  # an error in it is the same here and there
         if isinstance(adapters, str):
             raise TypeError("adapters is a sequence of names, not one name")

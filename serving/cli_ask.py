@@ -1,5 +1,6 @@
 """`medzoo ask`: one question about an image, to several adapters, here or on a running server."""
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,7 +41,9 @@ WISHES = ("max_tokens", "temperature", "top_p", "seed", "stop")
 @click.option(
     "--top-p", type=click.FloatRange(0, 1, min_open=True), help="Share of the likeliest tokens.  [default: 1]"
 )
-@click.option("--seed", type=click.IntRange(min=0), help="Seed of the sample.  [default: 0]")
+@click.option(
+    "--seed", type=click.IntRange(min=0), help="Seed of the sample.  [default: a fresh one, which is told]"
+)
 @click.option("--stop", multiple=True, help="Text before which an answer ends; again for more.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object with all that is known, at the end.")
 def ask(
@@ -70,7 +73,7 @@ def ask(
 
     names = [name.strip() for word in adapters or (BASE,) for name in word.split(",") if name.strip()]
     wishes = {name: options[name] for name in WISHES if options[name] not in (None, ())}
-    images = [click.get_binary_stream("stdin").read() if one == "-" else one for one in (image, *more)]
+    images = [sys.stdin.buffer.read() if one == "-" else one for one in (image, *more)]
     source = click.get_current_context().get_parameter_source
     if server:
         given = [name for name in HERE_ONLY if source(name) is click.core.ParameterSource.COMMANDLINE]
@@ -79,6 +82,8 @@ def ask(
             raise BadInput(f"{option} is for a base that is loaded here, and --server has its own")
         zoo = Zoo.connect(server, key=key)
     else:
+        if source("key") is click.core.ParameterSource.COMMANDLINE:
+            raise BadInput("--key is for a --server")
         zoo = _open(names, options)
     with zoo:
         stream = zoo.stream(images, question, names, frame=frame, **wishes)

@@ -52,7 +52,12 @@ def _file_bytes(picture: Any) -> bytes:
     from PIL import Image
 
     if isinstance(picture, np.ndarray):
-        if picture.dtype != np.uint8 or not (picture.ndim == 2 or picture.shape[2:] == (3,)):
+        if (
+            picture.dtype != np.uint8
+            or not picture.size
+            or picture.shape[2:] not in ((), (3,))
+            or picture.ndim < 2
+        ):
             raise BadImage(
                 f"an array of {picture.dtype} in the shape {picture.shape} is no picture",
                 hint="give uint8 in (rows, columns) or (rows, columns, 3)",
@@ -60,7 +65,8 @@ def _file_bytes(picture: Any) -> bytes:
         picture = Image.fromarray(np.ascontiguousarray(picture))
     if not isinstance(picture, Image.Image):
         raise BadImage(
-            f"a {type(picture).__name__} is no picture", hint="give a path, bytes, PIL or numpy image"
+            f"an object of the type {type(picture).__name__} is no picture",
+            hint="give a path, bytes, PIL or numpy image",
         )
     return _png(picture)
 

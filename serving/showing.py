@@ -52,6 +52,7 @@ def provenance(answer: "Answer") -> str:
         f"sha256 {adapter.digest[:SHORT]}" if adapter.digest else "no adapter",
         f"{answer.tokens} token{'' if answer.tokens == 1 else 's'}",
         f"{answer.milliseconds / 1000:.2f} s",
+        *([f"seed {answer.seed}"] if answer.seed else []),
         *(["cut short"] if answer.finish == "length" else []),
         *(["Hub out of reach: last known commit"] if answer.hub_unreachable else []),
     ]

@@ -12,6 +12,8 @@ import pytest
             "torch gradio fastapi",
         ),
         ("serving.cli", "torch gradio fastapi pydantic numpy PIL huggingface_hub"),
+        ("serving.cli_ask", "torch gradio fastapi pydantic numpy PIL huggingface_hub"),
+        ("serving.api", "torch gradio fastapi pydantic numpy PIL huggingface_hub httpx2"),
         ("serving.engines.embedded, serving.service, serving.library", "torch gradio fastapi"),
     ],
 )
