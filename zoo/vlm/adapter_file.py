@@ -8,6 +8,7 @@ import json
 import math
 import os
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ from zoo.errors import BrokenWeights
 
 HEADER_LIMIT = 16 * 2**20
 """Most bytes of a header: a hundred times that of an adapter of seven billion parameters."""
+_PART = 4 * 2**20
+"""Bytes read at a time."""
 _LENGTH = struct.Struct("<Q")
-_DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+_DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 
-def read_whole(path: Path, *, most: int) -> memoryview:
-    """The bytes of a file of at most `most` bytes.
+def read_whole(path: Path, on_part: Callable[[memoryview], object], *, most: int) -> memoryview:
+    """The bytes of a file of at most `most` bytes; `on_part` is given each part as it comes, in order.
 
     Raises:
         BrokenWeights: it is larger, or became shorter or longer while it was read, or cannot be read.
@@ -37,7 +40,8 @@ def read_whole(path: Path, *, most: int) -> memoryview:
                 )
             content = np.empty(size + 1, np.uint8).data  # not zeroed first, as a bytearray is
             done = 0
-            while got := file.readinto(content[done:]):
+            while got := file.readinto(content[done : done + _PART]):
+                on_part(content[done : done + got])
                 done += got
     except OSError as error:
         raise BrokenWeights(f"{path}: cannot be read ({error})") from error

@@ -2,11 +2,12 @@
 
 For each target layer the bank holds A `(slots, rank, in)` and B `(slots, out, rank)`, as adapter files do,
 with the scale folded into B and ranks padded with zeros to the bank's. Slot 0 is the base: zeros, as every
-empty slot is. Loading writes into a slot and rebuilds nothing; it may run in a thread of its own while batches
-run, for it touches nothing but the slot's own numbers and, last, one entry of `resident`. The bank knows slots
-and weights; who is in which slot, and whether a slot may be given up, is the caller's to know.
+empty slot is. Loading writes into a slot and rebuilds nothing; it may run in a thread of its own while
+batches run, for it touches nothing but the slot's own numbers and, last, one entry of `resident`. The bank
+knows slots and weights; who is in which slot, and whether a slot may be given up, is the caller's to know.
 """
 
+import hashlib
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,6 @@ from zoo.vlm.model import VisionLanguageModel
 from zoo.vlm.weights import (
     Extremes,
     check_digest,
-    digest_of,
     expected_tensors,
     found_tensors,
     read_adapter,
@@ -222,13 +222,22 @@ class AdapterBank:
             raise BadAdapter(f"rank {rank} is above the bank's {self.max_rank}")
         inner = {name: layer.inner for name, layer in self._layers.items()}
         expected = expected_tensors(self.vlm.base, inner, folder, manifest)
-        content = self.read(folder) if content is None else content
+        hashing = hashlib.sha256()
         with ThreadPoolExecutor(1) as beside:
-            digest = beside.submit(digest_of, content)  # hashing lets the copy run beside it
+
+            def hash_beside(part: memoryview) -> None:  # it lets go of the interpreter meanwhile
+                beside.submit(hashing.update, part)
+
+            if content is None:
+                content = read_adapter(folder, inner, hash_beside, max_rank=self.max_rank)
+            else:
+                hash_beside(content)
+            digest = beside.submit(hashing.hexdigest)
             tensors = found_tensors(content, expected, folder)
             try:
                 with self._own_stream():
-                    self._write(slot, tensors, manifest).settle(folder, manifest)
+                    extremes = self._write(slot, tensors, manifest)
+                extremes.settle(folder, manifest, scale=_scale(manifest), dtype=self.vlm.dtype)
                 check_digest(digest.result(), folder, manifest)
             except BaseException:
                 self._erase(slot, rank)
@@ -244,19 +253,19 @@ class AdapterBank:
         self._erase(slot, self._ranks[slot])
 
     def _write(self, slot: int, tensors: dict[str, torch.Tensor], manifest: AdapterManifest) -> Extremes:
-        """Put an adapter's tensors into a slot; what is looked at is what the slot then holds."""
+        """Put an adapter's tensors into a slot, and look at them on the way."""
         rank, scale, extremes = manifest.lora.r, _scale(manifest), Extremes()
         for name, layer in self._layers.items():
             name_a, name_b = tensor_names(name)
             if name_a not in tensors:
                 continue
-            own_a, b = layer.a[slot, :rank], tensors[name_b]
-            own_a.copy_(tensors[name_a])
-            wide = torch.promote_types(b.dtype, layer.b.dtype)  # lest the scale round twice
-            scaled = b.to(layer.b.device, wide).mul(scale).to(layer.b.dtype)
-            layer.b[slot, :, :rank] = scaled
-            extremes.add(name_a, own_a)
-            extremes.add(name_b, scaled)
+            a, b = tensors[name_a], tensors[name_b]
+            extremes.add(name_a, a)
+            extremes.add(name_b, b)
+            layer.a[slot, :rank] = a
+            b = b.to(layer.b.device)
+            exact = b if b.dtype == layer.b.dtype else b.float()  # lest the scaled value be rounded twice
+            torch.mul(exact, scale, out=layer.b[slot, :, :rank])
         return extremes
 
     def _erase(self, slot: int, rank: int) -> None:

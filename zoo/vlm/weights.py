@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ _PLAIN_LORA = frozenset({
     "target_modules", "task_type", "use_rslora", "rank_pattern", "qalora_group_size",
 })  # fmt: skip
 """Keys of `adapter_config.json` that may hold a value; any other one changes what the weights mean."""
-_WIDEST = 8
+_WIDEST = 4
 """Bytes of the widest number that a file may hold."""
 
 
@@ -37,7 +36,7 @@ def checked_weights(
     """
     expected = expected_tensors(base, layers, folder, manifest)
     content = read_adapter(folder, layers, max_rank=manifest.lora.r)
-    check_digest(digest_of(content), folder, manifest)
+    check_digest(hashlib.sha256(content).hexdigest(), folder, manifest)
     weights = found_tensors(content, expected, folder)
     extremes = Extremes()
     for name, tensor in weights.items():
@@ -62,8 +61,14 @@ def tensor_names(layer: str) -> tuple[str, str]:
     return f"{_PEFT_PREFIX}{layer}.lora_A.weight", f"{_PEFT_PREFIX}{layer}.lora_B.weight"
 
 
-def read_adapter(folder: Path, layers: Mapping[str, nn.Linear], *, max_rank: int) -> memoryview:
-    """The bytes of the weights file in `folder`.
+def read_adapter(
+    folder: Path,
+    layers: Mapping[str, nn.Linear],
+    on_part: Callable[[memoryview], object] = lambda part: None,
+    *,
+    max_rank: int,
+) -> memoryview:
+    """The bytes of the weights file in `folder`; `on_part` is given each part as it comes, in order.
 
     Raises:
         BadAdapter: there is no such file, it cannot be read whole, or it is larger than any adapter of that
@@ -73,7 +78,7 @@ def read_adapter(folder: Path, layers: Mapping[str, nn.Linear], *, max_rank: int
     if not path.is_file():
         raise BadAdapter(f"{path}: no such file; adapters are read from safetensors only")
     numbers = max_rank * sum(layer.in_features + layer.out_features for layer in layers.values())
-    return read_whole(path, most=HEADER_LIMIT + _WIDEST * numbers)
+    return read_whole(path, on_part, most=HEADER_LIMIT + _WIDEST * numbers)
 
 
 def expected_tensors(
@@ -129,11 +134,6 @@ def found_tensors(
     return found
 
 
-def digest_of(content: memoryview) -> str:
-    """sha256 of a file's bytes; other threads run meanwhile."""
-    return hashlib.sha256(content).hexdigest()
-
-
 def check_digest(digest: str, folder: Path, manifest: AdapterManifest) -> None:
     """Raise DigestMismatch unless it is the manifest's."""
     if digest != manifest.weights_sha256:
@@ -144,34 +144,42 @@ def check_digest(digest: str, folder: Path, manifest: AdapterManifest) -> None:
 class Extremes:
     """The least and the greatest value of each tensor, which tell whether all are finite and any is not zero.
 
-    One pass over a tensor while it is near; the verdict falls at the end, where a GPU is waited for once.
+    Taken from the file's tensors in one pass each. What a scale and a precision make of a tensor they make of
+    its extremes, so that a slot holds no infinity either that was made on the way.
     """
 
     def __init__(self) -> None:
         self._names: list[str] = []
-        self._values: list[torch.Tensor] = []
+        self._found: list[float] = []
 
     def add(self, name: str, tensor: torch.Tensor) -> None:
         """Look at a tensor of PEFT's name."""
         self._names.append(name)
-        self._values.extend(torch.aminmax(tensor))
-        self._dtype = tensor.dtype
+        self._found.extend(value.item() for value in torch.aminmax(tensor))  # NaN if there is any
 
-    def settle(self, folder: Path, manifest: AdapterManifest) -> None:
-        """Judge all of them.
+    def settle(
+        self,
+        folder: Path,
+        manifest: AdapterManifest,
+        *,
+        scale: float = 1.0,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        """Judge all of them as they are in that precision, B scaled.
 
         Raises:
             NotFinite: one holds a NaN or an infinity.
             NoEffect: in every layer A or B is all zero, and the manifest does not say that it shall be so.
         """
-        values = torch.stack(self._values).double().view(-1, 2).tolist()
-        alive: dict[str, int] = {}
-        for name, (least, greatest) in zip(self._names, values, strict=True):
-            if not (math.isfinite(least) and math.isfinite(greatest)):
-                raise NotFinite(f"{folder.name}: {name} holds a value that is not finite")
-            layer = name.rpartition(".lora_")[0]
-            alive[layer] = alive.get(layer, 0) + (least != 0 or greatest != 0)
-        if not manifest.no_effect_expected and 2 not in alive.values():
+        values = torch.tensor(self._found, dtype=torch.float32).view(-1, 2)
+        values[[".lora_B." in name for name in self._names]] *= scale
+        values = values.to(dtype)
+        for name, finite in zip(self._names, values.isfinite().all(dim=1).tolist(), strict=True):
+            if not finite:
+                raise NotFinite(f"{folder.name}: {name} holds a value that is not finite in {dtype}")
+        alive = {name for name, some in zip(self._names, values.any(dim=1).tolist(), strict=True) if some}
+        effect = any(".lora_A." in name and name.replace(".lora_A.", ".lora_B.") in alive for name in alive)
+        if not effect and not manifest.no_effect_expected:
             raise NoEffect(
                 f"{folder.name}: lora_A or lora_B is zero everywhere, so this adapter changes nothing"
             )
