@@ -42,7 +42,7 @@ class Notes:
         return True
 
     def _error(self, status: int, error: dict[str, Any]) -> None:
-        self.errors[status, error["code"] or error["type"]] += 1
+        self.errors[status, error["type"]] += 1
         self.messages.add(error["message"])
 
 
@@ -54,7 +54,10 @@ async def events(reply: httpx.Response) -> AsyncIterator[dict[str, Any]]:
 
 
 def stated(reply: httpx.Response) -> list[tuple[str, str]]:
-    """`repo@sha` and digest of each row, as the headers say."""
+    """`repo@sha` and digest of each row, as the headers say; the base's digest is empty."""
     adapters = reply.headers["x-medzoo-adapter"].split(",")
     digests = reply.headers["x-medzoo-digest"].split(",")
-    return [(a.strip(), d.strip()) for a, d in zip(adapters, digests, strict=True)]
+    return [
+        (adapter.strip(), digest.strip().removesuffix("none"))
+        for adapter, digest in zip(adapters, digests, strict=True)
+    ]

@@ -36,15 +36,17 @@ RESOLVED_FOR_S = 1.0 + 2 * HUB_ANSWER_S
 """How old what a name stands for may be: a second by the library, and as long as the Hub was waited for."""
 NAMED = frozenset(
     {
-        (429, "rate_limit_exceeded"),
+        (404, "UnknownName"),  # a name that was taken away meanwhile
+        (429, "Busy"),
         (502, "HubError"),
         (503, "HubUnreachable"),
-        (503, "Busy"),
         (503, "EngineFailed"),
         (504, "DeadlinePassed"),
+        (0, "EngineFailed"),
+        (0, "DeadlinePassed"),
     }
 )
-"""The errors by which a request of a soak may end: status and code."""
+"""The errors by which a request of a soak may end: status, 0 within a stream, and type."""
 QUIET_S = 30.0
 """How long the server may take to be idle once all clients are gone."""
 
