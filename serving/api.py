@@ -25,7 +25,6 @@ from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypedDict, Unpack
 
-from serving.core.engine import Piece
 from serving.core.requests import BASE, Answer, Answering, Comparison
 from zoo.asking import Sampling
 
@@ -47,6 +46,18 @@ class Wishes(TypedDict, total=False):
     stop: tuple[str, ...]
 
 
+class Words(Protocol):
+    """What one row has just said."""
+
+    @property
+    def row(self) -> int:
+        """From 0, in the order asked."""
+
+    @property
+    def text(self) -> str:
+        """The words, with the space before them; empty if a row only ends."""
+
+
 class Stream(Protocol):
     """A comparison whose answers come. Iterate it, at most once, for pieces of text; leave the loop early and
     it is cancelled."""
@@ -55,7 +66,7 @@ class Stream(Protocol):
     def answering(self) -> tuple[Answering, ...]:
         """Who answers in each row, in the order asked."""
 
-    def __iter__(self) -> Iterator[Piece]:
+    def __iter__(self) -> Iterator[Words]:
         """Each piece as soon as it is said; those of one row, put together, are its answer.
 
         An error that ends the comparison is raised here or by `result`.
