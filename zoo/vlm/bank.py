@@ -108,8 +108,9 @@ class AdapterBank:
         self._row_slots = torch.zeros(graph_rows, dtype=torch.long, device=vlm.device) if graph_rows else None
         self._placed: Picked | None = None
         self._side = torch.cuda.Stream(vlm.device) if vlm.device.type == "cuda" else None
+        self._targets = target_layers(vlm)
         self._layers: dict[str, _BankedLinear] = {}
-        for number, (name, module) in enumerate(target_layers(vlm).items()):
+        for number, (name, module) in enumerate(self._targets.items()):
             parent, _, leaf = name.rpartition(".")
             banked = _BankedLinear(module, self, number, self._row_slots)
             setattr(vlm.model.get_submodule(parent), leaf, banked)
@@ -195,8 +196,7 @@ class AdapterBank:
         Raises:
             BadAdapter: there is no such file, it is larger than any adapter of this bank, or it ended early.
         """
-        inner = {name: layer.inner for name, layer in self._layers.items()}
-        return read_adapter(folder, inner, max_rank=self.max_rank)
+        return read_adapter(folder, self._targets, max_rank=self.max_rank)
 
     @torch.no_grad()
     def load(
@@ -220,8 +220,7 @@ class AdapterBank:
         rank = manifest.lora.r
         if rank > self.max_rank:
             raise BadAdapter(f"rank {rank} is above the bank's {self.max_rank}")
-        inner = {name: layer.inner for name, layer in self._layers.items()}
-        expected = expected_tensors(self.vlm.base, inner, folder, manifest)
+        expected = expected_tensors(self.vlm.base, self._targets, folder, manifest)
         hashing = hashlib.sha256()
         with ThreadPoolExecutor(1) as beside:
 
@@ -229,7 +228,7 @@ class AdapterBank:
                 beside.submit(hashing.update, part)
 
             if content is None:
-                content = read_adapter(folder, inner, hash_beside, max_rank=self.max_rank)
+                content = read_adapter(folder, self._targets, hash_beside, max_rank=self.max_rank)
             else:
                 hash_beside(content)
             digest = beside.submit(hashing.hexdigest)
@@ -246,9 +245,13 @@ class AdapterBank:
         self.resident[slot] = manifest.weights_sha256
 
     def clear(self, slot: int) -> None:
-        """Empty a slot. The caller sees to it that no batch under way uses it."""
-        if slot == 0:
-            raise BadInput("slot 0 is the base and stays")
+        """Empty a slot, from any thread. The caller sees to it that no batch under way uses it.
+
+        Raises:
+            BadInput: it is slot 0, which is the base and stays, or no slot of this bank.
+        """
+        if not 0 < slot < self.slots:
+            raise BadInput(f"slot {slot} cannot be emptied; slots for adapters are 1 to {self.slots - 1}")
         self.resident.pop(slot, None)
         self._erase(slot, self._ranks[slot])
 

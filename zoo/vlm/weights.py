@@ -12,8 +12,8 @@ from torch import nn
 from zoo.bases import Base
 from zoo.errors import BadAdapter, DigestMismatch, NoEffect, NotFinite, NotPlainLora, WrongBase, WrongTensors
 from zoo.manifest import CONFIG_NAME, WEIGHTS_NAME, AdapterManifest
-from zoo.vlm.adapter_file import HEADER_LIMIT, read_whole, tensors_in
 from zoo.vlm.model import VisionLanguageModel
+from zoo.vlm.weights_file import HEADER_LIMIT, read_whole, tensors_in
 
 _PEFT_PREFIX = "base_model.model."
 _PLAIN_LORA = frozenset({
@@ -126,7 +126,7 @@ def found_tensors(
     if missing or extra:
         kind, names = ("lacks", missing) if missing else ("has the unknown tensor", extra)
         raise WrongTensors(
-            f"{folder.name}: the adapter {kind} {names[0]} ({len(missing)} missing, {len(extra)} extra)"
+            f"{folder.name}: the adapter {kind} {names[0][:200]} ({len(missing)} missing, {len(extra)} extra)"
         )
     for name, shape in expected.items():
         if tuple(found[name].shape) != shape:

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import struct
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ HEADER_LIMIT = 16 * 2**20
 """Most bytes of a header: a hundred times that of an adapter of seven billion parameters."""
 _PART = 4 * 2**20
 """Bytes read at a time."""
+_DIMENSIONS = 8
 _LENGTH = struct.Struct("<Q")
 _DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
@@ -60,7 +62,7 @@ def tensors_in(content: memoryview, *, where: str) -> dict[str, torch.Tensor]:
         header, data = _header(content)
         return _tensors(header, data)
     except _Wrong as wrong:
-        raise BrokenWeights(f"{where}: not a readable safetensors file ({wrong})") from wrong
+        raise BrokenWeights(f"{where}: not a readable safetensors file ({str(wrong)[:300]})") from wrong
 
 
 class _Wrong(Exception):
@@ -76,20 +78,23 @@ def _header(content: memoryview) -> tuple[dict[str, Any], memoryview]:
     if length > HEADER_LIMIT or start > len(content):
         raise _Wrong(f"a header of {length} bytes in a file of {len(content)}")
     try:
-        header = json.loads(bytes(content[_LENGTH.size : start]), object_pairs_hook=_once)
+        text = str(content[_LENGTH.size : start], "utf-8")
+        header = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise _Wrong(f"its header is no JSON: {error}") from error
-    if not isinstance(header, dict):
+    if not text.startswith("{"):
         raise _Wrong("its header is no JSON object")
-    header.pop("__metadata__", None)
+    notes = header.pop("__metadata__", {})
+    if not isinstance(notes, dict) or not all(isinstance(note, str) for note in notes.values()):
+        raise _Wrong("its __metadata__ is not made of texts")
     return header, content[start:]
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise _Wrong(f"{next(name for name in names if names.count(name) > 1)} is there twice")
+        ((name, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise _Wrong(f"{name} is there twice")
     return found
 
 
@@ -117,12 +122,16 @@ def _place(name: str, entry: Any) -> tuple[torch.dtype, tuple[int, ...], int, in
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in _DTYPES:
         raise _Wrong(f"{name} holds {dtype!r}; known are {', '.join(_DTYPES)}")
-    for numbers in (shape, offsets):
-        if not isinstance(numbers, list) or not all(type(n) is int and 0 <= n < 2**63 for n in numbers):
-            raise _Wrong(f"{name} has the shape {shape} and the offsets {offsets}")
-    if len(offsets) != 2:
-        raise _Wrong(f"{name} has the offsets {offsets}")
+    if not _counts(shape, most=_DIMENSIONS) or not _counts(offsets, most=2) or len(offsets) < 2:
+        raise _Wrong(f"{name} has the shape {shape!r} and the offsets {offsets!r}")
     return _DTYPES[dtype], tuple(shape), offsets[0], offsets[1]
+
+
+def _counts(found: Any, *, most: int) -> bool:
+    """True for a list of at most that many whole numbers that a file can hold."""
+    if not isinstance(found, list) or len(found) > most:
+        return False
+    return all(type(number) is int and 0 <= number < 2**63 for number in found)
 
 
 def _view(data: memoryview, dtype: torch.dtype) -> torch.Tensor:
