@@ -2,24 +2,40 @@
 
 from fastapi import FastAPI
 
-from serving.rest.errors import add_error_replies
+from serving.defence.headers import SafeHeaders
+from serving.defence.logs import RequestLog
+from serving.defence.wall import Defence, put_around
+from serving.rest.errors import add_error_replies, refusal
+from serving.rest.measuring import Measured
 from serving.rest.routes import routes
 from serving.service import Service
 from zoo.images import Limits
 from zoo.notice import NOTICE
 
+FIELDS_BYTES = 1024 * 1024
+"""Room in any request's body for what is no image."""
 
-def build_app(service: Service, *, limits: Limits | None = None, page: bool = True) -> FastAPI:
+
+def build_app(
+    service: Service, *, limits: Limits | None = None, page: bool = True, defence: Defence | None = None
+) -> FastAPI:
     """REST under `/v1`, health beside it, the page at `/` unless `page` is False.
 
+    Without a `defence` whoever mounts or wraps the application decides who may ask it what.
     The usual `/docs` page is left out: it loads its scripts from the internet. `/openapi.json` stays.
     """
     limits = limits or Limits()
     app = FastAPI(title="MedVLM Zoo", version="1", description=NOTICE, docs_url=None, redoc_url=None)
-    add_error_replies(app)
-    app.include_router(routes(service, limits))
+    app.include_router(routes(service, limits, remote=defence.remote if defence else None))
     if page:
         from serving.ui.mount import mount_page
 
         mount_page(app, service, limits)
+    if defence:
+        images = service.base.max_images * limits.max_bytes * 4 // 3
+        put_around(app, defence, max_body=images + FIELDS_BYTES, refuse=refusal)
+    add_error_replies(app)  # around all that can fail
+    app.add_middleware(SafeHeaders)
+    app.add_middleware(RequestLog)
+    app.add_middleware(Measured, metrics=service.metrics)
     return app

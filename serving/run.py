@@ -1,16 +1,31 @@
-"""The web server's process: take a port, serve the application on it, say when it is ready."""
+"""The web server's process: take a port, serve the application on it, say when it is ready, end in order."""
 
+import asyncio
+import os
+import signal
 import socket
+from types import FrameType
 
 import click
 import uvicorn
 
 from serving.app import build_app
+from serving.defence.callers import Callers
+from serving.defence.connections import Refusals, connections
+from serving.defence.keys import KeyFile
+from serving.defence.logs import set_up_logs
+from serving.defence.pace import Pace, Quota
+from serving.defence.remote import RemoteImages
+from serving.defence.wall import Defence
+from serving.rest.errors import refusal
 from serving.service import Service
 from serving.settings import Settings
-from zoo.errors import BadInput
+from zoo.errors import BadInput, Busy, DeadlinePassed, ZooError
 from zoo.images import Limits
 from zoo.notice import NOTICE
+
+LAST_WORDS_S = 3
+"""How long replies may still be sent when the last answer is made, and pages be told that the server ends."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -32,34 +47,106 @@ def listen(host: str, port: int) -> socket.socket:
     return taken
 
 
-def run(service: Service, settings: Settings, taken: socket.socket, *, page: bool = True) -> None:
-    """Serve until SIGINT or SIGTERM, then end the engine."""
+def run(service: Service, settings: Settings, taken: socket.socket, *, page: bool = True) -> bool:
+    """Serve until SIGINT or SIGTERM, let what is under way come to its end, then end the engine.
+
+    From the signal on no new question is taken and `/readyz` says so. A second signal ends the process at
+    once. Gives False if something was still under way after `drain_s` seconds and was cut off.
+    """
+    set_up_logs()
     limits = Limits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
-    app = build_app(service, limits=limits, page=page)
-    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
-    port = taken.getsockname()[1]
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    server = _Server(config, f"http://{host}:{port}", service)
+    app = build_app(service, limits=limits, page=page, defence=_defence(settings))
+    config = uvicorn.Config(
+        app,
+        http=connections(
+            most=settings.max_connections, head_timeout_s=settings.head_timeout_s, refusals=_refusals()
+        ),
+        ws="none",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        timeout_graceful_shutdown=LAST_WORDS_S,
+    )
+    server = _Server(config, settings, taken, service)
     try:
         server.run(sockets=[taken])
     finally:
         service.close()
+    return server.drained
+
+
+def _defence(settings: Settings) -> Defence:
+    keys = KeyFile(settings.keys_file) if settings.keys_file else None
+    quota = Quota(
+        per_minute=settings.requests_per_minute, burst=settings.burst, at_once=settings.max_concurrent
+    )
+    remote = RemoteImages(max_bytes=settings.max_image_bytes, ports=settings.remote_ports)
+    return Defence(
+        callers=Callers(keys=keys, hosts=settings.hosts),
+        pace=Pace(quota),
+        body_timeout_s=settings.body_timeout_s,
+        remote=remote if settings.remote_images else None,
+    )
+
+
+def _refusals() -> Refusals:
+    def body(error: ZooError) -> bytes:
+        return bytes(refusal(error).body)
+
+    return Refusals(
+        slow=body(DeadlinePassed("the head of the request took too long to arrive")),
+        crowded=body(Busy("too many connections are open")),
+        unreadable=body(BadInput("this is no request of HTTP/1.1")),
+    )
 
 
 class _Server(uvicorn.Server):
-    """Says where it is once requests are answered."""
+    """Says where it is once requests are answered; ends in order."""
 
-    def __init__(self, config: uvicorn.Config, address: str, service: Service) -> None:
+    def __init__(
+        self, config: uvicorn.Config, settings: Settings, taken: socket.socket, service: Service
+    ) -> None:
         super().__init__(config)
-        self._address = address
-        self._names = ("base", *service.aliases)[: service.max_adapters]
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        self._address = f"http://{host}:{taken.getsockname()[1]}"
+        self._settings = settings
+        self._service = service
+        self._told_to_end = False
+        self._draining: asyncio.Task[bool] | None = None
+        self.drained = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            names = ("base", *self._service.aliases)[: self._service.max_adapters]
             click.echo(f"ready at {self._address}")
             click.echo(
                 f"ask:  curl -F image=@scan.png -F 'question=What is shown?' "
-                f"-F adapters={','.join(self._names)} {self._address}/v1/compare"
+                f"-F adapters={','.join(names)} {self._address}/v1/compare"
             )
             click.echo(NOTICE)
+            if self._settings.keys_file is None:
+                click.echo(
+                    "no keys: whoever is on this machine may ask, load and unload; others are refused "
+                    "(medzoo keys new NAME)"
+                )
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal is a wish, the second an order."""
+        if self._told_to_end:
+            signal.signal(sig, signal.SIG_DFL)
+            os.kill(os.getpid(), sig)
+        self._told_to_end = True
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._told_to_end and self._draining is None:
+            click.echo(f"ending when what is under way is done, or in {self._settings.drain_s:g} s", err=True)
+            drain = asyncio.to_thread(self._service.drain, timeout_s=self._settings.drain_s)
+            self._draining = asyncio.create_task(drain)
+        if self._draining is not None and self._draining.done():
+            self.drained = self._draining.result()
+            self.should_exit = True
+        return await super().on_tick(counter)

@@ -279,6 +279,10 @@ class Service:
     def _get_all(self) -> "list[tuple[str, str, Future[Brought]]]":
         return [(alias, str(ref), self._library.get(alias)) for alias, ref in self._library.aliases.items()]
 
+    def drain(self, *, timeout_s: float) -> bool:
+        """Take no more questions and wait for the answers under way; False if that took longer."""
+        return self._engine.drain(timeout_s=timeout_s)
+
     def close(self) -> None:
         """End the engine."""
         self._engine.close()

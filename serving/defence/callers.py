@@ -47,10 +47,7 @@ class Callers:
         if self._keys is None:
             self._check_near(scope)
         if (self._keys is None or self._hosts) and not self._is_ours(host_name(host)):
-            raise NotAllowed(
-                "this server does not go by the name in the Host header",
-                hint="the operator sets MEDZOO_HOSTS",
-            )
+            raise NotAllowed("this server has no such name as the Host header's", hint=_HOSTS)
         self._check_origin(scope, host)
         if self._keys is None:
             return Caller(LOCAL, "admin")
@@ -81,11 +78,10 @@ class Callers:
         origin = _header(scope, b"origin")
         authority = origin.partition("://")[2].lower()
         if origin and authority != host.lower() and host_name(authority) not in self._hosts:
-            raise NotAllowed(
-                "the request comes from another site's page", hint="the operator sets MEDZOO_HOSTS"
-            )
+            raise NotAllowed("the request comes from another site's page", hint=_HOSTS)
 
 
+_HOSTS = "the operator sets MEDZOO_HOSTS"
 _KEYS = "the operator makes keys by `medzoo keys new NAME` and sets MEDZOO_KEYS_FILE"
 
 

@@ -1,9 +1,9 @@
 """Connections that cannot be held open for nothing: uvicorn's HTTP/1.1 with a time for each request's head, a
 bound on how many there are, and replies that reach a client which is still sending.
 
-uvicorn closes a connection that is idle between requests, and waits for ever for a head that comes a byte at a
-time, or for the rest of a body that was refused. What is refused here is told in bytes made beforehand: no
-application has seen the request yet.
+uvicorn closes a connection that is idle between requests, and waits for ever for a head that comes a byte
+at a time, or for the rest of a body that was refused. What is refused here is told in bytes made
+beforehand: no application has seen the request yet.
 """
 
 import asyncio

@@ -52,7 +52,7 @@ class Gate:
             await self._paced(caller, scope, receive, send)
 
     async def _paced(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
-        """What the page itself is made of is free, and so are this machine's clients where there are no keys."""
+        """Free are the files that the page is made of, and everything where there are no keys."""
         free = scope["method"] in ("GET", "HEAD") and not scope["path"].startswith(API)
         if free or caller.name == LOCAL:
             await self.app(scope, receive, send)

@@ -1,6 +1,6 @@
-"""What every reply tells a browser: to keep nothing, to show it in no other site's page, to share it with none."""
+"""What every reply tells a browser: keep nothing, show it in no other site's page, share it with none."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -11,7 +11,7 @@ _SAID = {
     b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
 }
 _PRIVATE = {b"cache-control": b"no-store"}
-_NEVER = (b"access-control-", b"server")
+_NEVER = b"access-control-"
 """No other site's page may read a reply, whatever a part of the application would allow."""
 
 
@@ -19,7 +19,7 @@ _NEVER = (b"access-control-", b"server")
 class SafeHeaders:
     """Wraps an application; what it says itself stands."""
 
-    app: ASGIApp = field()
+    app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -10,7 +10,7 @@ import secrets
 import sys
 import time
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -32,7 +32,7 @@ FRAMES = 8
 class RequestLog:
     """Wraps an application: gives every request a number and logs what became of it."""
 
-    app: ASGIApp = field()
+    app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -93,7 +93,7 @@ class PlaceOnly(logging.Formatter):
 
 
 def set_up_logs() -> None:
-    """Send this process's log to stderr in the form above, and keep libraries that quote what they read quiet.
+    """Send this process's log to stderr in the form above; keep libraries quiet that quote what they read.
 
     The filters of warnings are set here once, because where they are changed for a moment, as decoding an
     image does, another thread may see them as they were before.

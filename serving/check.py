@@ -1,0 +1,165 @@
+"""Every setting with where it comes from, and all that is wrong with them together. Loads no model."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.util import find_spec
+from ipaddress import ip_network
+from urllib.parse import urlsplit
+
+from serving.defence.addresses import is_loopback
+from serving.defence.keys import read_keys
+from serving.settings import PREFIX, Settings, try_settings, variable
+from zoo.bases import get_base
+from zoo.errors import ZooError
+from zoo.hub import parse_ref
+
+_ELSEWHERE = ("KEY", "LLM_KEY", "PARENT")
+"""Variables that other parts read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One setting."""
+
+    variable: str
+    value: str
+    source: str
+    """flag, environment or default."""
+    description: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What was found."""
+
+    settings: Settings
+    rows: tuple[Row, ...]
+    problems: tuple[str, ...]
+    """What must be mended before the server starts."""
+    remarks: tuple[str, ...]
+    """What may be a slip."""
+
+
+def check_settings(flags: Mapping[str, object], environment: Mapping[str, str] | None = None) -> Checked:
+    """Look at everything that is set. A setting that is not allowed counts as its default for the rest."""
+    environment = os.environ if environment is None else environment
+    upper = {name.upper(): value for name, value in environment.items()}
+    settings, wrong = try_settings(**flags)
+    return Checked(
+        settings=settings,
+        rows=tuple(_row(name, settings, flags, upper) for name in Settings.model_fields),
+        problems=(*wrong, *_problems(settings)),
+        remarks=tuple(_strangers(upper)),
+    )
+
+
+def _row(name: str, settings: Settings, flags: Mapping[str, object], environment: Mapping[str, str]) -> Row:
+    value = getattr(settings, name)
+    shown = ", ".join(map(str, value)) if isinstance(value, tuple) else "" if value is None else str(value)
+    set_there = "environment" if environment.get(variable(name)) else "default"
+    return Row(
+        variable=variable(name),
+        value=_without_password(shown) if name == "hub" else shown,
+        source="flag" if name in flags else set_there,
+        description=Settings.model_fields[name].description or "",
+    )
+
+
+def _without_password(address: str) -> str:
+    user, at, rest = urlsplit(address).netloc.rpartition("@")
+    return address.replace(f"{user}{at}{rest}", f"***@{rest}", 1) if at else address
+
+
+def _problems(settings: Settings) -> list[str]:
+    """All that is wrong with settings that are allowed one by one."""
+    found = [*_who_may_ask(settings), *_what_fits(settings)]
+    try:
+        get_base(settings.base)
+    except ZooError as error:
+        found.append(_line(error))
+    for written in settings.adapters:
+        try:
+            parse_ref(written)
+        except ZooError as error:
+            found.append(_line(error))
+    return found
+
+
+def _who_may_ask(settings: Settings) -> list[str]:
+    found = []
+    if settings.keys_file is None:
+        if not is_loopback(settings.host):
+            found.append(
+                f"host is {settings.host!r} and there are no keys, so other machines would be let in; make "
+                "one by `medzoo keys new NAME --file FILE` and set MEDZOO_KEYS_FILE, or listen on 127.0.0.1"
+            )
+        if settings.trusted_proxies:
+            found.append("trusted_proxies is set and there are no keys: who comes by a proxy needs one")
+    else:
+        try:
+            if not read_keys(settings.keys_file):
+                found.append(f"the file of keys {settings.keys_file} holds none: medzoo keys new NAME")
+        except ZooError as error:
+            found.append(_line(error))
+    for proxy in settings.trusted_proxies:
+        try:
+            ip_network(proxy)
+        except ValueError:
+            found.append(f"trusted_proxies holds {proxy!r}, which is no address or network")
+    return found
+
+
+def _what_fits(settings: Settings) -> list[str]:
+    found = []
+    given = settings.model_fields_set
+    if "max_adapters" in given and settings.max_adapters > settings.max_rows:
+        found.append(
+            f"max_adapters is {settings.max_adapters} and max_rows {settings.max_rows}: a comparison is made "
+            "at once"
+        )
+    if "max_adapters" in given and settings.max_adapters > settings.slots + 1:
+        found.append(
+            f"max_adapters is {settings.max_adapters} and slots {settings.slots}: a comparison needs a slot "
+            "for each adapter but the base"
+        )
+    if settings.max_waiting_rows < settings.max_adapters:
+        found.append(
+            f"max_waiting_rows is {settings.max_waiting_rows} and max_adapters {settings.max_adapters}: the "
+            "largest comparison could never wait"
+        )
+    if len(settings.pin) > settings.slots:
+        found.append(f"{len(settings.pin)} adapters are pinned and slots is {settings.slots}")
+    if settings.load_in_4bit and settings.load_in_8bit:
+        found.append("load_in_4bit and load_in_8bit exclude each other")
+    if (settings.load_in_4bit or settings.load_in_8bit) and find_spec("bitsandbytes") is None:
+        found.append("a base in 4 or 8 bits needs bitsandbytes: pip install 'medvlm-zoo[train]'")
+    return found
+
+
+def _line(error: ZooError) -> str:
+    return f"{error.message}: {error.hint}" if error.hint else error.message
+
+
+def _strangers(environment: Mapping[str, str]) -> list[str]:
+    """Variables that look like settings and are none."""
+    known = [variable(name) for name in Settings.model_fields]
+    others = {PREFIX + name for name in _ELSEWHERE}
+    found = []
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and name not in known and name not in others:
+            near = get_close_matches(name, known, n=1)
+            found.append(f"{name} is no setting" + (f"; did you mean {near[0]}?" if near else ""))
+    return found
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The settings as lines of text."""
+    widths = [max(len(getattr(row, name)) for row in rows) for name in ("variable", "value", "source")]
+    widths[1] = min(widths[1], 40)
+    lines = []
+    for row in rows:
+        cells = (row.variable.ljust(widths[0]), row.value.ljust(widths[1]), row.source.ljust(widths[2]))
+        lines.append("  ".join((*cells, row.description)))
+    return "\n".join(lines)
