@@ -98,10 +98,10 @@ class Engine(Protocol):
         """
 
     def warm(self, adapter: OnDisk, *, pin: bool = False) -> "Future[None]":
-        """Load an adapter ahead of the first question to it, with every check; a pinned one is evicted last."""
+        """Load an adapter ahead of its first question, with every check; a pinned one is evicted last."""
 
     def unload(self, adapter: AdapterId) -> "Future[None]":
-        """Empty the adapter's slot as soon as none of its answers is under way; done at once if it has none."""
+        """Empty the adapter's slot as soon as no answer of its is under way; done at once if it has none."""
 
     def drain(self, *, timeout_s: float) -> bool:
         """Take no more work and wait for what is under way; False if that took longer."""

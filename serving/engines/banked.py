@@ -7,10 +7,10 @@ from typing import Any
 
 from PIL import Image
 
-from serving.engines.model import Row
+from serving.engines.model import Content, Row
 from zoo.asking import Turn
 from zoo.bases import Base
-from zoo.manifest import WEIGHTS_NAME, AdapterManifest
+from zoo.manifest import AdapterManifest
 from zoo.vlm import decode
 from zoo.vlm.bank import AdapterBank
 from zoo.vlm.model import load_base
@@ -38,14 +38,15 @@ class BankedModel:
 
     def check(self, features: Any, turns: Sequence[Turn]) -> None:
         """Raise BadInput if these turns cannot be put to the base."""
+        self._vlm.prompt_ids(tuple(turns), features)
 
-    def read(self, folder: Path) -> bytes:
-        """The bytes of an adapter's weights."""
-        return (folder / WEIGHTS_NAME).read_bytes()
+    def read(self, folder: Path) -> Content:
+        """See `zoo.vlm.bank.AdapterBank.read`."""
+        return self._bank.read(folder)
 
-    def load(self, slot: int, folder: Path, manifest: AdapterManifest, content: bytes) -> None:
+    def load(self, slot: int, folder: Path, manifest: AdapterManifest, content: Content) -> None:
         """See `zoo.vlm.bank.AdapterBank.load`."""
-        self._bank.load(slot, folder, manifest)
+        self._bank.load(slot, folder, manifest, content=memoryview(content))
 
     def digest(self, slot: int) -> str | None:
         """Digest of the weights in a slot."""

@@ -1,75 +1,40 @@
-"""The engine inside this process: one thread owns the model; work comes by a queue, answers by futures.
+"""The engine inside this process: one thread owns the model, another loads adapters into its slots.
 
-Between batches it loads adapters into slots; a comparison is one whole part of a batch, its images
-encoded once. Vision features stay in memory for a while, bounded. What runs next is core's to decide;
-how the model works is behind `Model`. It writes no pixels and no text anywhere.
+The engine's thread goes round: end what was cancelled or is too late, give slots, begin a batch if it is time
+for one, else take one step of the batch whose turn it is. Requests never join a batch under way. What runs
+next is core's to decide; how the model works is behind `Model`. It writes no pixels and no text anywhere.
 """
 
-import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
 from traceback import format_tb
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from serving.core.cache import ExpiringCache
-from serving.core.engine import Finish, OnDisk, Output, Piece, Work
-from serving.core.registry import Load, Registry
+from serving.core.engine import OnDisk, Piece, Work
+from serving.core.registry import Registry
 from serving.core.requests import AdapterId
-from serving.core.scheduler import check_room, next_batch
+from serving.core.scheduler import Scheduler, check_room
 from serving.core.watch import Watch
-from serving.engines.model import Batch, Model, Row
-from zoo.asking import Sampling
+from serving.engines.batches import Batches
+from serving.engines.jobs import Job, named
+from serving.engines.model import Model
+from serving.engines.seen import Seen, pixels_digest
+from serving.engines.slots import Slots
 from zoo.errors import BadInput, DeadlinePassed, EngineFailed, Stopped, ZooError
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 log = logging.getLogger(__name__)
 
 IDLE_S = 5.0
 """How often an idle engine looks for features that have expired."""
-
-
-@dataclass(eq=False)
-class _Job:
-    work: Work
-    submitted: float
-    on_piece: Callable[[Piece], None] | None = None
-    future: "Future[tuple[Output, ...]]" = field(default_factory=Future)
-    loads: list[Load | None] = field(default_factory=list)
-    features: Any = None
-
-    @property
-    def adapters(self) -> Sequence[AdapterId | None]:
-        return [adapter.id if adapter else None for adapter in self.work.adapters]
-
-
-@dataclass
-class _Answer:
-    """One row's answer so far."""
-
-    job: _Job
-    row: int
-    text: str = ""
-    tokens: int = 0
-    finish: Finish | None = None
-    ended: float = 0.0
-
-
-@dataclass(frozen=True)
-class _Ticket:
-    done: "Future[tuple[Output, ...]]"
-
-    def cancel(self) -> None:
-        self.done.cancel()
+CLOSE_S = 60.0
+"""Longest wait for the step and for the load under way when the engine is closed."""
 
 
 class EmbeddedEngine:
-    """Runs comparisons in batches on one model, in a thread of its own."""
+    """Runs comparisons in batches on one model."""
 
     def __init__(
         self,
@@ -78,217 +43,199 @@ class EmbeddedEngine:
         *,
         slots: int,
         max_rows: int = 16,
+        max_batches: int = 4,
         max_waiting_rows: int = 64,
+        window_s: float = 0.003,
         feature_bytes: int = 256 * 1024 * 1024,
         feature_ttl_s: float = 600.0,
+        host_bytes: int = 1024 * 1024 * 1024,
         watch: Watch | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._model = model
-        self._watch = watch or Watch()
-        self._registry = registry
-        self._slots = slots
-        self._max_rows = max_rows
-        self._max_waiting_rows = max_waiting_rows
-        self._clock = clock
-        self._features: ExpiringCache[Any] = ExpiringCache(max_bytes=feature_bytes, ttl_s=feature_ttl_s)
-        self._waiting: list[_Job] = []
+        """At most `max_rows` answers at once, in at most `max_batches` batches; one that could begin waits up
+        to `window_s` for company. `host_bytes` of adapters' files and `feature_bytes` of vision features are
+        kept in memory."""
+        self._registry, self._clock, self._watch = registry, clock, watch or Watch()
+        self._max_slots, self._max_rows, self._max_waiting_rows = slots, max_rows, max_waiting_rows
         self._changed = threading.Condition()
-        self._closing = False
+        """Guards the scheduler, the flags and what is open."""
+        self._scheduler: Scheduler[Job] = Scheduler(
+            registry, max_rows=max_rows, max_batches=max_batches, window_s=window_s
+        )
+        self._open: set[Job] = set()
+        self._news = self._draining = self._closing = False
+        self._slots = Slots(model, registry, host_bytes=host_bytes, watch=self._watch, changed=self._wake)
+        self._seen = Seen(model, max_bytes=feature_bytes, ttl_s=feature_ttl_s)
+        self._batches = Batches(
+            model, self._slots, self._seen, end=self._end, again=self._again, watch=self._watch, clock=clock
+        )
+        self._began_last = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
     @property
     def alive(self) -> bool:
         """True while the engine takes work."""
-        return self._thread.is_alive() and not self._closing
+        return self._thread.is_alive() and not self._draining and not self._closing
 
-    def submit(self, work: Work, on_piece: Callable[[Piece], None] | None = None) -> _Ticket:
+    def submit(self, work: Work, on_piece: Callable[[Piece], None] | None = None) -> Job:
         """Take a comparison on; see `serving.core.engine.Engine`."""
-        rows, most = len(work.adapters), min(self._max_rows, self._slots)
-        if rows > self._max_rows or len({a.id for a in work.adapters if a}) > self._slots:
+        rows, adapters = len(work.adapters), {one.id for one in work.adapters if one}
+        if not rows or rows > self._max_rows or len(adapters) > self._max_slots:
+            most = min(self._max_rows, self._max_slots)
             raise BadInput(f"{rows} adapters in one comparison, this engine runs at most {most}")
-        job = _Job(work, self._clock(), on_piece)
-        with self._changed:
-            if not self.alive:
-                raise Stopped("the engine has stopped", hint="start the server again")
-            waiting = sum(len(one.adapters) for one in self._waiting if not one.future.cancelled())
-            check_room(waiting_rows=waiting, rows=rows, max_waiting_rows=self._max_waiting_rows)
-            self._waiting.append(job)
-            self._changed.notify()
-        return _Ticket(job.future)
+        key = pixels_digest(work.images)
+        job = Job(work, work.adapters, key=key, submitted=self._clock(), on_piece=on_piece)
+        self._add(job)
+        return job
 
     def warm(self, adapter: OnDisk, *, pin: bool = False) -> "Future[None]":
-        """Load an adapter ahead of its first question: a comparison without rows to generate."""
-        done: Future[None] = Future()
-
-        def finish(loaded: "Future[tuple[Output, ...]]") -> None:
-            error = loaded.exception()
-            done.set_exception(error) if error else done.set_result(None)
-
-        work = Work(images=(), turns=(), adapters=(adapter,), sampling=Sampling())
-        self.submit(work).done.add_done_callback(finish)
-        return done
+        """Load an adapter ahead of its first question; see `serving.core.engine.Engine`."""
+        job = Job(None, (adapter,), pin=pin, submitted=self._clock())
+        self._add(job)
+        return job.done
 
     def unload(self, adapter: AdapterId) -> "Future[None]":
-        """Empty the adapter's slot; see `serving.core.engine.Engine`."""
-        done: Future[None] = Future()
-        done.set_result(None)
-        return done
+        """Empty the adapter's slot as soon as it is unused; see `serving.core.engine.Engine`."""
+        return self._slots.unload(adapter)
 
     def drain(self, *, timeout_s: float) -> bool:
         """Take no more work and wait for what is under way; False if that took longer."""
-        return True
+        with self._changed:
+            self._draining = True
+            return self._changed.wait_for(lambda: not self._open, timeout=timeout_s)
 
     def close(self) -> None:
-        """Finish the batch under way, fail what waits, end the thread."""
+        """End now: whatever is not finished fails with Stopped."""
+        self._closing = True
+        self._wake()
+        self._thread.join(timeout=CLOSE_S)
+        self._slots.close(timeout_s=CLOSE_S)
+
+    def _add(self, job: Job) -> None:
         with self._changed:
-            self._closing = True
-            self._changed.notify()
-        self._thread.join(timeout=60)
+            if not self.alive:
+                raise Stopped("the engine is stopping and takes no more work", hint="start the server again")
+            waiting = [one for one in self._scheduler.waiting if not one.done.cancelled()]
+            rows = sum(one.rows for one in waiting)
+            check_room(
+                waiting_rows=rows,
+                own_rows=sum(one.rows for one in waiting if one.client == job.client),
+                rows=job.rows,
+                max_waiting_rows=self._max_waiting_rows,
+                after_s=min(60.0, max(1.0, rows * self._batches.row_s)),
+            )
+            self._scheduler.add(job)
+            self._open.add(job)
+        job.done.add_done_callback(lambda done: self._wake() if done.cancelled() else None)
+        self._wake()
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._news = True
+            self._changed.notify_all()
+
+    # All that follows runs on the engine's thread.
 
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                while not self._waiting and not self._closing:
-                    self._changed.wait(timeout=IDLE_S)
-                    self._features.expire(now=self._clock())
-                if self._closing:
-                    left, self._waiting = self._waiting, []
-                    break
-                batch = next_batch(self._waiting, max_rows=self._max_rows, max_adapters=self._slots)
-                self._waiting = [job for job in self._waiting if job not in batch]
-            self._run_batch([job for job in batch if not job.future.cancelled()])
-        for job in left:
-            _settle(job, Stopped("the server is stopping"))
+        while not self._closing:
+            try:
+                self._turn()
+            except Exception as error:  # a fault of the engine's own; it must not end with it
+                where = "".join(format_tb(error.__traceback__))
+                log.error("the engine failed: %s\n%s", type(error).__name__, where)
+                self._abandon(EngineFailed(f"the engine failed ({type(error).__name__})"))
+        self._abandon(Stopped("the server is stopping"))
 
-    def _run_batch(self, jobs: list[_Job]) -> None:
-        try:
-            ready = [job for job in jobs if self._prepare(job)]
-            self._answer(ready)
-        finally:
-            now = self._clock()
-            for load in (load for job in jobs for load in job.loads if load is not None):
-                self._registry.release(load, now=now)
-
-    def _prepare(self, job: _Job) -> bool:
-        """Load what a job needs and encode its images; a job that cannot be run fails alone."""
-        try:
-            for adapter in job.work.adapters:
-                job.loads.append(self._load(adapter) if adapter else None)
-            if job.work.images:
-                job.features = self._encode(job.work.images)
-                return True
-            _settle(job, ())
-        except Exception as error:  # the edge: whatever went wrong is this job's answer
-            _fail(job, error)
-        return False
-
-    def _load(self, adapter: OnDisk) -> Load:
-        grant = self._registry.acquire(adapter.id, now=self._clock())
-        if not grant.fresh:
-            return grant.load
-        try:
-            if grant.evicted is not None:
-                self._model.clear(grant.evicted.slot)
-            content = self._model.read(adapter.folder)
-            self._model.load(grant.load.slot, adapter.folder, adapter.manifest, content)
-        except Exception as error:
-            reason = error.message if isinstance(error, ZooError) else type(error).__name__
-            self._registry.give_up(grant.load, reason)
-            raise
-        return grant.load
-
-    def _encode(self, images: tuple["Image", ...]) -> Any:
-        key = _pixels_digest(images)
-        features = self._features.get(key, now=self._clock())
-        if features is None:
-            features, size = self._model.encode(images)
-            self._features.put(key, features, size=size, now=self._clock())
-        return features
-
-    def _answer(self, jobs: list[_Job]) -> None:
-        """Answer all jobs at once; if that fails, each alone, so that only the culprit fails."""
-        if not jobs:
-            return
-        answers = [_Answer(job, row) for job in jobs for row in range(len(job.loads))]
-        try:
-            batch = self._model.begin(
-                [
-                    Row(job.features, job.work.turns, load.slot if load else 0, job.work.sampling)
-                    for job in jobs
-                    for load in job.loads
-                ]
-            )
-            self._decode(batch, answers)
-        except Exception as error:
-            if len(jobs) == 1:
-                _fail(jobs[0], error)
-            else:
-                for job in jobs:
-                    self._answer([job])
-
-    def _decode(self, batch: Batch, answers: list[_Answer]) -> None:
-        first = None
-        while batch.open:
-            if self._closing:
-                raise Stopped("the server is stopping")
-            for row in batch.open:
-                job, now = answers[row].job, self._clock()
-                if job.work.deadline is not None and now >= job.work.deadline:
-                    _settle(job, DeadlinePassed("no answer in time"))
-                if job.future.done():
-                    batch.drop(row)
-            for said in batch.step():
-                answer = answers[said.row]
-                answer.text, answer.tokens = answer.text + said.text, said.tokens
-                answer.finish, answer.ended = said.finish, self._clock()
-                if answer.job.on_piece is not None:
-                    answer.job.on_piece(Piece(answer.row, said.text, said.tokens, said.finish))
-            first = first or self._clock()
-        for job in {id(one.job): one.job for one in answers}.values():
-            if not job.future.done():
-                mine = [(n, one) for n, one in enumerate(answers) if one.job is job]
-                _settle(
-                    job,
-                    tuple(
-                        Output(
-                            text=one.text,
-                            tokens=one.tokens,
-                            prompt_tokens=batch.prompt_tokens[number],
-                            finish=one.finish or "length",
-                            first_token_ms=((first or one.ended) - job.submitted) * 1000,
-                            milliseconds=(one.ended - job.submitted) * 1000,
-                            load=load.number if load else 0,
-                        )
-                        for (number, one), load in zip(mine, job.loads, strict=True)
-                    ),
-                )
-
-
-def _settle(job: _Job, end: tuple[Output, ...] | Exception) -> None:
-    if job.future.set_running_or_notify_cancel():
-        if isinstance(end, Exception):
-            job.future.set_exception(end)
+    def _turn(self) -> None:
+        self._end_lost()
+        jobs = self._plan()
+        if jobs:
+            self._batches.begin(jobs)
+        elif self._batches:
+            self._batches.step()
         else:
-            job.future.set_result(end)
+            self._rest()
+        self._began_last = bool(jobs)
 
+    def _end_lost(self) -> None:
+        """End what nobody waits for any more, what is too late, and what cannot be loaded."""
+        with self._changed:
+            self._news = False
+            lost = [(job, why) for job in self._scheduler.waiting if (why := self._lost(job))]
+            for job, _ in lost:
+                self._scheduler.remove(job)
+        for job, why in lost:
+            self._slots.free(job, now=self._clock())
+            self._end(job, why)
+        for job in self._batches.jobs:
+            if why := self._lost(job):
+                self._batches.drop(job)
+                self._end(job, why)
 
-def _fail(job: _Job, error: Exception) -> None:
-    """Give a job its error; one that is no ZooError is told and logged without its message, which may
-    quote the question."""
-    if not isinstance(error, ZooError):
-        log.error(
-            "a comparison failed: %s\n%s", type(error).__name__, "".join(format_tb(error.__traceback__))
-        )
-        error = EngineFailed(f"the engine failed on this comparison ({type(error).__name__})")
-    if not job.future.done():
-        _settle(job, error)
+    def _lost(self, job: Job) -> Exception | None:
+        if job.done.cancelled():
+            return CancelledError()
+        deadline = job.work.deadline if job.work else None
+        if deadline is not None and self._clock() >= deadline:
+            waited = self._clock() - job.submitted
+            return DeadlinePassed(f"no answer within {waited:.1f} s", hint="ask again later")
+        error = self._registry.failure(job.hold) if job.hold else None
+        return named(error) if error else None
 
+    def _plan(self) -> list[Job]:
+        """Give slots, and say which batch is to begin; between two that begin one under way takes a step."""
+        now = self._clock()
+        with self._changed:
+            loads = self._scheduler.place(now=now)
+            warm = self._scheduler.loaded(now=now)
+            jobs: list[Job] = []
+            if not (self._began_last and self._batches):
+                jobs = self._scheduler.start(now=now, rows=self._batches.rows, batches=len(self._batches))
+            rows = sum(job.rows for job in self._scheduler.waiting)
+        self._watch.queue(rows)
+        for job, fresh in loads:
+            self._slots.load(fresh, job.on_disk[fresh.load.adapter])
+        for job in warm:
+            for adapter in job.adapters if job.pin else ():
+                self._registry.pin(adapter)
+            self._slots.free(job, now=now)
+            self._end(job, None)
+        return jobs
 
-def _pixels_digest(images: Sequence["Image"]) -> str:
-    digest = hashlib.sha256()
-    for image in images:
-        digest.update(f"{image.mode} {image.size};".encode())
-        digest.update(image.tobytes())
-    return digest.hexdigest()
+    def _rest(self) -> None:
+        """Nothing is under way: wait for news, for the end of a batch's wait for company, for a deadline."""
+        with self._changed:
+            due = self._scheduler.due()
+            deadlines = [
+                job.work.deadline for job in self._open if job.work and job.work.deadline is not None
+            ]
+            times = [*deadlines, *([] if due is None else [due])]
+            wait_s = min([IDLE_S, *(time - self._clock() for time in times)])
+            if not self._news and not self._closing:
+                self._changed.wait(timeout=max(0.0, wait_s))
+        self._seen.expire(now=self._clock())
+
+    def _again(self, job: Job) -> None:
+        with self._changed:
+            self._scheduler.again(job)
+
+    def _end(self, job: Job, end: Any) -> None:
+        if isinstance(end, ZooError):
+            self._watch.failed(type(end).__name__)
+        job.settle(end)
+        with self._changed:
+            self._open.discard(job)
+            self._changed.notify_all()
+
+    def _abandon(self, why: Exception) -> None:
+        """End everything, whatever state it is in."""
+        for job in self._batches.jobs:
+            self._batches.drop(job)
+        with self._changed:
+            for job in self._scheduler.waiting:
+                self._scheduler.remove(job)
+            left = list(self._open)
+        for job in left:
+            self._slots.free(job, now=self._clock())
+            self._end(job, why)

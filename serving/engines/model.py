@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from zoo.manifest import AdapterManifest
 
 
+Content = bytes | memoryview
+"""The bytes of a weights file."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One answer that is wanted."""
@@ -80,10 +84,10 @@ class Model(Protocol):
     def check(self, features: Any, turns: Sequence[Turn]) -> None:
         """Raise BadInput if these turns cannot be put to the base."""
 
-    def read(self, folder: Path) -> bytes:
+    def read(self, folder: Path) -> Content:
         """The bytes of an adapter's weights."""
 
-    def load(self, slot: int, folder: Path, manifest: "AdapterManifest", content: bytes) -> None:
+    def load(self, slot: int, folder: Path, manifest: "AdapterManifest", content: Content) -> None:
         """Check an adapter in every way and write it into an empty slot; on an error the slot stays empty."""
 
     def digest(self, slot: int) -> str | None:

@@ -1,10 +1,15 @@
-from serving.core.cache import ExpiringCache, least_recently_used
+from serving.core.cache import ExpiringCache, eviction_order
 
 
-def test_one_with_users_is_never_chosen():
-    assert least_recently_used({"a": 1.0, "b": 2.0}, {"a": 1}) == "b"
-    assert least_recently_used({"a": 1.0}, {"a": 1}) is None
-    assert least_recently_used({}, {}) is None
+def test_one_with_users_is_never_let_go():
+    assert eviction_order({"a": 1.0, "b": 2.0}, users={"a": 1}) == ["b"]
+    assert eviction_order({"a": 1.0}, users={"a": 1}) == []
+    assert eviction_order({}, users={}) == []
+
+
+def test_the_one_unused_for_longest_goes_first_and_pinned_ones_last():
+    last_used = {"a": 3.0, "b": 1.0, "c": 2.0, "d": 0.0}
+    assert eviction_order(last_used, users={}, pinned={"d", "b"}) == ["c", "a", "d", "b"]
 
 
 def test_a_value_is_gone_when_its_time_is_over_even_if_it_is_used():

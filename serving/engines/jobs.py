@@ -1,0 +1,79 @@
+"""A comparison from submission to its end, as the embedded engine sees it; it is the caller's ticket too."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+from traceback import format_tb
+from typing import Any
+
+from serving.core.engine import OnDisk, Output, Piece, Work
+from serving.core.registry import Hold
+from serving.core.requests import AdapterId
+from zoo.errors import EngineFailed, ZooError
+
+log = logging.getLogger(__name__)
+
+
+class Job:
+    """A comparison; or, without `work`, the loading of an adapter for its own sake."""
+
+    def __init__(
+        self,
+        work: Work | None,
+        adapters: tuple[OnDisk | None, ...],
+        *,
+        key: str = "",
+        pin: bool = False,
+        submitted: float,
+        on_piece: Callable[[Piece], None] | None = None,
+    ) -> None:
+        self.work = work
+        self.key = key
+        """Digest of the images' pixels."""
+        self.pin = pin
+        self.submitted = submitted
+        self.on_disk = {adapter.id: adapter for adapter in adapters if adapter is not None}
+        self.adapters: frozenset[AdapterId] = frozenset(self.on_disk)
+        self.client = work.client if work else ""
+        self.rows = len(adapters) if work else 0
+        self.hold: Hold | None = None
+        self.ready_at: float | None = None
+        self.alone = False
+        self.told = False
+        """True once somebody was told a piece, so that it cannot be begun anew."""
+        self.done: Future[Any] = Future()
+        self._on_piece = on_piece
+
+    def cancel(self) -> None:
+        """See `serving.core.engine.Ticket`."""
+        self.done.cancel()
+
+    def tell(self, piece: Piece) -> None:
+        """Hand a piece to whoever listens; a listener that fails is one that has gone away."""
+        if self._on_piece is None or self.done.cancelled():
+            return
+        self.told = True
+        try:
+            self._on_piece(piece)
+        except Exception as error:  # the edge: the listener is another's code
+            log.error("a listener failed: %s", type(error).__name__)
+            self.cancel()
+
+    def settle(self, end: "tuple[Output, ...] | Exception | None") -> None:
+        """The end of it, unless it was cancelled before. Once."""
+        if not self.done.set_running_or_notify_cancel():
+            return
+        if isinstance(end, Exception):
+            self.done.set_exception(end)
+        else:
+            self.done.set_result(end)
+
+
+def named(error: Exception, *, whole: bool = True) -> ZooError:
+    """The error that a comparison ends with: a ZooError as it is, if it is `whole`ly about this comparison.
+    Any other is told and logged by its type alone, for its message may quote a question."""
+    if whole and isinstance(error, ZooError):
+        return error
+    where = "".join(format_tb(error.__traceback__))
+    log.error("a comparison failed: %s\n%s", type(error).__name__, where)
+    return EngineFailed(f"the engine failed on this comparison ({type(error).__name__})")

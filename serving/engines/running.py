@@ -1,0 +1,110 @@
+"""A batch under way: which row is whose, what each has said, and which comparisons have all their answers."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from serving.core.engine import Finish, Output, Piece
+from serving.engines.jobs import Job
+from serving.engines.model import Model, Row
+
+
+@dataclass
+class _Answer:
+    job: Job
+    number: int
+    """Row of its comparison."""
+    load: int
+    slot: int
+    text: str = ""
+    tokens: int = 0
+    finish: Finish | None = None
+    ended: float = 0.0
+
+
+class Running:
+    """Comparisons that answer in one batch of a model. For the engine's thread alone."""
+
+    def __init__(self, model: Model, jobs: Sequence[tuple[Job, Any]], *, clock: Callable[[], float]) -> None:
+        """`jobs` come with the features of their images; each holds its adapters."""
+        self.jobs = tuple(job for job, _ in jobs)
+        """All that began in this batch; their slots are in use until it is over."""
+        self.open = list(self.jobs)
+        """Those that are yet to end."""
+        self.began = clock()
+        self._clock = clock
+        self.first_token: float | None = None
+        """When the first step was done."""
+        features = dict(jobs)
+        answers = [answer for job in self.jobs for answer in _answers(job)]
+        # Rows whose slots follow one another need no copy of their weights (`AdapterBank.pick`).
+        self._answers = sorted(answers, key=lambda answer: answer.slot)
+        self._batch = model.begin(
+            [
+                Row(features[one.job], one.job.work.turns, one.slot, one.job.work.sampling)
+                for one in self._answers
+                if one.job.work is not None
+            ]
+        )
+
+    @property
+    def size(self) -> int:
+        """Rows that it began with."""
+        return len(self._answers)
+
+    @property
+    def rows(self) -> int:
+        """Rows that still answer."""
+        return len(self._batch.open)
+
+    def step(self) -> int:
+        """One step of the model; listeners are told what their rows said. Returns how many tokens it gave."""
+        before = sum(answer.tokens for answer in self._answers)
+        said = self._batch.step()
+        now = self._clock()
+        if self.first_token is None:
+            self.first_token = now
+        for piece in said:
+            answer = self._answers[piece.row]
+            answer.text += piece.text
+            answer.tokens, answer.finish, answer.ended = piece.tokens, piece.finish, now
+            answer.job.tell(Piece(answer.number, piece.text, piece.tokens, piece.finish))
+        return sum(answer.tokens for answer in self._answers) - before
+
+    def drop(self, job: Job) -> None:
+        """Free the rows of a comparison whose answers nobody wants."""
+        for row in self._batch.open:
+            if self._answers[row].job is job:
+                self._batch.drop(row)
+        self.open.remove(job)
+
+    def ended(self) -> list[tuple[Job, tuple[Output, ...]]]:
+        """Comparisons that have just got the last of their answers, with all of them in the order asked."""
+        waiting = {answer.job for answer in self._answers if answer.finish is None}
+        done = [job for job in self.open if job not in waiting]
+        self.open = [job for job in self.open if job in waiting]
+        return [(job, self._outputs(job)) for job in done]
+
+    def _outputs(self, job: Job) -> tuple[Output, ...]:
+        mine = [(row, one) for row, one in enumerate(self._answers) if one.job is job]
+        return tuple(
+            Output(
+                text=one.text,
+                tokens=one.tokens,
+                prompt_tokens=self._batch.prompt_tokens[row],
+                finish=one.finish or "length",
+                first_token_ms=((self.first_token or one.ended) - job.submitted) * 1000,
+                milliseconds=(one.ended - job.submitted) * 1000,
+                load=one.load,
+            )
+            for row, one in sorted(mine, key=lambda pair: pair[1].number)
+        )
+
+
+def _answers(job: Job) -> list[_Answer]:
+    loads = {load.adapter: load for load in job.hold.loads} if job.hold else {}
+    asked = [adapter and loads[adapter.id] for adapter in (job.work.adapters if job.work else ())]
+    return [
+        _Answer(job, number, load.number if load else 0, load.slot if load else 0)
+        for number, load in enumerate(asked)
+    ]
