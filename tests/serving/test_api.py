@@ -1,6 +1,8 @@
+import re
 import sys
 import threading
 from concurrent.futures import CancelledError
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -149,3 +151,24 @@ def test_a_closed_zoo_answers_no_more(open_zoo, image):
         assert zoo.ask(image, "Q").text == "base: Q 64x48"
     with pytest.raises(ZooError, match="stop"):
         zoo.ask(image, "Q")
+
+
+def test_the_example_of_the_readme_runs(open_zoo, rig, make_adapter, png, monkeypatch, tmp_path, capsys):
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    Path("scan.png").write_bytes(png)
+    make_adapter("adapters/sft", variant="sft", seed=8)
+    rig.hub.add("me/phantom-mdpo", "5" * 40, make_adapter("published", variant="mdpo", seed=9))
+
+    def connect(url):
+        rig.model = type(rig.model)()  # the other one is in use
+        return open_zoo("phantom", ["mdpo"])
+
+    monkeypatch.setattr(Zoo, "connect", connect)
+    exec(example, {})
+    said = capsys.readouterr().out.splitlines()
+    assert said[1].startswith(f"me/phantom-mdpo@{'5' * 40} ")
+    assert said[1].endswith(" mdpo: What is shown? 64x48")
+    assert said[2].startswith("./adapters/sft@local-")
+    assert {line.split()[0] for line in said[3:]} == {"base", "mdpo"}
