@@ -1,23 +1,35 @@
-"""A batch of answers under way, a token of each row a step; rows end, are dropped and stream on their own."""
+"""A batch of answers under way, a token of each row a step; rows end, are dropped and stream on their own.
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+What a row says does not hang on the rows beside it, but for the last digits of its log-probs, which follow
+from the shape of the batch. So the same batch gives the same answers to the bit, another batch nearly always.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 import torch
-from torch.nn.functional import pad
 
 from zoo.asking import Sampling, Turn
 from zoo.errors import BadInput
-from zoo.vlm.batch import pad_batch
 from zoo.vlm.dice import Dice
 from zoo.vlm.encoded import ImageFeatures
+from zoo.vlm.keys import ATTENTION, KeyValues
 from zoo.vlm.model import VisionLanguageModel
+from zoo.vlm.prefill import Prompt, run_prompts
 from zoo.vlm.text import Text
+
+if TYPE_CHECKING:
+    from zoo.vlm.bank import Picked
 
 Finish = Literal["stop", "length"]
 GREEDY = Sampling()
+_TOKENS = 8192
+"""Most prompt tokens of one pass, so that what it works with takes a bounded place."""
+_LEAST_GAP = 4
+"""The batch is made smaller when one in so many of its rows has ended, since that takes a copy."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,10 @@ class Piece:
 
 
 class Decoding:
-    """Answers under way; nothing is run before the first `step`."""
+    """Answers under way; nothing is run before the first `step`.
+
+    Rows of the same features object, prompt and slot share one run of their prompt.
+    """
 
     def __init__(self, vlm: VisionLanguageModel, rows: Sequence[Row]) -> None:
         """Raises BadInput where a row names a slot and the model has no bank, or a prompt is refused."""
@@ -52,79 +67,126 @@ class Decoding:
         if vlm.bank is None and any(slots):
             raise BadInput(f"slots {slots} are asked for and no adapter bank is attached")
         self._vlm, self._rows = vlm, tuple(rows)
-        self._prompts = [vlm.prompt_ids(row.prompt, row.features) for row in rows]
-        self.prompt_tokens = [len(ids) for ids in self._prompts]
+        asked = {(id(row.features), row.prompt): row for row in rows}
+        prompts = {
+            key: Prompt(vlm.prompt_ids(row.prompt, row.features), row.features.images)
+            for key, row in asked.items()
+        }
+        self._prompts = [prompts[id(row.features), row.prompt] for row in rows]
+        self.prompt_tokens = [len(prompt.ids) for prompt in self._prompts]
         """Tokens of each row's prompt, its images' included."""
         self._texts = [Text(self._decode, row.sampling.stop) for row in rows]
         self._tokens = [0] * len(rows)
-        self._open = list(range(len(rows)))
         self._dice = Dice([row.sampling for row in rows])
-        self._cache: Any = None
+        self._open = list(range(len(rows)))
+        self._places = list(self._open)
+        """The row in each place of the batch; one that has ended stays for a while."""
+        self._cache: KeyValues | None = None
+        self._picked: Picked | None = None
 
     @property
     def open(self) -> tuple[int, ...]:
         """Rows that still answer."""
         return tuple(self._open)
 
-    @torch.no_grad()
-    def step(self) -> list[Piece]:
-        """Run the prompts (first call), or one more token of every open row."""
-        if not self._open:
-            return []
-        slots = [row.slot for row in self._rows]
-        with self._vlm.bank.rows(slots) if self._vlm.bank is not None else nullcontext():
-            hidden = self._begin() if self._cache is None else self._go_on()
-        logits = self._vlm.logits(hidden[:, -1])
-        chosen = logits.argmax(dim=-1)
-        still = torch.tensor(self._open, device=logits.device)
-        chosen[still] = self._dice.choose(logits[still], self._open)
-        self._last = chosen
-        tokens = chosen.tolist()
-        return [piece for row in self.open if (piece := self._say(row, tokens[row])) is not None]
-
     def drop(self, row: int) -> None:
         """End a row whose answer nobody wants; before the next step, from the same thread."""
         if row in self._open:
             self._open.remove(row)
 
-    def _begin(self) -> torch.Tensor:
-        features = [row.features for row in self._rows]
-        batch = pad_batch(self._vlm, self._prompts, features, side="left")
-        places = [
-            self._vlm.family.positions(self._vlm.model, ids, f.images)
-            for ids, f in zip(self._prompts, features, strict=True)
-        ]
-        width = batch.input_ids.shape[1]
-        padded = [pad(place, (width - place.shape[-1], 0)) for place in places]
-        positions = torch.stack(padded, dim=-2).to(self._vlm.device)  # (rows, tokens) or (3, rows, tokens)
-        inputs = batch.model_inputs() | {"position_ids": positions}
-        output = self._vlm.model.model(**inputs, use_cache=True)
-        self._following = torch.stack([place.max() + 1 for place in places]).to(self._vlm.device)[:, None]
-        self._three = places[0].dim() > 1
-        self._mask = batch.attention_mask
-        self._cache = output.past_key_values
-        hidden: torch.Tensor = output.last_hidden_state
-        return hidden
+    @torch.no_grad()
+    def step(self) -> list[Piece]:
+        """Run the prompts (first call), or one more token of every open row."""
+        if not self._open:
+            return []
+        hidden = self._begin() if self._cache is None else self._go_on(self._cache)
+        self._last = self._dice.choose(self._vlm.logits(hidden), self._places)
+        tokens = dict(zip(self._places, self._last.tolist(), strict=True))  # the only wait for the device
+        return [piece for row in self.open if (piece := self._say(row, tokens[row])) is not None]
 
-    def _go_on(self) -> torch.Tensor:
-        self._mask = torch.cat([self._mask, torch.ones_like(self._mask[:, :1])], dim=1)
-        hidden: torch.Tensor = self._vlm.model.model.language_model(
-            input_ids=self._last[:, None],
-            attention_mask=self._mask,
-            position_ids=self._following.expand(3, -1, -1) if self._three else self._following,
-            past_key_values=self._cache,
-            use_cache=True,
-        ).last_hidden_state
+    def _begin(self) -> torch.Tensor:
+        """Run the open rows' prompts; final hidden states (places, hidden)."""
+        self._places = list(self._open)
+        most = max(self._rows[row].sampling.max_tokens for row in self._places)
+        self._cache = cache = KeyValues(
+            [self.prompt_tokens[row] for row in self._places],
+            layers=len(self._vlm.model.model.language_model.layers),
+            room=most - 1,  # the last token is never run
+        )
+        hidden, following, order = [], [], list[int]()
+        for group in self._groups():
+            firsts = [self._places[places[0]] for places in group]
+            with self._running([self._rows[row].slot for row in firsts]):
+                last, next_ = run_prompts(
+                    self._vlm, [self._prompts[row] for row in firsts], partial(cache.put, places=group)
+                )
+            repeats = torch.tensor([len(places) for places in group])
+            hidden.append(last.repeat_interleave(repeats.to(last.device), dim=0))
+            following.append(next_.repeat_interleave(repeats))
+            order += [place for places in group for place in places]
+        back = torch.tensor(order).argsort()
+        self._following = torch.cat(following)[back].to(self._vlm.device)
+        return torch.cat(hidden)[back.to(self._vlm.device)]
+
+    def _groups(self) -> Iterator[list[list[int]]]:
+        """The places of each prompt, prompts of one length together, so many as one pass takes."""
+        shared: dict[tuple[int, int, int, object], list[int]] = {}
+        for place, row in enumerate(self._places):
+            asked = self._rows[row]
+            key = (self.prompt_tokens[row], asked.slot, id(asked.features), asked.prompt)
+            shared.setdefault(key, []).append(place)
+        for length in sorted({key[0] for key in shared}):
+            of_length = [places for key, places in shared.items() if key[0] == length]
+            size = max(1, _TOKENS // length)
+            yield from (of_length[start : start + size] for start in range(0, len(of_length), size))
+
+    def _go_on(self, cache: KeyValues) -> torch.Tensor:
+        """Run the newest token of each place; final hidden states (places, hidden)."""
+        self._leave_gaps(cache)
+        cache.next()
+        language = self._vlm.model.model.language_model
+        language.config._attn_implementation = ATTENTION
+        positions = self._following[:, None]
+        with self._running([self._rows[row].slot for row in self._places]):
+            hidden: torch.Tensor = language(
+                input_ids=self._last[:, None],
+                position_ids=positions,
+                attention_mask=positions.new_empty(1, 1, 1, 1),  # see run_prompts
+                past_key_values=cache,
+                use_cache=True,
+                over=cache.over,
+            ).last_hidden_state
         self._following = self._following + 1
-        return hidden
+        return hidden[:, -1]
+
+    def _leave_gaps(self, cache: KeyValues) -> None:
+        """Take ended rows out of the batch, once they are enough: the last rows move into their places."""
+        places, count = self._places, len(self._open)
+        if (len(places) - count) * _LEAST_GAP < len(places):
+            return
+        later = [place for place in range(count, len(places)) if places[place] in self._open]
+        kept = [place if places[place] in self._open else later.pop() for place in range(count)]
+        cache.keep(kept)
+        at = torch.tensor(kept, device=self._vlm.device)
+        self._last, self._following = self._last[at], self._following[at]
+        self._places = [places[place] for place in kept]
+
+    def _running(self, slots: Sequence[int]) -> AbstractContextManager[None]:
+        """The model with the adapters of these slots, one a row."""
+        bank = self._vlm.bank
+        if bank is None:
+            return nullcontext()
+        if self._picked is None or self._picked.slots != tuple(slots):
+            self._picked = bank.pick(slots)
+        return bank.running(self._picked)
 
     def _say(self, row: int, token: int) -> Piece | None:
         """What a row says with one more token; it may end by it."""
         self._tokens[row] += 1
-        text = self._texts[row]
+        text, ended = self._texts[row], token == self._vlm.end_of_turn
+        new = "" if ended else text.add(token)
         finish: Finish | None = None
-        new = "" if token == self._vlm.end_of_turn else text.add(token)
-        if token == self._vlm.end_of_turn or text.ended:
+        if ended or text.ended:
             finish = "stop"
         elif self._tokens[row] == self._rows[row].sampling.max_tokens:
             finish = "length"

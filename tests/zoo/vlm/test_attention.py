@@ -90,14 +90,15 @@ def test_the_model_keeps_its_own_attention_and_answers_as_before(
 ) -> None:
     rows = [Row(f, q.prompt) for f, q in zip(features[:4], questions.questions, strict=False)]
     before = generate(vlm, rows)
+    usual = vlm.model.model.language_model.config._attn_implementation
     attention_map(vlm, features[0], PROMPT)
-    assert vlm.model.model.language_model.config._attn_implementation == "sdpa"
+    assert vlm.model.model.language_model.config._attn_implementation == usual
     assert generate(vlm, rows) == before
     with pytest.raises(BadInput, match=r"layers \[3\]: phantom has layers 0 to 2"):
         attention_map(vlm, features[0], PROMPT, layers=[3])
     with pytest.raises(BadInput, match="slot 2 is asked for and no adapter bank"):
         attention_map(vlm, features[0], PROMPT, slot=2)
-    assert vlm.model.model.language_model.config._attn_implementation == "sdpa"
+    assert vlm.model.model.language_model.config._attn_implementation == usual
 
 
 def test_tokens_that_are_no_square_are_refused(
