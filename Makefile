@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 GPU := .venv-gpu
 
-.PHONY: demo test test-slow check bench gpu gpu-here clean
+.PHONY: demo test test-slow check soak bench gpu gpu-here clean
 
 # The main job: train three variants of the phantom base, publish them to an embedded Hub, compare them.
 # ONCE=1 ends after one comparison; other options: ARGS="--image scan.png --question 'What is seen?'"
@@ -25,6 +25,11 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Thousands of requests to adapters that can each say one word only, with all that can go wrong; judged word by
+# word. Other bounds: ARGS="REQUESTS SECONDS"
+soak: $(READY)
+	$(BIN)/python -m tests.serving.soak $(ARGS)
 
 # Ratios of this machine, in one run each, printed and written into bench.json; only some: ARGS="training"
 bench: $(READY)

@@ -3,7 +3,7 @@
 Words after the module's name are those of `medzoo serve`. In the environment SOAK_RAISE_EVERY=N makes every
 Nth step of the model raise, and SOAK_HUB_ANSWER_S is how long the Hub may keep silent. A line on the standard
 input is a command: `state` prints what the engine and its process hold, as a line of JSON; `swap` makes the
-next batch with two adapters or more run two of its rows with each other's adapter, which a soak must find.
+next few batches with two adapters or more run two of their rows with each other's adapter.
 """
 
 import gc
@@ -21,6 +21,7 @@ from zoo import hub, hub_access
 
 SECRET = "SECRET-OF-A-QUESTION"
 """In the message of each error that is thrown; it must not reach a client or the log."""
+SWAPS = 8
 
 
 class Trouble:
@@ -29,9 +30,9 @@ class Trouble:
     def __init__(self, *, raise_every: int) -> None:
         self._every = raise_every
         self._steps = itertools.count(1)
-        self.swap = False
         self.raised = 0
-        self.swapped = 0
+        self.swaps = 0
+        """Batches that are yet to be mixed up."""
 
     def step(self) -> None:
         """Called before each step of a batch."""
@@ -42,9 +43,9 @@ class Trouble:
     def rows(self, rows: list[Any]) -> list[Any]:
         """The rows of a batch, as they are to run."""
         different = next((n for n, row in enumerate(rows) if row.slot != rows[0].slot), None)
-        if not self.swap or different is None:
+        if not self.swaps or different is None:
             return rows
-        self.swap, self.swapped = False, self.swapped + 1
+        self.swaps -= 1
         slots = [row.slot for row in rows]
         slots[0], slots[different] = slots[different], slots[0]
         return [type(row)(**{**vars(row), "slot": slot}) for row, slot in zip(rows, slots, strict=True)]
@@ -87,7 +88,7 @@ def main() -> None:
 def _obey(service: Any, trouble: Trouble) -> None:
     for line in sys.stdin:
         if line.strip() == "swap":
-            trouble.swap = True
+            trouble.swaps = SWAPS
         if line.strip() == "state":
             gc.collect()
             print("state " + json.dumps(_state(service, trouble)), flush=True)
@@ -106,7 +107,7 @@ def _state(service: Any, trouble: Trouble) -> dict[str, Any]:
         "waiting": len(service._engine._waiting),
         "threads": sorted(thread.name for thread in threading.enumerate()),
         "raised": trouble.raised,
-        "swapped": trouble.swapped,
+        "swaps": trouble.swaps,
     }
 
 

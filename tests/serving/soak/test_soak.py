@@ -1,0 +1,37 @@
+"""The short form of the soak; `make soak` is the long one."""
+
+import pytest
+
+from tests.serving.soak.hub_faults import FAULTS
+from tests.serving.soak.soak import REPOS, SLOTS, soaking
+
+VERSIONS = 8
+
+
+@pytest.fixture(scope="module")
+def soak(tmp_path_factory):
+    """A server with 24 fingerprint adapters in 4 slots, whose batches raise now and then."""
+    with soaking(tmp_path_factory.mktemp("soak"), versions=VERSIONS, raise_every=60) as found:
+        yield found
+
+
+def test_no_answer_of_hundreds_bears_another_adapters_signature_and_all_ends_by_name(soak):
+    report = soak.run(requests=400, seconds=40, clients=8)
+    print(report)
+    assert report.wrong == [], report
+    assert report.answers > 100
+    assert report.broken_off > 0
+    assert report.unreachable > 0
+    assert len(report.actions) == 8
+    assert report.commits > REPOS
+    assert report.loads > REPOS > SLOTS
+    assert report.raised > 0
+    assert all(report.hub[fault] for fault in FAULTS)
+
+
+def test_two_rows_that_run_with_each_others_adapter_are_found(soak):
+    soak.server.command("swap")
+    report = soak.run(requests=120, seconds=15, clients=4, seed=1)
+    assert soak.server.state()["swaps"] == 0
+    assert report.wrong
+    assert all("can only say" in one or "the base says" in one for one in report.wrong), report
