@@ -88,7 +88,7 @@ def ask(
     with zoo:
         stream = zoo.stream(images, question, names, frame=frame, **wishes)
         if as_json:
-            from serving.rest.replies import CompareReply
+            from serving.rest.answers import CompareReply
 
             click.echo(CompareReply.of(stream.result()).model_dump_json(indent=2))
         elif len(names) == 1:

@@ -5,20 +5,24 @@ nor, by way of the web server's own logging of tracebacks, to the log.
 """
 
 import logging
+import math
 from traceback import walk_tb
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.rest.replies import ErrorReply, Fault
+from serving.rest.faults import ErrorReply, Fault
 from zoo import errors
 
 log = logging.getLogger(__name__)
 
 FRAMES = 5
 """Places that the log names of an unforeseen error, the innermost first."""
+COME_BACK_S = 5
+"""When to try again where the error does not say."""
 
 # The first that fits counts: an error stands before the ones it is a kind of.
 STATUSES: tuple[tuple[type[errors.ZooError], int], ...] = (
@@ -31,13 +35,25 @@ STATUSES: tuple[tuple[type[errors.ZooError], int], ...] = (
     (errors.HubError, 502),
     (errors.WrongBase, 409),
     (errors.BadAdapter, 422),
-    (errors.Busy, 503),
+    (errors.NoKey, 401),
+    (errors.NotAllowed, 403),
+    (errors.Busy, 429),
+    (errors.Stopped, 503),
+    (errors.DeadlinePassed, 504),
 )
 
 
 def status_of(error: errors.ZooError) -> int:
     """The HTTP status for an error; 500 for one that no caller can do anything about."""
     return next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
+
+
+def refusal(error: errors.ZooError) -> JSONResponse:
+    """The reply for an error, with the time after which it is worth trying again where there is one."""
+    status = status_of(error)
+    after_s = error.after_s if isinstance(error, errors.Busy) else COME_BACK_S
+    headers = {"Retry-After": str(math.ceil(after_s))} if status in (429, 503) else {}
+    return JSONResponse(ErrorReply.of(error).model_dump(), status_code=status, headers=headers)
 
 
 def add_error_replies(app: FastAPI) -> None:
@@ -49,9 +65,7 @@ def add_error_replies(app: FastAPI) -> None:
 
 async def _zoo_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.ZooError)
-    status = status_of(error)
-    headers = {"Retry-After": "5"} if status == 503 else {}
-    return JSONResponse(ErrorReply.of(error).model_dump(), status_code=status, headers=headers)
+    return refusal(error)
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
@@ -67,7 +81,8 @@ class Silence:
     """Ends every unforeseen error here: a reply that tells nothing, a log line of its type and place.
 
     A handler for `Exception` would not do, as Starlette raises the error again after it and uvicorn then
-    logs it with its message. A reply that has begun cannot be changed and breaks off.
+    logs it with its message. A reply that has begun cannot be changed and breaks off. The path is logged as
+    its route's template, since a path can hold what a user typed. A client that went away is told nothing.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -86,10 +101,18 @@ class Silence:
 
         try:
             await self._app(scope, receive, noting)
+        except ClientDisconnect:
+            return
         except Exception as error:  # the edge: whatever went wrong is the reply
-            log.error("%s %r: %s at %s", scope["method"], scope["path"], type(error).__name__, _place(error))
+            where = (scope["method"], route_of(scope), type(error).__name__, _place(error))
+            log.error("%s %s: %s at %s", *where)
             if not begun:
                 await _internal_error()(scope, receive, send)
+
+
+def route_of(scope: Scope) -> str:
+    """The template of the route that a request took, such as `/v1/models/{id}`; `other` if it took none."""
+    return str(getattr(scope.get("route"), "path", "other"))
 
 
 def _place(error: Exception) -> str:

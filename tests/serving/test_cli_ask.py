@@ -125,7 +125,7 @@ def test_options_that_make_no_sense_together_are_refused(called, words, reason):
 
 
 def test_json_is_one_object_with_all_that_rest_tells(called, rig):
-    from serving.rest.replies import CompareReply
+    from serving.rest.answers import CompareReply
 
     done = run("a.png", "Q", "--adapters", "base,mdpo", "--json")
     found = json.loads(done.stdout)
