@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from serving.core.registry import Registry
 from serving.library import Hub, Library, ZooHub, name_adapters
+from serving.metrics import Metrics
 from serving.service import Service
 from serving.settings import Settings
 from zoo.bases import Base, get_base
-from zoo.errors import HubUnreachable, ZooError
+from zoo.errors import HubUnreachable, UnknownName, ZooError
 from zoo.hub import RepoRef, parse_ref
 from zoo.manifest import read_manifest
 
@@ -37,7 +38,11 @@ def build_service(settings: Settings, *, hub: Hub, aliases: Mapping[str, RepoRef
         ZooError: see `open_service`.
     """
     base = get_base(settings.base)
-    say(f"loading the base {base.pinned} on {settings.device}")
+    for alias in settings.pin:
+        if alias not in aliases:
+            raise UnknownName("adapter to pin", alias, aliases)
+    where = "" if settings.device == "auto" else f" on {settings.device}"
+    say(f"loading the base {base.pinned}{where}")
     from serving.engines.banked import BankedModel  # torch: seconds to import
     from serving.engines.embedded import EmbeddedEngine
 
@@ -45,32 +50,37 @@ def build_service(settings: Settings, *, hub: Hub, aliases: Mapping[str, RepoRef
         base,
         device=settings.device,
         dtype=settings.dtype,
+        quantize="4bit" if settings.load_in_4bit else "8bit" if settings.load_in_8bit else None,
         slots=settings.slots,
         max_rank=settings.max_rank,
     )
-    registry = Registry(slots=settings.slots)
+    registry, metrics = Registry(slots=settings.slots), Metrics()
     engine = EmbeddedEngine(
         model,
         registry,
         slots=settings.slots,
         max_rows=settings.max_rows,
         max_waiting_rows=settings.max_waiting_rows,
+        window_s=settings.batch_window_ms / 1000,
         feature_bytes=settings.feature_bytes,
         feature_ttl_s=settings.feature_ttl_s,
+        host_bytes=settings.host_bytes,
+        watch=metrics,
     )
     service = Service(
         base=base,
         engine=engine,
-        library=Library(hub, registry, aliases, allow=settings.allow),
+        library=Library(hub, registry, aliases, allow=settings.allow, watch=metrics),
         registry=registry,
-        max_adapters=settings.max_adapters,
+        max_adapters=min(settings.max_adapters, settings.max_rows, settings.slots + 1),
         max_question_chars=settings.max_question_chars,
         max_new_tokens=settings.max_new_tokens,
         timeout_s=settings.timeout_s,
+        metrics=metrics,
     )
     try:
-        for alias in list(aliases)[: settings.slots]:
-            adapter = service.prepare(alias)
+        for alias in list(dict.fromkeys((*settings.pin, *aliases)))[: settings.slots]:
+            adapter = service.prepare(alias, pin=alias in settings.pin)
             say(f"loaded {alias}: {adapter.id}")
     except Exception:  # whatever it was, the engine's thread must not outlive it
         service.close()

@@ -77,7 +77,7 @@ class Settings(BaseSettings):
     max_rows: int = Field(default=16, ge=1, description="Answers that are made at once.")
     max_waiting_rows: int = Field(default=64, ge=1, description="Answers that may wait; more are told: busy.")
     batch_window_ms: float = Field(
-        default=4.0, ge=0, le=1000, description="How long a question waits for others to share a batch."
+        default=3.0, ge=0, le=1000, description="How long a question waits for others to share a batch."
     )
     timeout_s: float = Field(default=120.0, gt=0, description="Longest wait for an answer.")
     drain_s: float = Field(default=25.0, ge=0, description="Time to finish what is under way at the end.")

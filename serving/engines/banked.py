@@ -14,6 +14,7 @@ from zoo.manifest import AdapterManifest
 from zoo.vlm import decode
 from zoo.vlm.bank import AdapterBank
 from zoo.vlm.model import load_base
+from zoo.vlm.quantised import Quantization
 
 
 class BankedModel:
@@ -25,10 +26,11 @@ class BankedModel:
         *,
         device: str = "cpu",
         dtype: str = "float32",
+        quantize: Quantization | None = None,
         slots: int = 8,
         max_rank: int = 64,
     ) -> None:
-        self._vlm = load_base(base, device=device, dtype=dtype)
+        self._vlm = load_base(base, device=device, dtype=dtype, quantize=quantize)
         self._bank = AdapterBank(self._vlm, slots=slots + 1, max_rank=max_rank)  # slot 0 is the base
 
     def encode(self, images: Sequence[Image.Image]) -> tuple[Any, int]:

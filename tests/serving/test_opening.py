@@ -6,20 +6,23 @@ import pytest
 
 from serving.opening import open_service
 from serving.settings import read_settings
-from zoo.errors import DeadlinePassed, HubUnreachable
+from zoo.errors import DeadlinePassed, HubUnreachable, UnknownName
 
 
 @pytest.fixture
 def open_with(rig, monkeypatch):
     """Call it with a model's `load` for a service that is opened on a fake Hub and that model."""
 
-    def opened(load):
-        model = type("Model", (type(rig.model),), {"load": load})
-        banked = SimpleNamespace(BankedModel=lambda base, **options: model())
+    def opened(load, **flags):
+        model = type("Model", (type(rig.model),), {"load": load} if load else {})
+        banked = SimpleNamespace(BankedModel=lambda base, **options: made.update(options) or model())
         monkeypatch.setitem(sys.modules, "serving.engines.banked", banked)
         monkeypatch.setattr("serving.opening.ZooHub", lambda endpoint: rig.hub)
-        return open_service(read_settings(adapters=("local/mdpo",), timeout_s=0.05), say=lambda text: None)
+        flags = {"adapters": ("local/mdpo",), "timeout_s": 0.05} | flags
+        return open_service(read_settings(**flags), say=said.append)
 
+    made, said = {}, []
+    opened.model, opened.said = made, said
     return opened
 
 
@@ -33,7 +36,7 @@ def test_an_adapter_that_loads_too_slowly_ends_the_opening_with_what_to_set(open
 
 def test_an_opening_that_breaks_in_an_unforeseen_way_leaves_no_engine_running(open_with, monkeypatch):
     before = set(threading.enumerate())
-    monkeypatch.setattr("serving.opening.Service.prepare", lambda *_: {}["no disk left"])
+    monkeypatch.setattr("serving.opening.Service.prepare", lambda *_, **__: {}["no disk left"])
     with pytest.raises(KeyError):
         open_with(lambda *_: None)
     assert set(threading.enumerate()) <= before
@@ -47,3 +50,32 @@ def test_with_the_hub_out_of_reach_it_opens_on_the_commits_last_known(open_with,
         assert set(rig.hub.fetched) == {f"local/mdpo@{rig.hub.heads['local/mdpo']}"}
     finally:
         service.close()
+
+
+def test_what_is_pinned_is_loaded_first_and_what_is_set_reaches_the_model(open_with):
+    adapters = ("local/sft", "local/text_hallu", "local/mdpo")
+    service = open_with(
+        None, adapters=adapters, timeout_s=20, slots=2, pin=("mdpo",), load_in_8bit=True, dtype="bfloat16"
+    )
+    try:
+        assert open_with.said[1:] == [
+            f"loaded mdpo: local/mdpo@{'2' * 40}",
+            f"loaded sft: local/sft@{'0' * 40}",
+        ]
+        assert service.max_adapters == 3
+    finally:
+        service.close()
+    assert open_with.model == {
+        "device": "auto",
+        "dtype": "bfloat16",
+        "quantize": "8bit",
+        "slots": 2,
+        "max_rank": 64,
+    }
+
+
+def test_a_pin_that_nothing_bears_is_told_before_anything_is_loaded(open_with):
+    with pytest.raises(UnknownName, match="no adapter to pin is named 'mdop'") as error:
+        open_with(None, pin=("mdop",))
+    assert error.value.hint == "did you mean 'mdpo'?"
+    assert open_with.model == {}
