@@ -86,7 +86,7 @@ def build_page(service: Service, limits: Limits) -> gr.Blocks:
                 images=(image,),
                 turns=asking.question(question),
                 adapters=tuple(names),
-                client=f"page {request.session_hash}",
+                client=getattr(request.state, "client", "") or f"page {request.session_hash}",
             )
             live = Live(service, asked)
             texts = [""] * len(names)

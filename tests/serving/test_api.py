@@ -1,6 +1,5 @@
 import re
 import sys
-import threading
 from concurrent.futures import CancelledError
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +8,7 @@ import pytest
 
 from serving.api import Zoo
 from serving.core.requests import AdapterId
+from tests.serving._steps import Steps
 from zoo.bases import get_base
 from zoo.errors import BadAdapter, BadInput, UnknownName, ZooError
 from zoo.hub import RepoRef
@@ -62,18 +62,8 @@ def test_the_pieces_of_a_stream_put_together_are_its_answers(open_zoo, image):
     assert stream.result() == done
 
 
-class OneStep(threading.Semaphore):
-    """In place of the model's gate: lets one step pass."""
-
-    def wait(self, timeout):
-        return self.acquire(timeout=timeout)
-
-    def set(self):
-        self.release(100)
-
-
 def test_leaving_a_stream_early_frees_its_rows(open_zoo, rig, image):
-    zoo, rig.model.gate = open_zoo(), OneStep()
+    zoo, rig.model.gate = open_zoo(), Steps(1)
     stream = zoo.stream(image, " ".join(["word"] * 30), ["base"])
     for piece in stream:
         assert piece.text == "base:"

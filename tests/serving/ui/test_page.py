@@ -13,6 +13,7 @@ import uvicorn
 from serving.app import build_app
 from serving.run import listen
 from serving.ui.tray import Tray
+from tests.serving._steps import Steps
 
 LONG = " ".join(["word"] * 40)
 
@@ -44,34 +45,42 @@ def page(rig, image, monkeypatch):
     thread.join(20)
 
 
-class Steps(threading.Semaphore):
-    """In place of the model's gate: lets as many steps pass as there are releases."""
-
-    def wait(self, timeout):
-        return self.acquire(timeout=timeout)
-
-    def set(self):
-        self.release(100)
+def until_completed(events):
+    for event in events:
+        yield event
+        if event["msg"] == "process_completed":
+            return
 
 
 def test_answers_grow_in_the_page_word_by_word_and_end_as_the_whole(page, rig):
     rig.model.gate = Steps(0)
     seen = []
-    for event in page("What is shown?", [], "local/sft, local/mdpo"):
+    for event in until_completed(page("What is shown?", [], "local/sft, local/mdpo")):
         rig.model.gate.release()
         html = str(event.get("output", {}).get("data", ""))
         words = re.findall(r'class="mz-(?:live|text)">([^<]*)<', html)
         seen += [words] if words and words not in seen[-1:] else []
-        if event["msg"] == "process_completed":
-            break
     assert len(seen) > 2
     for before, after in pairwise(seen):
         assert all(map(str.startswith, after, before))
     assert seen[-1] == ["sft: What is shown? 64x48", "mdpo: What is shown? 64x48"]
 
 
+def test_who_asks_by_the_page_is_told_to_the_engine(page, rig, monkeypatch):
+    clients = []
+    submit = rig.engine.submit
+
+    def noting(work, on_piece=None):
+        clients.append(work.client)
+        return submit(work, on_piece)
+
+    monkeypatch.setattr(rig.engine, "submit", noting)
+    list(until_completed(page("Q", ["base"])))
+    assert clients == ["page me"]
+
+
 def test_a_repo_that_cannot_be_had_is_told_in_the_page(page):
-    last = [event for event in page("Q", [], "local/none") if event["msg"] == "process_completed"][-1]
+    *_, last = until_completed(page("Q", [], "local/none"))
     assert "no repo local/none" in last["output"]["data"][0]
 
 
