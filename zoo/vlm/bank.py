@@ -236,8 +236,8 @@ class AdapterBank:
             try:
                 with self._own_stream():
                     extremes = self._write(slot, tensors, manifest)
-                extremes.settle(folder, manifest, scale=_scale(manifest), dtype=self.vlm.dtype)
                 check_digest(digest.result(), folder, manifest)
+                extremes.settle(folder, manifest, scale=_scale(manifest), dtype=self.vlm.dtype)
             except BaseException:
                 self._erase(slot, rank)
                 raise
