@@ -144,13 +144,15 @@ def _line(error: ZooError) -> str:
 
 def _strangers(environment: Mapping[str, str]) -> list[str]:
     """Variables that look like settings and are none."""
-    known = [variable(name) for name in Settings.model_fields]
-    others = {PREFIX + name for name in _ELSEWHERE}
+    known = [name.upper() for name in Settings.model_fields]
+    named = sorted(name.removeprefix(PREFIX) for name in environment if name.startswith(PREFIX))
     found = []
-    for name in sorted(environment):
-        if name.startswith(PREFIX) and name not in known and name not in others:
+    for name in named:
+        if name not in known and name not in _ELSEWHERE:
             near = get_close_matches(name, known, n=1)
-            found.append(f"{name} is no setting" + (f"; did you mean {near[0]}?" if near else ""))
+            found.append(
+                f"{PREFIX}{name} is no setting" + (f"; did you mean {PREFIX}{near[0]}?" if near else "")
+            )
     return found
 
 

@@ -11,9 +11,9 @@ from serving.service import Asked, Listing
 from serving.settings import read_settings
 from zoo.asking import Sampling, question
 from zoo.bases import get_base
-from zoo.errors import UnknownName
+from zoo.errors import BadInput, UnknownName
 from zoo.hub import RepoRef
-from zoo.images import Limits, decode
+from zoo.images import decode
 
 
 class Here:
@@ -29,8 +29,10 @@ class Here:
         settings: Mapping[str, Any],
     ) -> None:
         """Raises: see `serving.api.Zoo`."""
-        flags = {"base": base, "allow": ("*",), **({"hub": hub} if hub else {}), **settings}
-        chosen = read_settings(**flags)
+        mine = {"base": base, "allow": ("*",), "pin": ()}  # not what a server's environment says
+        chosen = read_settings(**{**mine, **({"hub": hub} if hub else {}), **settings})
+        if chosen.load_in_4bit and chosen.load_in_8bit:
+            raise BadInput("load_in_4bit and load_in_8bit exclude each other", hint="give one of them")
         folders = [written for written in adapters if is_folder(written)]
         repos = [written for written in adapters if "/" in written and written not in folders]
         variants = [written for written in adapters if "/" not in written and written not in folders]
@@ -45,7 +47,7 @@ class Here:
         named = name_adapters([pair for pair in bring_named(repos, both) if pair[1] not in aliases.values()])
         aliases = {**named, **aliases, **{written: folder_ref(written) for written in folders}}
         self._service = build_service(chosen, hub=both, aliases=aliases, say=say)
-        self._limits = Limits(max_bytes=chosen.max_image_bytes, max_pixels=chosen.max_image_pixels)
+        self._limits = chosen.limits
 
     def begin(
         self, images: tuple[bytes, ...], text: str, adapters: tuple[str, ...], wishes: Mapping[str, Any]

@@ -21,7 +21,6 @@ from serving.rest.errors import refusal
 from serving.service import Service
 from serving.settings import Settings
 from zoo.errors import BadInput, Busy, DeadlinePassed, ZooError
-from zoo.images import Limits
 from zoo.notice import NOTICE
 
 LAST_WORDS_S = 3
@@ -54,8 +53,7 @@ def run(service: Service, settings: Settings, taken: socket.socket, *, page: boo
     once. Gives False if something was still under way after `drain_s` seconds and was cut off.
     """
     set_up_logs()
-    limits = Limits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
-    app = build_app(service, limits=limits, page=page, defence=_defence(settings))
+    app = build_app(service, limits=settings.limits, page=page, defence=_defence(settings))
     config = uvicorn.Config(
         app,
         http=connections(

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from zoo.errors import BadInput
+from zoo.images import Limits
 
 PREFIX = "MEDZOO_"
 
@@ -90,6 +91,15 @@ class Settings(BaseSettings):
     max_image_frames: int = Field(default=2000, ge=1, description="Most frames of a DICOM file.")
     remote_images: bool = Field(default=False, description="Fetch images by http(s) address, public ones.")
     remote_ports: Ports = Field(default=(80, 443), description="Ports that they are fetched from.")
+
+    @property
+    def limits(self) -> Limits:
+        """How large an image may be."""
+        return Limits(
+            max_bytes=self.max_image_bytes,
+            max_pixels=self.max_image_pixels,
+            max_frames=self.max_image_frames,
+        )
 
 
 def variable(name: str) -> str:

@@ -49,6 +49,8 @@ class Limits:
 
     max_bytes: int = 20 * 1024 * 1024
     max_pixels: int = 25_000_000
+    """Of one frame."""
+    max_frames: int = 2000
 
 
 def decode(data: bytes, *, limits: Limits | None = None, frame: int | None = None) -> Image.Image:
@@ -57,7 +59,7 @@ def decode(data: bytes, *, limits: Limits | None = None, frame: int | None = Non
     `frame` picks a frame of a multi-frame DICOM file, counted from 0; the default is the middle one.
 
     Raises:
-        ImageTooLarge: more bytes or pixels than `limits` allow; found before decoding.
+        ImageTooLarge: more bytes, pixels or frames than `limits` allow; found before decoding.
         BadImage: empty, truncated, broken, of an unknown kind, or without that frame.
     """
     limits = limits or Limits()
@@ -205,6 +207,10 @@ def _show_dicom(dataset: Any, limits: Limits, frame: int | None) -> Image.Image:
     rows, columns = int(dataset.Rows), int(dataset.Columns)
     _check_pixels(columns, rows, limits)
     frames = int(dataset.get("NumberOfFrames") or 1)
+    if frames > limits.max_frames:
+        raise ImageTooLarge(
+            f"the DICOM file has {frames} frames, the limit is {limits.max_frames}", hint="send fewer of them"
+        )
     index = frames // 2 if frame is None else frame
     if not 0 <= index < frames:
         raise BadImage(f"there is no frame {index}", hint=f"give a frame from 0 to {frames - 1}")

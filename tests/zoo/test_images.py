@@ -1,6 +1,7 @@
 import base64
 import io
 import struct
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -164,6 +165,58 @@ def test_no_error_about_a_dicom_file_quotes_an_element():
 def test_a_dicom_header_that_states_too_many_pixels_is_refused():
     with pytest.raises(ImageTooLarge, match="4 x 4 = 16 pixels, the limit is 15"):
         decode(dicom_bytes(np.ones((4, 4))), limits=Limits(max_pixels=15))
+
+
+def test_a_dicom_header_that_states_too_many_frames_is_refused():
+    data = dicom_bytes(np.ones((4, 4)), NumberOfFrames=2001)
+    with pytest.raises(ImageTooLarge, match="has 2001 frames, the limit is 2000"):
+        decode(data)
+    with pytest.raises(ImageTooLarge, match="has 3 frames, the limit is 2"):
+        decode(dicom_bytes(np.ones((3, 2, 2))), limits=Limits(max_frames=2))
+
+
+BOMBS = {
+    "a JPEG of 65535 x 65535": lambda: b"\xff\xd8\xff\xc0\0\x11\x08\xff\xff\xff\xff\x03" + b"\x01\x11\0" * 3,
+    "a JPEG 2000 of 2^31 x 2^31": lambda: (
+        b"\xff\x4f\xff\x51"
+        + struct.pack(">HHIIIIIIIIH", 47, 0, *[2**31 - 1] * 2, 0, 0, *[2**31 - 1] * 2, 0, 0, 3)
+        + b"\x07\x01\x01" * 3
+    ),
+    "a PNG with a text of 400 MB": lambda: (
+        (png := encoded(grey()))[:33]
+        + struct.pack(">I", len(text := b"k\0\0" + zlib.compress(bytes(400_000_000))))
+        + (body := b"zTXt" + text)
+        + struct.pack(">I", zlib.crc32(body))
+        + png[33:]
+    ),
+    "a PNG whose pixels are far too few bytes": lambda: (
+        (png := bytearray(encoded(grey())))[:16]
+        + struct.pack(">II", 5000, 5000)
+        + png[24:29]
+        + struct.pack(
+            ">I", zlib.crc32(bytes(png[12:16]) + struct.pack(">II", 5000, 5000) + bytes(png[24:29]))
+        )
+        + png[33:]
+    ),
+    "a DICOM file of 65535 samples a pixel": lambda: dicom_bytes(
+        np.ones((4, 4)), Rows=4000, Columns=4000, SamplesPerPixel=65535, PlanarConfiguration=0
+    ),
+    "a DICOM file of 64 bits a sample": lambda: dicom_bytes(
+        np.ones((4, 4)), Rows=5000, Columns=5000, BitsAllocated=64, BitsStored=64, HighBit=63
+    ),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_file_that_would_grow_without_bound_is_refused_before_it_does(bomb):
+    data = BOMBS[bomb]()
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadImage):
+            decode(data)
+        assert tracemalloc.get_traced_memory()[1] < 100_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_deflated_dicom_file_is_not_inflated_beyond_the_limit():

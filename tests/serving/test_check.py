@@ -1,0 +1,151 @@
+import re
+
+import pytest
+from click.testing import CliRunner
+
+from serving.check import Row, check_settings
+from serving.cli import serve
+from serving.cli_keys import keys
+from serving.defence.keys import add_key, find_key, new_key, read_keys
+from serving.settings import Settings
+from zoo.errors import BadInput
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_machine(monkeypatch):
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("MEDZOO_"):
+            monkeypatch.delenv(name)
+
+
+def row(found, name) -> Row:
+    (one,) = [row for row in found.rows if row.variable == name]
+    return one
+
+
+def test_nothing_is_wrong_with_the_defaults():
+    found = check_settings({})
+    assert (found.problems, found.remarks) == ((), ())
+    assert [row.variable for row in found.rows] == [
+        f"MEDZOO_{name.upper()}" for name in Settings.model_fields
+    ]
+    assert {row.source for row in found.rows} == {"default"}
+
+
+def test_each_setting_says_where_it_comes_from(monkeypatch):
+    monkeypatch.setenv("MEDZOO_SLOTS", "3")
+    monkeypatch.setenv("medzoo_allow", "me/*,you/*")
+    monkeypatch.setenv("MEDZOO_HUB", "https://ana:hush@hub.example/x")
+    found = check_settings({"port": 9})
+    rows = [row(found, f"MEDZOO_{name}") for name in ("PORT", "SLOTS", "ALLOW", "HUB")]
+    said = [(one.value, one.source) for one in rows]
+    assert said == [
+        ("9", "flag"),
+        ("3", "environment"),
+        ("me/*, you/*", "environment"),
+        ("https://***@hub.example/x", "environment"),
+    ]
+
+
+def test_all_that_is_wrong_is_told_at_once(monkeypatch, tmp_path):
+    monkeypatch.setenv("MEDZOO_PORT", "70000")
+    monkeypatch.setenv("MEDZOO_HOST", "0.0.0.0")
+    monkeypatch.setenv("MEDZOO_TRUSTED_PROXIES", "10.0.0.0/8, proxy")
+    monkeypatch.setenv("MEDZOO_MAX_ADAPTERS", "20")
+    monkeypatch.setenv("MEDZOO_MAX_WAITING_ROWS", "10")
+    monkeypatch.setenv("MEDZOO_PIN", ",".join("abcdefghi"))
+    found = check_settings(
+        {"base": "fantom", "adapters": ("nowhere",), "load_in_4bit": True, "load_in_8bit": True}
+    )
+    assert [problem[:58] for problem in found.problems] == [
+        "port is '70000': Input should be less than or equal to 655",
+        "host is '0.0.0.0' and there are no keys, so other machines",
+        "trusted_proxies is set and there are no keys: who comes by",
+        "trusted_proxies holds 'proxy', which is no address or netw",
+        "max_adapters is 20 and max_rows 16: a comparison is made a",
+        "max_adapters is 20 and slots 8: a comparison needs a slot ",
+        "max_waiting_rows is 10 and max_adapters 20: the largest co",
+        "9 adapters are pinned and slots is 8",
+        "load_in_4bit and load_in_8bit exclude each other",
+        "no base is named 'fantom': did you mean 'phantom'?",
+        "'nowhere' names no repo: write it as namespace/name or nam",
+    ]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "zoo.example", ""])
+def test_another_host_than_this_machine_s_needs_keys(host, tmp_path):
+    assert len(check_settings({"host": host}).problems) == 1
+    path = tmp_path / "keys"
+    add_key(path, new_key("a", "read")[1])
+    assert check_settings({"host": host, "keys_file": path}).problems == ()
+
+
+def test_a_file_of_keys_that_cannot_be_used_is_told(tmp_path):
+    path = tmp_path / "keys"
+    (missing,) = check_settings({"keys_file": path}).problems
+    assert missing.startswith(f"the file of keys {path} cannot be read")
+    path.touch(0o600)
+    assert check_settings({"keys_file": path}).problems == (
+        f"the file of keys {path} holds none: medzoo keys new NAME",
+    )
+    path.chmod(0o644)
+    assert check_settings({"keys_file": path}).problems == (
+        f"the file of keys {path} is open to others: mode 644: chmod 600 {path}",
+    )
+
+
+def test_variables_that_look_like_settings_are_told_and_those_of_others_are_not():
+    environment = {"MEDZOO_KEYFILE": "x", "MEDZOO_REQUESTS_PER_MIN": "5", "MEDZOO_ZEBRA": "1", "OTHER": ""}
+    found = check_settings({}, {**environment, "MEDZOO_KEY": "mz_x", "MEDZOO_PARENT": "1"})
+    assert found.remarks == (
+        "MEDZOO_KEYFILE is no setting; did you mean MEDZOO_KEYS_FILE?",
+        "MEDZOO_REQUESTS_PER_MIN is no setting; did you mean MEDZOO_REQUESTS_PER_MINUTE?",
+        "MEDZOO_ZEBRA is no setting",
+    )
+
+
+def test_the_shell_prints_every_setting_and_all_that_is_wrong_and_starts_nothing(monkeypatch):
+    monkeypatch.setenv("MEDZOO_SLOT", "3")
+    good = CliRunner().invoke(serve, ["--check", "--allow", "me/*,you/*", "--allow", "x/y", "--compile"])
+    assert good.exit_code == 0
+    assert len(good.stdout.splitlines()) == len(Settings.model_fields)
+    assert re.search(r"^MEDZOO_ALLOW +me/\*, you/\*, x/y +flag +Patterns of", good.stdout, re.MULTILINE)
+    assert re.search(r"^MEDZOO_COMPILE +True +flag ", good.stdout, re.MULTILINE)
+    assert re.search(r"^MEDZOO_LOAD_IN_4BIT +False +default ", good.stdout, re.MULTILINE)
+    assert good.stderr == "remark: MEDZOO_SLOT is no setting; did you mean MEDZOO_SLOTS?\n"
+    bad = CliRunner().invoke(serve, ["--check", "--host", "0.0.0.0", "--base", "x"])
+    assert bad.exit_code == 1
+    assert bad.stdout.count("\n") == len(Settings.model_fields)
+    assert bad.stderr.count("wrong: ") == 2
+
+
+def test_a_server_with_something_wrong_is_not_started_and_says_all_of_it():
+    failed = CliRunner().invoke(serve, ["--host", "0.0.0.0", "--base", "x"])
+    assert isinstance(failed.exception, BadInput)
+    assert "there are no keys" in failed.exception.message
+    assert "no base is named 'x'" in failed.exception.message
+
+
+def test_keys_are_made_listed_and_taken_back_in_the_shell(tmp_path):
+    path = tmp_path / "keys"
+    run = CliRunner()
+    made = run.invoke(keys, ["new", "ana", "--role", "admin", "--file", str(path)])
+    token = made.stdout.strip()
+    assert find_key(read_keys(path), token).role == "admin"
+    assert token not in made.stderr
+    assert run.invoke(keys, ["new", "ward"], env={"MEDZOO_KEYS_FILE": str(path)}).exit_code == 0
+    listed = run.invoke(keys, ["ls", "--file", str(path)])
+    assert listed.stdout == "ana\tadmin\nward\tread\n"
+    assert run.invoke(keys, ["rm", "ana", "--file", str(path)]).exit_code == 0
+    assert [key.name for key in read_keys(path)] == ["ward"]
+
+
+def test_without_a_file_a_key_comes_with_the_line_to_store(tmp_path):
+    made = CliRunner().invoke(keys, ["new", "ana"])
+    path = tmp_path / "keys"
+    path.touch(0o600)
+    path.write_text(made.stderr.splitlines()[-1])
+    assert find_key(read_keys(path), made.stdout.strip()).name == "ana"
+    assert isinstance(CliRunner().invoke(keys, ["ls"]).exception, BadInput)
