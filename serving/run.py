@@ -142,9 +142,14 @@ class _Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         if self._told_to_end and self._draining is None:
             click.echo(f"ending when what is under way is done, or in {self._settings.drain_s:g} s", err=True)
-            drain = asyncio.to_thread(self._service.drain, timeout_s=self._settings.drain_s)
-            self._draining = asyncio.create_task(drain)
+            self._draining = asyncio.create_task(asyncio.to_thread(self._drain))
         if self._draining is not None and self._draining.done():
             self.drained = self._draining.result()
             self.should_exit = True
         return await super().on_tick(counter)
+
+    def _drain(self) -> bool:
+        """The engine ends before the connections do, so that what is cut off is told by its own reply."""
+        drained = self._service.drain(timeout_s=self._settings.drain_s)
+        self._service.close()
+        return drained
