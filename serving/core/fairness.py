@@ -21,8 +21,8 @@ class Wanting(Protocol):
         """Who asks."""
 
     @property
-    def adapters(self) -> frozenset[AdapterId]:
-        """Whom it asks; the base is not named."""
+    def adapters(self) -> tuple[AdapterId, ...]:
+        """Whom it asks, each once; the base is not named."""
 
     @property
     def rows(self) -> int:
@@ -58,25 +58,25 @@ class FairQueue(Generic[Job]):
         if job.client not in self._waiting:
             self._clients.begin(job.client)
             self._adapters[job.client], self._waiting[job.client] = _Tags(), {}
-        flows = self._waiting[job.client]
-        if job.adapters not in flows:
-            self._adapters[job.client].begin(job.adapters)
-        flows.setdefault(job.adapters, []).append((self._next, job))
+        flows, asked = self._waiting[job.client], frozenset(job.adapters)
+        if asked not in flows:
+            self._adapters[job.client].begin(asked)
+        flows.setdefault(asked, []).append((self._next, job))
         self._next += 1
 
     def serve(self, job: Job) -> None:
         """It waits no longer and has been given what it wants, in its turn or before."""
         self._clients.serve(job.client, _cost(job))
-        self._adapters[job.client].serve(job.adapters, _cost(job))
+        self._adapters[job.client].serve(frozenset(job.adapters), _cost(job))
         self.remove(job)
 
     def remove(self, job: Job) -> None:
         """It waits no longer."""
-        flows = self._waiting[job.client]
-        flows[job.adapters] = [one for one in flows[job.adapters] if one[1] is not job]
-        if not flows[job.adapters]:
-            del flows[job.adapters]
-            self._adapters[job.client].end(job.adapters)
+        flows, asked = self._waiting[job.client], frozenset(job.adapters)
+        flows[asked] = [one for one in flows[asked] if one[1] is not job]
+        if not flows[asked]:
+            del flows[asked]
+            self._adapters[job.client].end(asked)
         if not flows:
             del self._waiting[job.client], self._adapters[job.client]
             self._clients.end(job.client)

@@ -127,8 +127,13 @@ class EmbeddedEngine:
             )
             self._scheduler.add(job)
             self._open.add(job)
+            self._place()  # so that its adapters are loaded while the engine is in a step
         job.done.add_done_callback(lambda done: self._wake() if done.cancelled() else None)
         self._wake()
+
+    def _place(self) -> None:
+        for job, fresh in self._scheduler.place(now=self._clock()):
+            self._slots.load(fresh, job.on_disk[fresh.load.adapter])
 
     def _wake(self) -> None:
         with self._changed:
@@ -187,15 +192,13 @@ class EmbeddedEngine:
         """Give slots, and say which batch is to begin; between two that begin one under way takes a step."""
         now = self._clock()
         with self._changed:
-            loads = self._scheduler.place(now=now)
+            self._place()
             warm = self._scheduler.loaded(now=now)
             jobs: list[Job] = []
             if not (self._began_last and self._batches):
                 jobs = self._scheduler.start(now=now, rows=self._batches.rows, batches=len(self._batches))
             rows = sum(job.rows for job in self._scheduler.waiting)
         self._watch.queue(rows)
-        for job, fresh in loads:
-            self._slots.load(fresh, job.on_disk[fresh.load.adapter])
         for job in warm:
             for adapter in job.adapters if job.pin else ():
                 self._registry.pin(adapter)

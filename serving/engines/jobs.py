@@ -33,7 +33,7 @@ class Job:
         self.pin = pin
         self.submitted = submitted
         self.on_disk = {adapter.id: adapter for adapter in adapters if adapter is not None}
-        self.adapters: frozenset[AdapterId] = frozenset(self.on_disk)
+        self.adapters: tuple[AdapterId, ...] = tuple(self.on_disk)
         self.client = work.client if work else ""
         self.rows = len(adapters) if work else 0
         self.hold: Hold | None = None

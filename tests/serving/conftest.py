@@ -2,6 +2,7 @@
 
 import io
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,7 @@ class FakeModel:
         self.batches: list[list[int]] = []
         self.steps: list[tuple[int, ...]] = []
         self.encoded = 0
+        self.read_from: list[str] = []
         self.loads = 0
         self.gate, self.load_gate = threading.Event(), threading.Event()
         self.gate.set()
@@ -97,6 +99,7 @@ class FakeModel:
             raise BadInput("this cannot be asked")
 
     def read(self, folder: Path) -> bytes:
+        self.read_from.append(folder.name)
         return (folder / "adapter_model.safetensors").read_bytes()
 
     def load(self, slot: int, folder: Path, manifest: Any, content: bytes) -> None:
@@ -179,7 +182,7 @@ def make_rig(make_adapter: Any) -> Iterator[Callable[..., Rig]]:
         base = {"name": "llava", "repo": "x/llava", "revision": "e" * 40}
         hub.add("local/other", "9" * 40, make_adapter(f"{len(made)}-other", variant="other", base=base))
         aliases = {name: RepoRef(f"local/{name}") for name in ("sft", "text_hallu", "mdpo")}
-        engine = EmbeddedEngine(model, registry, slots=slots, **engine_options)
+        engine = EmbeddedEngine(model, registry, slots=slots, clock=clock or time.monotonic, **engine_options)
         library = Library(hub, registry, aliases, allow=("*",), resolve_every_s=0.0)
         service = Service(
             base=Base(

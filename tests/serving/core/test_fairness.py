@@ -8,12 +8,12 @@ from serving.core.requests import AdapterId
 class Job:
     name: str
     client: str
-    adapters: frozenset[AdapterId]
+    adapters: tuple[AdapterId, ...]
     rows: int = 1
 
 
 def job(name: str, client: str = "c", adapters: str = "a", rows: int = 1) -> Job:
-    return Job(name, client, frozenset(AdapterId(one, "1", "d") for one in adapters), rows)
+    return Job(name, client, tuple(AdapterId(one, "1", "d") for one in adapters), rows)
 
 
 def order(queue: FairQueue[Job]) -> str:

@@ -12,7 +12,7 @@ from zoo.errors import Busy
 class Job:
     name: str
     client: str
-    adapters: frozenset[AdapterId]
+    adapters: tuple[AdapterId, ...]
     rows: int
     hold: Hold | None = None
     ready_at: float | None = None
@@ -25,7 +25,7 @@ def adapter(name: str) -> AdapterId:
 
 def job(name: str, adapters: str = "", client: str = "c", rows: int | None = None) -> Job:
     """A job with one row for each letter; `-` is the base."""
-    wanted = frozenset(adapter(one) for one in adapters if one != "-")
+    wanted = tuple(adapter(one) for one in adapters if one != "-")
     return Job(name, client, wanted, len(adapters) if rows is None else rows)
 
 

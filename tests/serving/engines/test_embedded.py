@@ -1,50 +1,84 @@
-import threading
-from concurrent.futures import Future
-
 import pytest
 
-from serving.core.engine import Work
+from serving.core.engine import Output, Piece
 from zoo.asking import Sampling
-from zoo.asking import question as turns
-from zoo.errors import BadInput, Busy, EngineFailed, Stopped, WrongBase
+from zoo.errors import BadInput, Busy
 
 
-def adapters(rig, *names):
-    return tuple(None if n == "base" else rig.library.bring(rig.library.resolve(f"local/{n}")) for n in names)
-
-
-def ask(rig, image, *names, question="Q") -> "Future":
-    work = Work(
-        images=(image,),
-        turns=turns(question),
-        adapters=adapters(rig, *names),
-        sampling=Sampling(max_tokens=64),
-    )
-    return rig.engine.submit(work).done
-
-
-def test_a_comparison_is_one_batch_with_the_image_encoded_once(rig, image):
-    outputs = ask(rig, image, "mdpo", "base", "sft").result(5)
+def test_a_comparison_is_one_batch_with_the_image_encoded_once(rig, ask):
+    outputs = ask(rig, "mdpo", "base", "sft").done.result(5)
     assert [one.text for one in outputs] == ["mdpo: Q 64x48", "base: Q 64x48", "sft: Q 64x48"]
     assert [len(batch) for batch in rig.model.batches] == [3]
     assert rig.model.encoded == 1
 
 
-def test_the_same_image_asked_again_is_not_encoded_again(rig, image):
-    ask(rig, image, "base").result(5)
-    ask(rig, image.copy(), "sft", question="Other").result(5)
-    ask(rig, image.transpose(0), "base").result(5)
+def test_the_pieces_of_a_row_are_its_answer_and_come_before_the_end(rig, ask):
+    pieces: list[Piece] = []
+    ended: list[bool] = []
+    ticket = ask(
+        rig, "sft", "base", on_piece=lambda piece: (pieces.append(piece), ended.append(ticket.done.done()))
+    )
+    outputs = ticket.done.result(5)
+    assert [one for one in pieces if one.row == 0] == [
+        Piece(0, "sft:", 1),
+        Piece(0, " Q", 2),
+        Piece(0, " 64x48", 3, "stop"),
+    ]
+    assert [sum(p.row == row for p in pieces) for row in (0, 1)] == [3, 3]
+    assert not any(ended)
+    assert [one.text for one in outputs] == ["sft: Q 64x48", "base: Q 64x48"]
+
+
+def test_an_answer_says_which_load_gave_it_how_long_it_is_and_how_long_it_took(make_rig, ask):
+    seconds = iter(range(1000))
+    rig = make_rig(clock=lambda: float(next(seconds)))
+    base, sft = ask(rig, "base", "sft", question="one two", sampling=Sampling(max_tokens=3)).done.result(5)
+    assert 0 < sft.first_token_ms < sft.milliseconds
+    assert sft == Output(
+        text="sft: one two",
+        tokens=3,
+        prompt_tokens=2,
+        finish="length",
+        first_token_ms=sft.first_token_ms,
+        milliseconds=sft.milliseconds,
+        load=1,
+    )
+    assert (base.load, base.text) == (0, "base: one two")
+
+
+def test_the_same_image_asked_again_is_not_encoded_again(rig, ask):
+    ask(rig, "base").done.result(5)
+    ask(rig, "sft", question="Other", image=ask.image.copy()).done.result(5)
+    ask(rig, "base", image=ask.image.transpose(0)).done.result(5)
     assert rig.model.encoded == 2
 
 
-def test_what_waits_together_runs_together_and_each_gets_its_own(make_rig, image):
-    rig = make_rig()
+def test_features_are_kept_within_their_bytes_and_their_time(make_rig, ask):
+    now = [0.0]
+    rig = make_rig(clock=lambda: now[0], window_s=0.0, feature_bytes=8, feature_ttl_s=60.0)
+    for _ in range(2):
+        ask(rig, "base").done.result(5)
+    assert rig.model.encoded == 1
+    now[0] = 60.0
+    ask(rig, "base").done.result(5)
+    assert rig.model.encoded == 2, "its time was over"
+    ask(rig, "base", image=ask.image.transpose(0)).done.result(5)
+    ask(rig, "base").done.result(5)
+    assert rig.model.encoded == 4, "there is room for one"
+
+
+def test_what_waits_together_runs_together_and_each_gets_its_own(rig, ask):
     rig.model.gate.clear()
-    first = ask(rig, image, "base", question="first")
+    first = ask(rig, "base", question="first")
     assert rig.model.busy.wait(5)
-    others = [ask(rig, image, name, question=name) for name in ("mdpo", "sft", "text_hallu")]
+    others = [ask(rig, name, question=name) for name in ("mdpo", "sft", "text_hallu")]
+    for name in ("mdpo", "sft", "text_hallu"):
+        rig.engine.warm(*ask.adapters(rig, name))
+    rig.model.load_gate.wait()
+    while not all(one.phase == "ready" for one in rig.registry.occupied().values()):
+        pass
     rig.model.gate.set()
-    assert [f.result(5)[0].text for f in (first, *others)] == [
+    assert [f.done.result(5)[0].text for f in (first, *others)] == [
         "base: first 64x48",
         "mdpo: mdpo 64x48",
         "sft: sft 64x48",
@@ -53,73 +87,59 @@ def test_what_waits_together_runs_together_and_each_gets_its_own(make_rig, image
     assert [len(batch) for batch in rig.model.batches] == [1, 3]
 
 
-def test_more_adapters_than_slots_take_turns_and_never_answer_for_each_other(make_rig, image):
-    rig = make_rig(slots=2)
-    names = ["mdpo", "sft", "text_hallu"] * 4
-    futures = [ask(rig, image, name) for name in names]
-    assert [f.result(5)[0].text.split(":")[0] for f in futures] == names
+def test_batches_under_way_take_turns_and_a_new_one_begins_in_between(make_rig, ask):
+    rig = make_rig(window_s=0.0)
+    rig.engine.warm(*ask.adapters(rig, "sft")).result(5)
+    rig.engine.warm(*ask.adapters(rig, "mdpo")).result(5)
+    others = []
+
+    def come_too(piece: Piece) -> None:
+        if piece.tokens == 1:
+            others.append(ask(rig, "sft", question="Q"))
+            others.append(ask(rig, "mdpo", question="Q R"))
+
+    first = ask(rig, "base", question="a b c d e f", on_piece=come_too)
+    first.done.result(5)
+    for one in others:
+        one.done.result(5)
+    assert rig.model.batches == [[0], [1, 2]]
+    assert rig.model.steps == [(0,), (0,), (1, 2), (0,), (1, 2), (0,), (1, 2), (0,), (2,), (0,), (0,), (0,)]
 
 
-def test_an_adapter_of_another_base_fails_alone_and_frees_its_slot(make_rig, image):
-    rig = make_rig(slots=1)
-    with pytest.raises(WrongBase):
-        ask(rig, image, "other").result(5)
-    assert ask(rig, image, "mdpo").result(5)[0].text.startswith("mdpo:")
-    assert rig.registry.status("local/other", "9" * 40).state == "failed"
+def test_no_more_rows_run_at_once_than_the_limit(make_rig, ask):
+    rig = make_rig(max_rows=3)
+    tickets = [ask(rig, *["base"] * (1 + n % 3), question=f"q{n}") for n in range(20)]
+    for ticket in tickets:
+        ticket.done.result(5)
+    assert max(len(step) for step in rig.model.steps) <= 3
 
 
-def test_a_question_that_breaks_the_model_breaks_no_other(make_rig, image, caplog):
-    rig = make_rig()
-    rig.model.gate.clear()
-    first = ask(rig, image, "base")
-    assert rig.model.busy.wait(5)
-    bad, good = ask(rig, image, "sft", question="explode"), ask(rig, image, "mdpo", question="good")
-    rig.model.gate.set()
-    assert first.result(5)
-    assert good.result(5)[0].text == "mdpo: good 64x48"
-    with pytest.raises(EngineFailed, match=r"the engine failed on this comparison \(RuntimeError\)"):
-        bad.result(5)
-    assert "explode" not in caplog.text
+def test_rows_whose_slots_follow_one_another_lie_side_by_side(rig, ask):
+    names = ["mdpo", "sft", "base", "text_hallu"]
+    for name in ("sft", "text_hallu", "mdpo"):
+        rig.engine.warm(*ask.adapters(rig, name)).result(5)
+    outputs = ask(rig, *names).done.result(5)
+    assert [one.text.split(":")[0] for one in outputs] == names
+    assert rig.model.batches == [[0, 1, 2, 3]]
 
 
-def test_a_full_queue_says_so_at_once(make_rig, image):
+def test_a_full_queue_says_so_at_once_and_when_to_come_back(make_rig, ask):
     rig = make_rig(max_waiting_rows=2)
     rig.model.gate.clear()
-    running = ask(rig, image, "base")
+    running = ask(rig, "base")
     assert rig.model.busy.wait(5)
-    waiting = ask(rig, image, "base", "sft")
-    with pytest.raises(Busy, match="queue is full"):
-        ask(rig, image, "base")
+    waiting = ask(rig, "base", "sft")
+    with pytest.raises(Busy, match="queue is full") as refused:
+        ask(rig, "base")
+    assert 1 <= refused.value.after_s <= 60
     rig.model.gate.set()
-    assert len(running.result(5) + waiting.result(5)) == 3
+    assert len(running.done.result(5) + waiting.done.result(5)) == 3
 
 
-def test_a_comparison_that_could_never_run_is_refused(make_rig, image):
-    rig = make_rig(slots=1)
-    with pytest.raises(BadInput, match="at most 1"):
-        ask(rig, image, "mdpo", "sft")
-
-
-def test_closing_fails_what_is_not_finished(make_rig, image):
-    rig = make_rig()
-    rig.model.gate.clear()
-    running = ask(rig, image, "base")
-    assert rig.model.busy.wait(5)
-    waiting = ask(rig, image, "sft")
-    closing = threading.Thread(target=rig.engine.close)
-    closing.start()
-    rig.model.gate.set()
-    closing.join(5)
-    for one in (running, waiting):
-        with pytest.raises(Stopped, match="stopping"):
-            one.result(5)
-    assert not rig.engine.alive
-
-
-def test_an_adapter_can_be_loaded_ahead_of_its_first_question(rig):
-    (mdpo,) = adapters(rig, "mdpo")
-    rig.engine.warm(mdpo).result(5)
-    assert rig.registry.status("local/mdpo", "2" * 40).state == "resident"
-    (other,) = adapters(rig, "other")
-    with pytest.raises(WrongBase):
-        rig.engine.warm(other).result(5)
+def test_a_comparison_that_could_never_run_is_refused(make_rig, ask):
+    rig = make_rig(slots=1, max_rows=2)
+    with pytest.raises(BadInput, match="2 adapters in one comparison, this engine runs at most 1"):
+        ask(rig, "mdpo", "sft")
+    with pytest.raises(BadInput, match="3 adapters"):
+        ask(rig, "base", "base", "base")
+    assert len(ask(rig, "base", "mdpo").done.result(5)) == 2
