@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli._base import BASE_NAMES, base_options, base_settings
+from zoo.cli._base import BASE_NAMES, base_options
 
 if TYPE_CHECKING:
     from serving.api import Zoo
@@ -68,17 +68,19 @@ def ask(
     """
     from serving.api import Zoo
     from serving.core.requests import BASE
+    from serving.pictures import file_bytes
     from serving.showing import show_one, show_several
     from zoo.errors import BadInput
 
     names = [name.strip() for word in adapters or (BASE,) for name in word.split(",") if name.strip()]
     wishes = {name: options[name] for name in WISHES if options[name] not in (None, ())}
-    images = [sys.stdin.buffer.read() if one == "-" else one for one in (image, *more)]
+    given = [sys.stdin.buffer.read() if one == "-" else one for one in (image, *more)]
+    images = file_bytes(given, frame=frame)  # before a base is loaded in vain
     source = click.get_current_context().get_parameter_source
     if server:
-        given = [name for name in HERE_ONLY if source(name) is click.core.ParameterSource.COMMANDLINE]
-        if given:
-            option = "--" + given[0].replace("_", "-")
+        misplaced = [name for name in HERE_ONLY if source(name) is click.core.ParameterSource.COMMANDLINE]
+        if misplaced:
+            option = "--" + misplaced[0].replace("_", "-")
             raise BadInput(f"{option} is for a base that is loaded here, and --server has its own")
         zoo = Zoo.connect(server, key=key)
     else:
@@ -86,7 +88,7 @@ def ask(
             raise BadInput("--key is for a --server")
         zoo = _open(names, options)
     with zoo:
-        stream = zoo.stream(images, question, names, frame=frame, **wishes)
+        stream = zoo.stream(images, question, names, **wishes)
         if as_json:
             from serving.rest.answers import CompareReply
 
@@ -102,8 +104,6 @@ def _open(names: list[str], options: dict[str, Any]) -> "Zoo":
     from serving.api import Zoo
     from serving.core.requests import BASE
 
-    how = {name: options[name] for name in BASE_NAMES}
-    base_settings(dict(how))  # refuses what excludes each other
     adapters = [name for name in names if name != BASE]
     return Zoo(
         options["base"],
@@ -114,5 +114,5 @@ def _open(names: list[str], options: dict[str, Any]) -> "Zoo":
         max_adapters=max(1, len(names)),
         max_rows=max(1, len(names)),
         **({"max_new_tokens": options["max_tokens"]} if options["max_tokens"] else {}),
-        **how,
+        **{name: options[name] for name in BASE_NAMES},
     )

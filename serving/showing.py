@@ -29,7 +29,8 @@ def show_one(stream: "Stream") -> None:
             click.echo(printable(piece.text), nl=False)
     finally:
         click.echo()
-    click.echo(f"{provenance(stream.result().answers[0])}\n{NOTICE}", err=True)
+    answer = stream.result().answers[0]
+    click.echo(f"{_name(answer)}  {provenance(answer)}\n{NOTICE}", err=True)
 
 
 def show_several(stream: "Stream") -> None:
@@ -38,7 +39,7 @@ def show_several(stream: "Stream") -> None:
         _show_coming(stream)
     for answer in stream.result().answers:
         text = "\n".join(printable(answer.text).splitlines())
-        click.echo(f"{click.style(answer.asked, bold=True)}  {provenance(answer)}")
+        click.echo(f"{click.style(_name(answer), bold=True)}  {provenance(answer)}")
         click.echo(textwrap.indent(text, "  ") + "\n")
     click.echo(NOTICE, err=True)
 
@@ -47,7 +48,6 @@ def provenance(answer: "Answer") -> str:
     """What gave an answer, in a line."""
     adapter = answer.adapter
     words = [
-        answer.variant,
         str(adapter),
         f"sha256 {adapter.digest[:SHORT]}" if adapter.digest else "no adapter",
         f"{answer.tokens} token{'' if answer.tokens == 1 else 's'}",
@@ -62,6 +62,10 @@ def provenance(answer: "Answer") -> str:
 def printable(text: str) -> str:
     """The text with what is no printable character, line end or tab replaced."""
     return "".join(one if one.isprintable() or one in "\n\t" else "\ufffd" for one in text)
+
+
+def _name(answer: "Answer") -> str:
+    return answer.asked if answer.asked == answer.variant else f"{answer.asked} ({answer.variant})"
 
 
 def _show_coming(stream: "Stream") -> None:

@@ -20,7 +20,7 @@ PHANTOM = get_base("phantom")
 def open_zoo(rig, monkeypatch):
     """Call it for a zoo in this process on the fake model and the fake Hub."""
     opened = []
-    banked = SimpleNamespace(BankedModel=lambda base, **options: rig.model)
+    banked = SimpleNamespace(load_banked=lambda base, **options: rig.model)
     monkeypatch.setitem(sys.modules, "serving.engines.banked", banked)
     monkeypatch.setattr("serving.here.ZooHub", lambda *_, **__: rig.hub)
     listed = [(name, RepoRef(f"local/{name}")) for name in ("sft", "text_hallu", "mdpo")]
@@ -129,6 +129,19 @@ def test_a_variant_is_named_if_the_hub_has_one_adapter_of_it(open_zoo, image):
     with pytest.raises(UnknownName, match="no adapter is named 'mpdo'") as refused:
         open_zoo("phantom", ["mpdo"])
     assert refused.value.hint == "did you mean 'mdpo'?"
+
+
+def test_what_a_server_s_environment_says_of_names_does_not_hold_here(open_zoo, image, monkeypatch):
+    monkeypatch.setenv("MEDZOO_PIN", "nobody")
+    monkeypatch.setenv("MEDZOO_ALLOW", "nobody/*")
+    monkeypatch.setenv("MEDZOO_MAX_NEW_TOKENS", "2")
+    zoo = open_zoo()
+    assert zoo.ask(image, "What is shown?", "local/sft").text == "sft: What"
+
+
+def test_both_quantisations_at_once_are_refused(open_zoo):
+    with pytest.raises(BadInput, match="exclude each other"):
+        open_zoo("phantom", load_in_4bit=True, load_in_8bit=True)
 
 
 def test_only_what_was_named_is_asked_of_the_hub(open_zoo, rig):

@@ -2,17 +2,18 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from serving.cli_ask import ask
-from zoo.errors import BadInput
+from zoo.errors import BadImage, BadInput
 from zoo.notice import NOTICE
 
 
 @pytest.fixture
-def called(rig, image, monkeypatch):
+def called(rig, image, png, monkeypatch, tmp_path):
     """What `medzoo ask` asks of the zoo; the fake service of `rig` answers."""
     from serving.live import Live
     from serving.service import Asked
@@ -40,6 +41,9 @@ def called(rig, image, monkeypatch):
             asked = Asked(images=(image,), turns=question(text), adapters=tuple(adapters))
             return Live(rig.service, asked)
 
+    monkeypatch.chdir(tmp_path)
+    for name in ("scan.png", "a.png", "b.png"):
+        Path(name).write_bytes(png)
     monkeypatch.setattr("serving.api.Zoo", FakeZoo)
     monkeypatch.delenv("MEDZOO_KEY", raising=False)
     return seen
@@ -49,12 +53,12 @@ def run(*words, **more):
     return CliRunner().invoke(ask, words, catch_exceptions=False, **more)
 
 
-def test_nothing_but_an_image_and_a_question_asks_the_base_alone(called):
+def test_nothing_but_an_image_and_a_question_asks_the_base_alone(called, png):
     done = run("scan.png", "What is shown?")
     assert done.stdout == "base: What is shown? 64x48\n"
     assert done.stderr.endswith(f"{NOTICE}\n")
-    assert (called["base"], called["adapters"], called["images"]) == ("phantom", [], ["scan.png"])
-    assert called["wishes"] == {"frame": None}
+    assert (called["base"], called["adapters"], called["images"]) == ("phantom", [], (png,))
+    assert called["wishes"] == {}
     say = called["settings"].pop("say")
     assert callable(say)
     assert called["settings"] == {
@@ -70,16 +74,15 @@ def test_nothing_but_an_image_and_a_question_asks_the_base_alone(called):
     assert called["closed"]
 
 
-def test_every_option_goes_where_it_belongs(called):
-    words = "--adapters base,mdpo --adapter sft --image b.png --frame 3 --hub http://h --device cuda:1"
+def test_every_option_goes_where_it_belongs(called, png):
+    words = "--adapters base,mdpo --adapter sft --image b.png --hub http://h --device cuda:1"
     words += (
         " --dtype bfloat16 --load-in-4bit --max-tokens 200 --temperature 0.5 --top-p 0.9 --seed 7 --stop ."
     )
     done = run("a.png", "Q", *words.split())
     assert [line.split()[0] for line in done.stdout.splitlines()[::3]] == ["base", "mdpo", "sft"]
-    assert (called["adapters"], called["images"]) == (["mdpo", "sft"], ["a.png", "b.png"])
+    assert (called["adapters"], called["images"]) == (["mdpo", "sft"], (png, png))
     assert called["wishes"] == {
-        "frame": 3,
         "max_tokens": 200,
         "temperature": 0.5,
         "top_p": 0.9,
@@ -102,7 +105,15 @@ def test_every_option_goes_where_it_belongs(called):
 
 def test_an_image_may_come_by_stdin(called, png):
     run("-", "Q", input=png)
-    assert called["images"] == [png]
+    assert called["images"] == (png,)
+
+
+def test_an_image_that_cannot_be_read_is_told_before_a_base_is_loaded(called):
+    with pytest.raises(BadImage, match=r"none\.png: No such file"):
+        run("none.png", "Q")
+    with pytest.raises(BadImage, match="of no kind known here"):
+        run("-", "Q", "--frame", "3", input=b"no image")
+    assert called == {}
 
 
 def test_a_server_is_asked_with_the_key_of_the_environment(called):
@@ -115,7 +126,6 @@ def test_a_server_is_asked_with_the_key_of_the_environment(called):
     [
         (["--server", "http://there", "--dtype", "float16"], "--dtype is for a base that is loaded here"),
         (["--server", "http://there", "--load-in-4bit"], "--load-in-4bit is for a base that is loaded here"),
-        (["--load-in-4bit", "--load-in-8bit"], "exclude each other"),
         (["--key", "secret"], "--key is for a --server"),
     ],
 )

@@ -1,5 +1,5 @@
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -52,17 +52,18 @@ def test_one_answer_is_all_that_stdout_gets(capsys):
     show_one(Said([answer("mdpo", "a nodule on\nthe left")]))
     out, err = capsys.readouterr()
     assert out == "a nodule on\nthe left\n"
-    assert err == f"mdpo · local/mdpo@{'1' * 40} · sha256 dddddddddddd · 3 tokens · 0.25 s\n{NOTICE}\n"
+    assert err == f"mdpo  local/mdpo@{'1' * 40} · sha256 dddddddddddd · 3 tokens · 0.25 s\n{NOTICE}\n"
 
 
 def test_several_answers_stand_in_blocks_under_who_gave_them(capsys):
     cut = answer("sft", "a mass on\nthe left", finish="length", tokens=1, seed=5, hub_unreachable=True)
+    cut = replace(cut, asked="me/x@v1")
     show_several(Said([answer("base", "a nodule"), cut]))
     out, err = capsys.readouterr()
     assert out == (
-        f"base  base · local/base@{'1' * 40} · no adapter · 3 tokens · 0.25 s\n  a nodule\n\n"
-        f"sft  sft · local/sft@{'1' * 40} · sha256 dddddddddddd · 1 token · 0.25 s · seed 5 · cut short · "
-        "Hub out of reach: last known commit\n  a mass on\n  the left\n\n"
+        f"base  local/base@{'1' * 40} · no adapter · 3 tokens · 0.25 s\n  a nodule\n\n"
+        f"me/x@v1 (sft)  local/sft@{'1' * 40} · sha256 dddddddddddd · 1 token · 0.25 s · seed 5 · "
+        "cut short · Hub out of reach: last known commit\n  a mass on\n  the left\n\n"
     )
     assert err == f"{NOTICE}\n"
 
@@ -76,7 +77,7 @@ def test_on_a_terminal_the_last_words_of_each_come_on_a_line_and_give_way_to_the
     assert frames[1:3] == ["base  left\nmdpo  \n", "base  left\nmdpo  a\n"]
     assert frames[-2] == "base  left\nmdpo   upper zone 肺 肺\n"
     assert all(len(line) <= 23 for frame in frames[1:-1] for line in frame.splitlines())
-    assert frames[-1].startswith("\x1b[1mbase\x1b[0m  base · local/base@")
+    assert frames[-1].startswith("\x1b[1mbase\x1b[0m  local/base@")
 
 
 def test_an_answer_that_breaks_off_leaves_the_error_a_line_of_its_own(capsys):

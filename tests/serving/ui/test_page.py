@@ -84,6 +84,11 @@ def test_a_repo_that_cannot_be_had_is_told_in_the_page(page):
     assert "no repo local/none" in last["output"]["data"][0]
 
 
+def test_a_repo_that_the_operator_does_not_allow_is_refused_in_the_page_too(page):
+    *_, last = until_completed(page("Q", [], "elsewhere/mdpo"))
+    assert "elsewhere/mdpo is not among the adapters of this server" in last["output"]["data"][0]
+
+
 def test_a_page_that_is_closed_cancels_its_comparison(page, rig, monkeypatch):
     tickets = []
     submit = rig.engine.submit
