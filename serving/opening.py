@@ -43,16 +43,18 @@ def build_service(settings: Settings, *, hub: Hub, aliases: Mapping[str, RepoRef
             raise UnknownName("adapter to pin", alias, aliases)
     where = "" if settings.device == "auto" else f" on {settings.device}"
     say(f"loading the base {base.pinned}{where}")
-    from serving.engines.banked import BankedModel  # torch: seconds to import
+    from serving.engines.banked import load_banked  # torch: seconds to import
     from serving.engines.embedded import EmbeddedEngine
 
-    model = BankedModel(
+    model = load_banked(
         base,
         device=settings.device,
         dtype=settings.dtype,
         quantize="4bit" if settings.load_in_4bit else "8bit" if settings.load_in_8bit else None,
+        compiled=settings.compile,
         slots=settings.slots,
         max_rank=settings.max_rank,
+        max_rows=settings.max_rows,
     )
     registry, metrics = Registry(slots=settings.slots), Metrics()
     engine = EmbeddedEngine(

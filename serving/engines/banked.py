@@ -13,25 +13,19 @@ from zoo.bases import Base
 from zoo.manifest import AdapterManifest
 from zoo.vlm import decode
 from zoo.vlm.bank import AdapterBank
-from zoo.vlm.model import load_base
+from zoo.vlm.model import VisionLanguageModel, load_base
 from zoo.vlm.quantised import Quantization
 
 
 class BankedModel:
-    """A base loaded once, with `slots` adapters beside it."""
+    """A base with `slots` adapters beside it; `max_rows` is the most rows of a batch."""
 
     def __init__(
-        self,
-        base: Base,
-        *,
-        device: str = "cpu",
-        dtype: str = "float32",
-        quantize: Quantization | None = None,
-        slots: int = 8,
-        max_rank: int = 64,
+        self, vlm: VisionLanguageModel, *, slots: int = 8, max_rank: int = 64, max_rows: int = 16
     ) -> None:
-        self._vlm = load_base(base, device=device, dtype=dtype, quantize=quantize)
-        self._bank = AdapterBank(self._vlm, slots=slots + 1, max_rank=max_rank)  # slot 0 is the base
+        graph_rows = 1 << (max_rows - 1).bit_length() if vlm.compiled else 0  # graphs pad to powers of two
+        self._vlm = vlm
+        self._bank = AdapterBank(vlm, slots=slots + 1, max_rank=max_rank, graph_rows=graph_rows)
 
     def encode(self, images: Sequence[Image.Image]) -> tuple[Any, int]:
         """Vision features and their bytes."""
@@ -64,3 +58,19 @@ class BankedModel:
             self._vlm,
             [decode.Row(row.features, row.turns, row.slot, row.sampling) for row in rows],
         )
+
+
+def load_banked(
+    base: Base,
+    *,
+    device: str = "cpu",
+    dtype: str = "float32",
+    quantize: Quantization | None = None,
+    compiled: bool = False,
+    slots: int = 8,
+    max_rank: int = 64,
+    max_rows: int = 16,
+) -> BankedModel:
+    """Load a base and put a bank on it; see `zoo.vlm.model.load_base`."""
+    vlm = load_base(base, device=device, dtype=dtype, quantize=quantize, compiled=compiled)
+    return BankedModel(vlm, slots=slots, max_rank=max_rank, max_rows=max_rows)

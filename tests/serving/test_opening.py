@@ -15,7 +15,7 @@ def open_with(rig, monkeypatch):
 
     def opened(load, **flags):
         model = type("Model", (type(rig.model),), {"load": load} if load else {})
-        banked = SimpleNamespace(BankedModel=lambda base, **options: made.update(options) or model())
+        banked = SimpleNamespace(load_banked=lambda base, **options: made.update(options) or model())
         monkeypatch.setitem(sys.modules, "serving.engines.banked", banked)
         monkeypatch.setattr("serving.opening.ZooHub", lambda endpoint: rig.hub)
         flags = {"adapters": ("local/mdpo",), "timeout_s": 0.05} | flags
@@ -69,8 +69,10 @@ def test_what_is_pinned_is_loaded_first_and_what_is_set_reaches_the_model(open_w
         "device": "auto",
         "dtype": "bfloat16",
         "quantize": "8bit",
+        "compiled": False,
         "slots": 2,
         "max_rank": 64,
+        "max_rows": 16,
     }
 
 
