@@ -84,7 +84,8 @@ def test_a_repo_that_cannot_be_had_is_told_in_the_page(page):
     assert "no repo local/none" in last["output"]["data"][0]
 
 
-def test_a_repo_that_the_operator_does_not_allow_is_refused_in_the_page_too(page):
+def test_a_repo_that_the_operator_does_not_allow_is_refused_in_the_page_too(page, rig):
+    rig.library.names._allow = ("local/*",)
     *_, last = until_completed(page("Q", [], "elsewhere/mdpo"))
     assert "elsewhere/mdpo is not among the adapters of this server" in last["output"]["data"][0]
 
