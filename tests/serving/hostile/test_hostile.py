@@ -244,5 +244,5 @@ def test_after_all_of_it_the_server_holds_nothing_of_it(rig):
     with answered(rig):
         pass
     state = server.state()
-    assert (state["users"], state["waiting"], state["slots"]) == (0, 0, 2)
+    assert (state["users"], state["open"], state["slots"]) == (0, 0, 2)
     assert server.open_files() < 100

@@ -110,21 +110,19 @@ class Client:
                 self._notes.is_answer(reply)
                 return
             text, tokens, left = "", None, pieces
+            who: dict[str, Any] = {}
             async with aclosing(events(reply)) as coming:
                 async for event in coming:
                     if self._notes.is_error(event):
                         return
+                    who |= event.get("medzoo") or {}
                     text += "".join(one["delta"].get("content") or "" for one in event["choices"])
                     tokens = (event.get("usage") or {}).get("completion_tokens", tokens)
                     if left is not None and (left := left - 1) <= 0:
                         break
         if tokens is None and pieces is None:
             self._notes.nameless.append(f"a stream ended without its usage, after {text!r}")
-        (head,) = stated(reply)
-        repo, _, sha = head[0].partition("@")
-        self._hear(
-            put, [{"repo": repo, "sha": sha, "digest": head[1], "text": text, "tokens": tokens}], [head]
-        )
+        self._hear(put, [{**who, "text": text, "tokens": tokens}], stated(reply))
 
     async def break_off(self) -> None:
         """Go away in the middle of a stream."""

@@ -91,20 +91,21 @@ def _obey(service: Any, trouble: Trouble) -> None:
             trouble.swaps = SWAPS
         if line.strip() == "state":
             gc.collect()
-            print("state " + json.dumps(_state(service, trouble)), flush=True)
+            try:
+                print("state", json.dumps(_state(service, trouble)), flush=True)
+            except Exception:
+                os._exit(3)  # whoever asked waits for an answer or the end
 
 
 def _state(service: Any, trouble: Trouble) -> dict[str, Any]:
-    registry = service._registry
-    with registry._lock:
-        users = sum(registry._users.values())
-        slots = len(registry._free) + len(registry._loads)
-        loads = registry._next - 1
+    registry, engine = service._registry, service._engine
+    taken = registry.occupied().values()
     return {
-        "users": users,
-        "slots": slots,
-        "loads": loads,
-        "waiting": len(service._engine._waiting),
+        "users": sum(one.users for one in taken),
+        "holds": len(registry._holds),
+        "slots": len(registry._free) + len(taken),
+        "loads": registry._next_load - 1,
+        "open": len(engine._open),
         "threads": sorted(thread.name for thread in threading.enumerate()),
         "raised": trouble.raised,
         "swaps": trouble.swaps,

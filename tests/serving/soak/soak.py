@@ -47,6 +47,8 @@ NAMED = frozenset(
     }
 )
 """The errors by which a request of a soak may end: status, 0 within a stream, and type."""
+HELD = ("users", "holds", "open")
+"""What the server must have given back at the end: uses of slots, holds, comparisons."""
 QUIET_S = 30.0
 """How long the server may take to be idle once all clients are gone."""
 
@@ -120,7 +122,7 @@ class Soak:
         state = self._quiet()
         notes, warm, end = course.notes, course.warm, self.size()
         wrong = self.wrong(notes)
-        held = {key: state[key] for key in ("users", "waiting") if state[key]}
+        held = {key: state[key] for key in HELD if state[key]}
         if held or state["slots"] != SLOTS:
             wrong.append(f"{QUIET_S} s after the last request {held} are held, of {state['slots']} slots")
         if end.rss > warm.rss * GROWTH + 16:
@@ -164,9 +166,7 @@ class Soak:
     def _quiet(self) -> dict[str, Any]:
         """The server's state once it is idle, or when it should be."""
         end = time.monotonic() + QUIET_S
-        while (state := self.server.state())["users"] or state["waiting"]:
-            if time.monotonic() > end:
-                break
+        while any((state := self.server.state())[key] for key in HELD) and time.monotonic() < end:
             time.sleep(0.1)
         return state
 
