@@ -14,9 +14,10 @@ import torch
 
 from zoo.asking import Sampling, Turn
 from zoo.errors import BadInput
+from zoo.vlm.compiled import StaticKeyValues
 from zoo.vlm.dice import Dice
 from zoo.vlm.encoded import ImageFeatures
-from zoo.vlm.keys import ATTENTION, KeyValues
+from zoo.vlm.keys import KeyValues
 from zoo.vlm.model import VisionLanguageModel
 from zoo.vlm.prefill import Prompt, run_prompts
 from zoo.vlm.text import Text
@@ -28,8 +29,6 @@ Finish = Literal["stop", "length"]
 GREEDY = Sampling()
 _TOKENS = 8192
 """Most prompt tokens of one pass, so that what it works with takes a bounded place."""
-_LEAST_GAP = 4
-"""The batch is made smaller when one in so many of its rows has ended, since that takes a copy."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,8 @@ class Decoding:
         """Run the open rows' prompts; final hidden states (places, hidden)."""
         self._places = list(self._open)
         most = max(self._rows[row].sampling.max_tokens for row in self._places)
-        self._cache = cache = KeyValues(
+        kind = StaticKeyValues if self._vlm.compiled else KeyValues
+        self._cache = cache = kind(
             [self.prompt_tokens[row] for row in self._places],
             layers=len(self._vlm.model.model.language_model.layers),
             room=most - 1,  # the last token is never run
@@ -142,28 +142,17 @@ class Decoding:
 
     def _go_on(self, cache: KeyValues) -> torch.Tensor:
         """Run the newest token of each place; final hidden states (places, hidden)."""
-        self._leave_gaps(cache)
-        cache.next()
-        language = self._vlm.model.model.language_model
-        language.config._attn_implementation = ATTENTION
-        positions = self._following[:, None]
-        with self._running([self._rows[row].slot for row in self._places]):
-            hidden: torch.Tensor = language(
-                input_ids=self._last[:, None],
-                position_ids=positions,
-                attention_mask=positions.new_empty(1, 1, 1, 1),  # see run_prompts
-                past_key_values=cache,
-                use_cache=True,
-                over=cache.over,
-            ).last_hidden_state
+        if cache.pays(len(self._open)):
+            self._leave_gaps(cache)
+        spare = [0] * (cache.rows - len(self._places))
+        with self._running([*(self._rows[row].slot for row in self._places), *spare]):
+            hidden = cache.run(self._vlm.model.model.language_model, self._last, self._following)
         self._following = self._following + 1
-        return hidden[:, -1]
+        return hidden
 
     def _leave_gaps(self, cache: KeyValues) -> None:
-        """Take ended rows out of the batch, once they are enough: the last rows move into their places."""
+        """Take ended rows out of the batch: the last rows move into their places."""
         places, count = self._places, len(self._open)
-        if (len(places) - count) * _LEAST_GAP < len(places):
-            return
         later = [place for place in range(count, len(places)) if places[place] in self._open]
         kept = [place if places[place] in self._open else later.pop() for place in range(count)]
         cache.keep(kept)

@@ -1,5 +1,5 @@
 """Keys and values of rows that answer together: one column a token, the last token of every row in the same
-column. Written in place, seen as views. Knows no model and no text.
+column. Written in place, seen as views. Knows no family, no adapter and no text.
 
 Its attention, registered with transformers, is transformers' own over those columns that a row sees.
 """
@@ -23,6 +23,9 @@ Over = Callable[[torch.Tensor, torch.Tensor, int | None], Seen]
 class KeyValues:
     """Of every layer and row. It stands where a decoder layer looks for its cache."""
 
+    empty: Callable[..., torch.Tensor] = staticmethod(torch.Tensor.new_empty)
+    """Makes the place for keys or values, given some and a shape."""
+
     def __init__(self, lengths: Sequence[int], *, layers: int, room: int) -> None:
         """For rows whose prompts have these `lengths`, and `room` tokens after them."""
         self._width = self._end = max(lengths)
@@ -37,7 +40,7 @@ class KeyValues:
         that each prompt is of."""
         if not self._kept[layer]:
             self._kept[layer] = [
-                part.new_empty(len(self._gaps), part.shape[1], self._columns, part.shape[3]) for part in made
+                self.empty(part, (self.rows, part.shape[1], self._columns, part.shape[3])) for part in made
             ]
         for kept, part in zip(self._kept[layer], made, strict=True):
             first = self._width - part.shape[2]
@@ -46,9 +49,16 @@ class KeyValues:
                     kept[row, :, :first] = 0  # lest what is there by chance be no number
                     kept[row, :, first : self._width] = prompt
 
-    def next(self) -> None:
-        """One token more; each layer's `update` brings it."""
+    @property
+    def rows(self) -> int:
+        """Rows that a step runs."""
+        return len(self._gaps)
+
+    def run(self, language: Any, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        """Final hidden states `(rows, hidden)` of one more token of each row, from `(rows,)` of each."""
         self._end += 1
+        language.config._attn_implementation = ATTENTION
+        return run_newest(language, ids, positions, self)
 
     def update(self, key: torch.Tensor, value: torch.Tensor, layer: int, *_: Any) -> list[torch.Tensor]:
         """Keep the newest token's keys and values `(rows, heads, 1, size)` and give those of all so far."""
@@ -69,6 +79,10 @@ class KeyValues:
             mask = self._mask[..., first : self._end]
         return key[:, :, first:], value[:, :, first:], mask
 
+    def pays(self, rows: int) -> bool:
+        """Whether it pays to run so many rows in place of those that there are, for it takes a copy."""
+        return (self.rows - rows) * 4 >= self.rows
+
     def keep(self, rows: Sequence[int]) -> None:
         """Only these rows, in this order; each at its place or a later one before."""
         for place, row in enumerate(rows):
@@ -82,6 +96,19 @@ class KeyValues:
 def keys_only(key: torch.Tensor, value: torch.Tensor, window: int | None) -> Seen:
     """For a pass that is run for its keys and values alone: nothing is attended to."""
     raise NotImplementedError
+
+
+def run_newest(language: Any, ids: torch.Tensor, positions: torch.Tensor, cache: Any) -> torch.Tensor:
+    """Final hidden states `(rows, hidden)` of each row's newest token; `cache` has `update` and `over`."""
+    hidden: torch.Tensor = language(
+        input_ids=ids[:, None],
+        position_ids=positions[:, None],
+        attention_mask=ids.new_empty(1, 1, 1, 1),  # what is there need not be made; nothing reads it
+        past_key_values=cache,
+        use_cache=True,
+        over=cache.over,
+    ).last_hidden_state
+    return hidden[:, -1]
 
 
 def _attention(

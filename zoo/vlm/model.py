@@ -42,8 +42,10 @@ class VisionLanguageModel:
         processor: Any,
         *,
         quantize: Quantization | None = None,
+        compiled: bool = False,
     ) -> None:
-        """`quantize` says how the language model's weights are kept."""
+        """`quantize` says how the language model's weights are kept, `compiled` whether each token after a
+        prompt runs as a compiled graph (`zoo.vlm.compiled`)."""
         self.base = base
         self.family = family
         self.model = model.eval().requires_grad_(False)
@@ -52,6 +54,7 @@ class VisionLanguageModel:
         self.image_processor = processor.image_processor
         self.quantization: str = quantize or ""
         """How the language model's weights are kept: empty for as they are, `4bit` or `8bit`."""
+        self.compiled = compiled
         self.bank: AdapterBank | None = None
         self.end_of_turn = family.end_of_turn(processor)
         self._processor = processor
@@ -172,6 +175,7 @@ def load_base(
     dtype: str = "auto",
     quantize: Quantization | None = None,
     folder: Path | None = None,
+    compiled: bool = False,
 ) -> VisionLanguageModel:
     """Load a base from its own folder, from `folder`, or from the Hub at its pinned revision.
 
@@ -197,4 +201,4 @@ def load_base(
     model, processor = family.load(str(source or base.repo), **settings)
     if quantize:
         settle(model)
-    return VisionLanguageModel(base, family, model, processor, quantize=quantize)
+    return VisionLanguageModel(base, family, model, processor, quantize=quantize, compiled=compiled)
