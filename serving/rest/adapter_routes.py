@@ -4,7 +4,7 @@ Who may do that is not decided here.
 """
 
 from fastapi import APIRouter, Request
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import PlainTextResponse, Response
 from pydantic import ConfigDict, Field
 
 from serving.core.requests import BASE
@@ -12,6 +12,7 @@ from serving.rest.bodies import RequestBody, read_json
 from serving.rest.chat_replies import ModelReply, ModelsReply
 from serving.rest.documents import error_replies, request_body
 from serving.rest.replies import AdapterReply, AdaptersReply
+from serving.rest.samples import ADAPTERS, LOADED, MODEL, MODELS, UNLOADED
 from serving.rest.streams import unless_gone
 from serving.service import Service
 
@@ -44,20 +45,20 @@ def adapter_routes(service: Service) -> APIRouter:
     """The routes of one service."""
     router = APIRouter(tags=["adapters"])
 
-    @router.get("/v1/models", responses=_LOOKING)
+    @router.get("/v1/models", responses={**_LOOKING, 200: {"content": MODELS}})
     async def models() -> ModelsReply:
         """The base, and every adapter with an alias, as OpenAI lists models."""
         listed = [ModelReply.of(one) for one in await service.listed()]
         return ModelsReply(data=[ModelReply.of_base(service.base), *listed])
 
-    @router.get("/v1/models/{id:path}", responses=_FINDING)
+    @router.get("/v1/models/{id:path}", responses={**_FINDING, 200: {"content": MODEL}})
     async def model(id: str) -> ModelReply:
         """One model by its alias, `repo`, `repo@revision`, or `base`."""
         if id == BASE:
             return ModelReply.of_base(service.base)
         return ModelReply.of(await service.find(id))
 
-    @router.get("/v1/adapters", responses=_LOOKING)
+    @router.get("/v1/adapters", responses={**_LOOKING, 200: {"content": ADAPTERS}})
     async def adapters() -> AdaptersReply:
         """The base, and every adapter that has an alias here, with its state and scores."""
         listed = [AdapterReply.of(one) for one in await service.listed()]
@@ -65,8 +66,8 @@ def adapter_routes(service: Service) -> APIRouter:
 
     @router.post(
         "/v1/load_lora_adapter",
-        response_class=PlainTextResponse,
-        responses=_LOADING,
+        response_class=Response,
+        responses={**_LOADING, 200: {"content": LOADED}},
         openapi_extra=request_body(LoadBody),
     )
     async def load(request: Request) -> PlainTextResponse:
@@ -82,8 +83,8 @@ def adapter_routes(service: Service) -> APIRouter:
 
     @router.post(
         "/v1/unload_lora_adapter",
-        response_class=PlainTextResponse,
-        responses=_LOADING,
+        response_class=Response,
+        responses={**_LOADING, 200: {"content": UNLOADED}},
         openapi_extra=request_body(UnloadBody),
     )
     async def unload(request: Request) -> PlainTextResponse:

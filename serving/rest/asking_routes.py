@@ -14,6 +14,7 @@ from serving.rest.compare_body import FORM, CompareBody, Compared, read_comparis
 from serving.rest.compare_stream import compared
 from serving.rest.documents import ANSWER_HEADERS, error_replies, request_body
 from serving.rest.images import Remote, load_images
+from serving.rest.samples import COMPARED, COMPLETED
 from serving.rest.streams import EventStream, Pieces, answer, begin, unless_gone
 from serving.service import Asked, Service
 from zoo.asking import question
@@ -30,7 +31,7 @@ def asking_routes(service: Service, limits: Limits, remote: Remote | None) -> AP
     @router.post(
         "/v1/compare",
         response_model=CompareReply,
-        responses={**_ERRORS, 200: _answered("rows, piece, end, comparison, error")},
+        responses={**_ERRORS, 200: _answered(COMPARED)},
         tags=["questions"],
         openapi_extra=request_body(CompareBody, form=FORM),
     )
@@ -64,7 +65,7 @@ def asking_routes(service: Service, limits: Limits, remote: Remote | None) -> AP
     @router.post(
         "/v1/chat/completions",
         response_model=ChatReply,
-        responses={**_ERRORS, 200: _answered("chat.completion.chunk, at the end [DONE]")},
+        responses={**_ERRORS, 200: _answered(COMPLETED)},
         tags=["questions"],
         openapi_extra=request_body(ChatBody),
     )
@@ -103,10 +104,9 @@ def _client(request: Request) -> str:
     return str(getattr(request.state, "client", ""))
 
 
-def _answered(events: str) -> dict[str, Any]:
-    stream = {"schema": {"type": "string", "description": f"Server-sent events: {events}."}}
+def _answered(examples: dict[str, Any]) -> dict[str, Any]:
     return {
         "description": "The answer, or its events if `stream` is true.",
         "headers": ANSWER_HEADERS,
-        "content": {"text/event-stream": stream},
+        "content": examples,
     }

@@ -5,6 +5,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
 from serving.rest.answers import Reply
+from serving.rest.samples import METRICS
 from serving.service import Service
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -33,7 +34,7 @@ def health_routes(service: Service) -> APIRouter:
         reply = HealthReply(status="ready" if ready else "stopped")
         return JSONResponse(reply.model_dump(), status_code=200 if ready else 503)
 
-    @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+    @router.get("/metrics", response_class=Response, responses={200: {"content": METRICS}})
     async def metrics() -> Response:
         """What Prometheus reads: the queue, batches, tokens, loads, evictions, failures, requests."""
         return Response(service.metrics.text(), media_type=TEXT)

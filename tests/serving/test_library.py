@@ -3,8 +3,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from serving.library import name_adapters
-from zoo.errors import BadInput, HubUnreachable, NotOnHub, UnknownName
+from serving.library import Library, name_adapters
+from serving.service import Asked
+from zoo.asking import question
+from zoo.errors import (
+    BadInput,
+    DeadlinePassed,
+    HubError,
+    HubUnreachable,
+    NotAllowed,
+    NotOnHub,
+    UnknownName,
+)
 from zoo.hub import RepoRef
 
 
@@ -117,3 +127,105 @@ def test_an_adapter_whose_files_are_gone_serves_while_it_is_loaded_and_after_its
     answer = rig.service.compare([image], "Q", ["mdpo"]).answers[0]
     assert answer.text == "mdpo: Q 64x48"
     assert rig.hub.fetched.count(f"local/mdpo@{'2' * 40}") == 2
+
+
+@pytest.fixture
+def now():
+    return [0.0]
+
+
+@pytest.fixture
+def hand_moved(rig, now):
+    """A library on the rig's Hub that resolves a name at most once a second, by a hand-moved clock."""
+    aliases = {"mdpo": RepoRef("local/mdpo")}
+    return Library(
+        rig.hub, rig.registry, aliases, allow=("local/*", "never/*"), clock=lambda: now[0], resolve_every_s=1
+    )
+
+
+def test_a_burst_of_requests_asks_the_hub_for_a_name_once_a_second(rig, now, hand_moved, make_adapter):
+    for _ in range(100):
+        hand_moved.resolve("mdpo")
+    assert rig.hub.resolved == ["local/mdpo@main"]
+    rig.hub.add("local/mdpo", "7" * 40, make_adapter("newer", variant="mdpo", seed=99))
+    now[0] = 0.99
+    assert hand_moved.resolve("mdpo").sha == "2" * 40
+    now[0] = 1.0
+    assert hand_moved.resolve("mdpo").sha == "7" * 40
+    assert rig.hub.resolved == ["local/mdpo@main"] * 2
+
+
+def test_a_commit_is_never_asked_for(rig, hand_moved):
+    assert hand_moved.resolve("local/mdpo@" + "2" * 40).sha == "2" * 40
+    assert rig.hub.resolved == []
+
+
+def test_a_name_that_failed_is_asked_for_again_at_once(rig, hand_moved):
+    rig.hub.down = HubError("it answered 400")
+    with pytest.raises(HubError):
+        hand_moved.resolve("mdpo")
+    rig.hub.down = None
+    assert hand_moved.resolve("mdpo").sha == "2" * 40
+
+
+def test_a_hub_that_lets_one_wait_in_vain_is_asked_no_more_than_half_of_the_time(rig, now, hand_moved):
+    def hang(repo, revision):
+        rig.hub.resolved.append(repo)
+        now[0] += 10.0
+        raise HubUnreachable("no answer")
+
+    rig.hub.resolve = hang
+    for _ in range(20):
+        found = hand_moved.resolve("mdpo")
+        assert (found.sha, found.hub_unreachable) == ("2" * 40, True)
+        now[0] += 1.0
+    assert len(rig.hub.resolved) == 2
+
+
+def test_a_repo_without_an_alias_is_brought_only_where_a_pattern_allows_it(rig):
+    aliases = {"mdpo": RepoRef("local/mdpo", "v1")}
+    shut = Library(rig.hub, rig.registry, aliases)
+    with pytest.raises(NotAllowed, match="local/sft is not among") as refused:
+        shut.resolve("local/sft@main")
+    assert "MEDZOO_ALLOW" in refused.value.hint
+    assert shut.resolve("local/mdpo").sha == "2" * 40, "another revision of an alias's repo is allowed"
+    assert rig.hub.resolved == ["local/mdpo@main"], "what is not allowed is not asked for"
+    some = Library(rig.hub, rig.registry, aliases, allow=("other/*", "local/s*"))
+    assert some.resolve("local/sft").sha == "0" * 40
+    with pytest.raises(NotAllowed):
+        some.resolve("local/text_hallu")
+    with pytest.raises(NotAllowed):
+        some.resolve("LOCAL/sft")
+
+
+def test_a_download_that_breaks_off_has_a_name_and_a_count(rig):
+    rig.hub.fault = OSError("file should be of size 5 but has size 3")
+    counted = []
+    rig.library._watch.failed = counted.append
+    with pytest.raises(HubError, match=r"local/mdpo@2{40} could not be fetched \(OSError\)"):
+        rig.library.bring(rig.library.resolve("mdpo"))
+    assert counted == ["HubError"]
+    rig.hub.fault = None
+    assert rig.library.bring(rig.library.resolve("mdpo")).manifest.variant.name == "mdpo"
+
+
+def test_a_hub_that_hangs_costs_a_question_its_time_and_nothing_else(rig, image):
+    rig.hub.gate.clear()
+    rig.service._timeout_s = 0.1
+    with pytest.raises(DeadlinePassed, match="no answer within"):
+        rig.service.compare([image], "Q", ["mdpo"])
+    assert rig.model.batches == []
+    assert rig.service.compare([image], "Q", ["base"]).answers[0].text == "base: Q 64x48"
+    rig.hub.gate.set()
+    rig.service._timeout_s = 20
+    assert rig.service.compare([image], "Q", ["mdpo"]).answers[0].text == "mdpo: Q 64x48"
+
+
+def test_requests_under_way_keep_the_commit_that_their_name_stood_for(rig, image, make_adapter):
+    rig.model.gate.clear()
+    asked = Asked(images=(image,), turns=question("Q"), adapters=("mdpo",))
+    before = rig.service.ask(asked)
+    rig.hub.add("local/mdpo", "7" * 40, make_adapter("newer", variant="mdpo", seed=99))
+    after = rig.service.ask(asked)
+    rig.model.gate.set()
+    assert [one.result().answers[0].adapter.sha for one in (before, after)] == ["2" * 40, "7" * 40]

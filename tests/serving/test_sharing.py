@@ -1,0 +1,69 @@
+import threading
+
+import pytest
+
+from serving.sharing import SharedCalls
+from zoo.errors import Busy
+
+
+@pytest.fixture
+def gate():
+    gate = threading.Event()
+    yield gate
+    gate.set()
+
+
+def test_all_who_want_the_same_share_one_call_and_the_next_is_a_new_one(gate):
+    calls = SharedCalls()
+    made = []
+
+    def call():
+        made.append(len(made))
+        gate.wait(10)
+        return made[-1]
+
+    shared = [calls.begin("a", call) for _ in range(3)]
+    other = calls.begin("b", lambda: "other")
+    assert other.result(5) == "other"
+    gate.set()
+    assert [one.result(5) for one in shared] == [0, 0, 0]
+    assert calls.begin("a", call).result(5) == 1
+
+
+def test_what_a_call_raises_all_who_wait_get_and_the_next_tries_again():
+    calls = SharedCalls()
+    with pytest.raises(KeyError):
+        calls.begin("a", lambda: {}["no"]).result(5)
+    assert calls.begin("a", lambda: 1).result(5) == 1
+
+
+def test_nobody_who_waits_can_cancel_a_call_for_the_others(gate):
+    calls = SharedCalls()
+    one, other = (calls.begin("a", lambda: gate.wait(10)) for _ in range(2))
+    assert not one.cancel()
+    gate.set()
+    assert other.result(5) is True
+
+
+def test_a_call_that_hangs_takes_only_those_with_it_who_came_while_it_was_young(gate):
+    now = [0.0]
+    calls = SharedCalls(stale_s=60, clock=lambda: now[0])
+    hangs = calls.begin("a", lambda: gate.wait(10))
+    now[0] = 59.0
+    assert calls.begin("a", lambda: 2) is hangs
+    now[0] = 60.0
+    again = calls.begin("a", lambda: 3)
+    assert again.result(5) == 3
+    gate.set()
+    assert hangs.result(5) is True
+    assert calls.begin("a", lambda: 4).result(5) == 4
+
+
+def test_there_are_never_more_calls_under_way_than_allowed(gate):
+    calls = SharedCalls(most=2)
+    waiting = [calls.begin(name, lambda: gate.wait(10)) for name in "ab"]
+    with pytest.raises(Busy, match="2 calls to the Hub"):
+        calls.begin("c", lambda: 1)
+    gate.set()
+    assert [one.result(5) for one in waiting] == [True, True]
+    assert calls.begin("c", lambda: 1).result(5) == 1
