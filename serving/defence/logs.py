@@ -18,12 +18,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.defence.gate import HEALTH
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("medzoo.requests")
 
 REQUEST_ID = b"x-request-id"
 ADAPTERS = b"x-medzoo-adapter"
 """The reply's header that names who answered."""
 QUIET = (*HEALTH, "/metrics")
+QUOTING = ("pydicom", "PIL", "huggingface_hub", "multipart", "python_multipart")
+"""Libraries whose log quotes what they read. They set their own levels, so the handler holds them back."""
 FRAMES = 8
 """Places that are logged of an error, the innermost last."""
 
@@ -99,9 +101,8 @@ def set_up_logs() -> None:
     image does, another thread may see them as they were before.
     """
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(lambda record: record.name.partition(".")[0] not in QUOTING)
     handler.setFormatter(PlaceOnly("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     log.setLevel(logging.INFO)
-    for library in ("pydicom", "PIL", "huggingface_hub", "multipart", "python_multipart"):
-        logging.getLogger(library).setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore")
