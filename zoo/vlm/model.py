@@ -27,6 +27,7 @@ from zoo.vlm.quantised import Quantization, quantising, settle
 if TYPE_CHECKING:
     from zoo.vlm.bank import AdapterBank
 
+_NAMES = {"system": "a system's turn", "user": "a question", "assistant": "an assistant's turn"}
 _PLACE = "\ue000"
 """Stands for a question to see where the template puts it; a character of no script."""
 
@@ -127,7 +128,7 @@ class VisionLanguageModel:
     def _text(self, prompt: str | Sequence[Turn], features: ImageFeatures) -> str:
         turns = question(prompt, images=len(features.images)) if isinstance(prompt, str) else prompt
         for turn in turns:
-            self._refuse_markers("question" if turn.role == "user" else f"{turn.role}'s turn", turn.text)
+            self._refuse_markers(_NAMES[turn.role], turn.text)
         return conversation_text(self.family, self._processor, turns, features.images, base=self.base.name)
 
     def question_place(self, prompt: str, features: ImageFeatures) -> tuple[int, int]:
@@ -159,13 +160,13 @@ class VisionLanguageModel:
         Raises:
             BadInput: it holds one of the tokenizer's special tokens.
         """
-        self._refuse_markers("response", response)
+        self._refuse_markers("a response", response)
         ids: list[int] = self.tokenizer(response, add_special_tokens=False)["input_ids"]
         return [*ids, self.end_of_turn]
 
     def _refuse_markers(self, what: str, text: str) -> None:
         if found := next((marker for marker in self._markers if marker in text), None):
-            raise BadInput(f"a {what} may not hold {found!r}, which {self.base.name} takes for a marker")
+            raise BadInput(f"{what} may not hold {found!r}, which {self.base.name} takes for a marker")
 
 
 def load_base(

@@ -1,5 +1,6 @@
 """A batch of answers under way: pieces, rows that end and leave, batches in turns, prompts run once."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -200,14 +201,12 @@ def test_prompts_that_are_too_many_for_one_pass_run_in_several(
     vlm: VisionLanguageModel, rows: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = generate(vlm, rows)
-    length = min(Decoding(vlm, rows).prompt_tokens)
+    ((length, count),) = Counter(Decoding(vlm, rows).prompt_tokens).most_common(1)
     monkeypatch.setattr(decode, "_TOKENS", 2 * length)
     with runs(vlm) as passes:
         assert generate(vlm, rows) == expected
-    prompts = [(count, tokens) for count, tokens in passes if tokens > 1]
-    assert sum(count for count, _ in prompts) == 24
-    assert max(count for count, _ in prompts) == 2
-    assert all(tokens == length for count, tokens in prompts if count == 2)
+    assert count > 2
+    assert [rows for rows, tokens in passes if tokens == length] == [2] * (count // 2) + [1] * (count % 2)
 
 
 def test_a_slot_without_a_bank_or_without_an_adapter_is_refused(
