@@ -144,6 +144,17 @@ def test_wrong_weights_are_refused_and_leave_everything_as_it_was(
     assert_refused(vlm, folder, change_weights(folder, change), error, words)
 
 
+def test_a_nan_at_either_end_of_any_tensor_is_found(folder: Path, vlm: VisionLanguageModel) -> None:
+    bank, sound = AdapterBank(vlm, slots=2, max_rank=4), load_file(folder / WEIGHTS_NAME)
+    assert len(sound) == 42
+    for number, (name, tensor) in enumerate(sound.items()):
+        broken = tensor.clone()
+        broken.view(-1)[-(number % 2)] = NAN
+        manifest = write_weights(folder, sound | {name: broken}, read_manifest(folder))
+        with pytest.raises(NotFinite, match=name):
+            bank.load(1, folder, manifest)
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_what_overflows_or_vanishes_in_the_bases_precision_is_refused(
     folder: Path, tmp_path: Path, dtype: str
