@@ -32,6 +32,8 @@ def test_no_answer_of_hundreds_bears_another_adapters_signature_and_all_ends_by_
 def test_two_rows_that_run_with_each_others_adapter_are_found(soak):
     soak.server.command("swap")
     report = soak.run(requests=120, seconds=15, clients=4, seed=1)
+    print(report)
     assert soak.server.state()["swaps"] == 0
     assert report.wrong
-    assert all("can only say" in one or "the base says" in one for one in report.wrong), report
+    known = ("can only say", "the base says", "tokens are stated")
+    assert all(any(kind in one for kind in known) for one in report.wrong), report
