@@ -3,7 +3,9 @@
 Who may do that is not decided here.
 """
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import PlainTextResponse, Response
 from pydantic import ConfigDict, Field
 
@@ -52,7 +54,7 @@ def adapter_routes(service: Service) -> APIRouter:
         return ModelsReply(data=[ModelReply.of_base(service.base), *listed])
 
     @router.get("/v1/models/{id:path}", responses={**_FINDING, 200: {"content": MODEL}})
-    async def model(id: str) -> ModelReply:
+    async def model(id: Annotated[str, Path(max_length=300, examples=["mdpo"])]) -> ModelReply:
         """One model by its alias, `repo`, `repo@revision`, or `base`."""
         if id == BASE:
             return ModelReply.of_base(service.base)

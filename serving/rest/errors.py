@@ -9,6 +9,7 @@ import math
 from traceback import walk_tb
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -60,12 +61,20 @@ def add_error_replies(app: FastAPI) -> None:
     """Turn every error of the `/v1` and health routes into an `ErrorReply`."""
     app.add_exception_handler(errors.ZooError, _zoo_error)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _wrong_parameter)
     app.add_middleware(Silence)
 
 
 async def _zoo_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.ZooError)
     return refusal(error)
+
+
+async def _wrong_parameter(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    name = str(first["loc"][-1])
+    return refusal(errors.BadInput(f"{name!r}: {first['msg']}", param=name))
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:

@@ -1,4 +1,5 @@
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -398,3 +399,16 @@ def test_without_a_proxy_the_environment_stays_as_it_is(monkeypatch):
     before = dict(os.environ)
     hub_access.hub_api("http://127.0.0.1:8710", None)
     assert dict(os.environ) == before
+
+
+def test_a_hub_that_keeps_silent_is_unreachable_after_a_while(monkeypatch):
+    monkeypatch.setattr("zoo.hub.ANSWER_S", 0.2)
+    monkeypatch.setattr("zoo.hub_access.SILENCE_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        began = time.monotonic()
+        with pytest.raises(HubUnreachable, match="does not answer"):
+            resolve("local/one", endpoint=address)
+        with pytest.raises(HubUnreachable, match="does not answer"):
+            fetch("local/one", "a" * 40, endpoint=address)
+        assert time.monotonic() - began < 10
