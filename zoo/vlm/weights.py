@@ -150,12 +150,12 @@ class Extremes:
 
     def __init__(self) -> None:
         self._names: list[str] = []
-        self._found: list[float] = []
+        self._found: list[torch.Tensor] = []
 
     def add(self, name: str, tensor: torch.Tensor) -> None:
         """Look at a tensor of PEFT's name."""
         self._names.append(name)
-        self._found.extend(value.item() for value in torch.aminmax(tensor))  # NaN if there is any
+        self._found.extend(torch.aminmax(tensor))  # NaN if there is any
 
     def settle(
         self,
@@ -171,7 +171,7 @@ class Extremes:
             NotFinite: one holds a NaN or an infinity.
             NoEffect: in every layer A or B is all zero, and the manifest does not say that it shall be so.
         """
-        values = torch.tensor(self._found, dtype=torch.float32).view(-1, 2)
+        values = torch.stack(self._found).float().view(-1, 2)
         values[[".lora_B." in name for name in self._names]] *= scale
         values = values.to(dtype)
         for name, finite in zip(self._names, values.isfinite().all(dim=1).tolist(), strict=True):

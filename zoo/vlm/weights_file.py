@@ -20,7 +20,7 @@ from zoo.errors import BrokenWeights
 
 HEADER_LIMIT = 16 * 2**20
 """Most bytes of a header: a hundred times that of an adapter of seven billion parameters."""
-_PART = 4 * 2**20
+_PART = 8 * 2**20
 """Bytes read at a time."""
 _DIMENSIONS = 8
 _LENGTH = struct.Struct("<Q")
