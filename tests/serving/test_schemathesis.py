@@ -1,8 +1,11 @@
 """Requests made up from the OpenAPI document: the server keeps to its document, whatever it is sent."""
 
+import base64
+
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi import checks
 
@@ -22,6 +25,29 @@ CHECKED = [
 EXAMPLES = 30
 """Requests of each kind, fitting the document and not, to each operation with each Hub."""
 HUBS = {"up": None, "failing": HubError("it answered 418"), "down": HubUnreachable("it does not answer")}
+NAMES = ("base", "mdpo", "sft", "local/mdpo", "local/mdpo@" + "2" * 40, "local/other", "nobody", "x/y", "@")
+"""What an adapter may be called: known, of another base, unknown, none at all."""
+OPTIONAL = (
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "top_p",
+    "seed",
+    "stop",
+    "stream",
+    "stream_options",
+)
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
+IMAGE = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+ASKING = ("POST /v1/chat/completions", "POST /v1/compare")
+REACHED = {
+    "up": {(one, status) for one in ASKING for status in (200, 404, 422)},
+    "failing": {(one, status) for one in ASKING for status in (200, 502)},
+    "down": {(one, 200) for one in ASKING},  # by the commits last known
+}
+"""What must have been reached, or the requests were not deep enough."""
 
 
 @pytest.mark.parametrize("hub", HUBS)
@@ -30,16 +56,45 @@ def test_whatever_is_sent_the_server_keeps_to_its_document(hub, make_rig):
     rig.hub.down = HUBS[hub]
     document = schemathesis.openapi.from_asgi("/openapi.json", build_app(rig.service, page=False))
     operations = [one.ok() for one in document.get_all_operations()]
-    assert {one.label for one in operations} > {"POST /v1/chat/completions", "POST /v1/compare"}
+    assert {one.label for one in operations} > set(ASKING)
+    statuses = set()
     for operation in operations:
         takes = any(operation.iter_parameters()) or len(operation.body)
-        modes = GenerationMode if takes else (GenerationMode.POSITIVE,)
-        made_up = [operation.as_strategy(generation_mode=mode) for mode in modes]
-        for cases in [*operation.get_strategies_from_examples(), *made_up]:
-            _send(cases)
+        fitting = operation.as_strategy(generation_mode=GenerationMode.POSITIVE)
+        kinds = [fitting, _meaningful(fitting), *operation.get_strategies_from_examples()]
+        if takes:
+            kinds.append(operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
+        for cases in kinds:
+            statuses.update((operation.label, status) for status in _send(cases))
+    assert statuses >= REACHED[hub], statuses
+
+
+@st.composite
+def _meaningful(draw, fitting):
+    """Requests that fit the document, whose images are images and whose adapters mostly exist, so that what
+    lies behind the form is reached too."""
+    case = draw(fitting)
+    body = case.body
+    if isinstance(body, dict):
+        name = st.sampled_from(NAMES)
+        if "images" in body:
+            body |= {"images": [IMAGE], "adapters": draw(st.lists(name, min_size=1, max_size=3))}
+        elif "adapters" in body:
+            body |= {"image": PNG, "adapters": draw(st.lists(name, min_size=1, max_size=3))}
+        if "messages" in body:
+            content = [{"type": "image_url", "image_url": {"url": IMAGE}}, {"type": "text", "text": "What?"}]
+            body |= {"model": draw(name), "messages": [{"role": "user", "content": content}]}
+        if "lora_path" in body:
+            body |= {"lora_path": draw(name)}
+        for key in draw(st.sets(st.sampled_from(OPTIONAL))):
+            body.pop(key, None)
+    return case
 
 
 def _send(cases):
+    """Send many; the statuses that came."""
+    statuses = set()
+
     @settings(
         max_examples=EXAMPLES,
         derandomize=True,
@@ -50,6 +105,7 @@ def _send(cases):
     @given(case=cases)
     def send(case):
         reply = case.call()
+        statuses.add(reply.status_code)
         assert reply.status_code < 500 or reply.status_code in SERVER_ERRORS, (
             case.as_curl_command(),
             reply.text,
@@ -57,3 +113,4 @@ def _send(cases):
         case.validate_response(reply, checks=CHECKED)
 
     send()
+    return statuses

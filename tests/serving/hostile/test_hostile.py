@@ -9,6 +9,7 @@ import time
 import zlib
 from base64 import b64encode
 from contextlib import contextmanager, suppress
+from select import select
 from urllib.parse import urlsplit
 
 import httpx
@@ -146,7 +147,7 @@ def test_a_bomb_image_is_refused_unopened_while_others_are_answered(rig):
         )
     for reply in (asked, compared):
         assert refused(reply)[:2] == (413, "ImageTooLarge")
-        assert "2500000000" in refused(reply)[2].replace(",", "").replace(" ", "")
+        assert "25000000 pixels" in refused(reply)[2]
     assert server.status("VmHWM") - before < 100_000
 
 
@@ -183,13 +184,23 @@ def test_two_gigabytes_in_chunks_are_refused_on_the_way_while_others_are_answere
     before, sent, chunk = server.status("VmHWM"), 0, b"a" * (1 << 20)
     with answered(rig), _connect(server, f"POST {path} HTTP/1.1\r\n") as sock:
         sock.sendall(b"Transfer-Encoding: chunked\r\n\r\n")
-        with suppress(ConnectionError):
-            while sent < 2 << 30:
-                sock.sendall(b"%x\r\n%s\r\n" % (len(chunk), chunk))
-                sent += len(chunk)
-        with suppress(ConnectionError):  # a client that never stops sending may lose the reply
-            assert _told(sock)[0] == 413
+        while sent < 2 << 30 and not select([sock], [], [], 0)[0]:
+            sock.sendall(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+            sent += len(chunk)
+        assert _told(sock)[0] == 413
     assert sent < 200 << 20
+    assert server.status("VmHWM") - before < 200_000
+
+
+def test_who_sends_two_gigabytes_and_never_reads_is_cut_off_while_others_are_answered(rig):
+    server, _ = rig
+    before, began, chunk = server.status("VmHWM"), time.monotonic(), b"a" * (1 << 20)
+    with answered(rig), _connect(server, "POST /v1/compare HTTP/1.1\r\n") as sock:
+        sock.sendall(b"Transfer-Encoding: chunked\r\n\r\n")
+        with suppress(ConnectionError):
+            while time.monotonic() - began < 10:
+                sock.sendall(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+        assert time.monotonic() - began < 10
     assert server.status("VmHWM") - before < 200_000
 
 

@@ -40,7 +40,7 @@ NAMED = frozenset(
         (429, "Busy"),
         (502, "HubError"),
         (503, "HubUnreachable"),
-        (503, "EngineFailed"),
+        (500, "EngineFailed"),
         (504, "DeadlinePassed"),
         (0, "EngineFailed"),
         (0, "DeadlinePassed"),
