@@ -134,7 +134,7 @@ class Library:
         """What a name stands for now, with its files; `ref` in place of what the name stands for.
 
         The future raises:
-            ZooError: see `Names.ref`, `resolve` and `bring`; `Busy` if the Hub owes too many answers.
+            ZooError: see `Names.ref`, `resolve` and `bring`; `Busy` if too much is asked of the Hub at once.
         """
         brought: Future[Brought] = Future()
         brought.set_running_or_notify_cancel()

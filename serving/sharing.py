@@ -1,10 +1,11 @@
-"""Slow calls to something outside, each in a thread of its own and shared by all who want the same.
+"""Slow calls to something outside, in threads of their own and shared by all who want the same.
 
-Nobody who waits is bound to the call: it may never return. Knows nothing of Hubs.
+Nobody who waits is bound to a call: it may never return. Knows nothing of Hubs.
 """
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
@@ -15,49 +16,71 @@ Value = TypeVar("Value")
 
 
 class SharedCalls(Generic[Value]):
-    """At most `most` calls under way; one older than `stale_s` is shared no more, so that a call that hangs
-    does not take those with it who come later."""
+    """At most `at_once` calls under way, and `waiting` more in line behind them.
+
+    A call older than `stale_s` is shared no more, so that one that hangs does not take those with it who come
+    later.
+    """
 
     def __init__(
-        self, *, most: int = 64, stale_s: float = 60.0, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        at_once: int = 32,
+        waiting: int = 1000,
+        stale_s: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._most, self._stale_s, self._clock = most, stale_s, clock
+        self._at_once, self._most_waiting = at_once, waiting
+        self._stale_s, self._clock = stale_s, clock
         self._lock = threading.Lock()
-        self._running = 0
+        self._threads = 0
+        self._line: deque[tuple[Hashable, Callable[[], Value], Future[Value]]] = deque()
         self._shared: dict[Hashable, tuple[float, Future[Value]]] = {}
 
     def begin(self, key: Hashable, call: Callable[[], Value]) -> "Future[Value]":
-        """The future of the call under way for `key`, or of `call`, which is begun now.
+        """The future of the call under way for `key`, or of `call`, which is begun or put in line now.
 
         Raises:
-            Busy: too many calls have not returned.
+            Busy: the line is full.
         """
         now = self._clock()
         with self._lock:
             begun, future = self._shared.get(key, (0.0, None))
             if future is not None and now - begun < self._stale_s:
                 return future
-            if self._running >= self._most:
-                raise Busy(f"{self._running} calls to the Hub are under way, which is the limit", after_s=10)
-            self._running += 1
+            if len(self._line) >= self._most_waiting:
+                raise Busy(f"{len(self._line)} questions to the Hub wait, which is the limit", after_s=10)
             future = Future()
             future.set_running_or_notify_cancel()  # nobody who waits can cancel it for the others
             self._shared[key] = (now, future)
-        threading.Thread(target=self._run, args=(key, call, future), name="hub", daemon=True).start()
+            self._line.append((key, call, future))
+            if self._threads == self._at_once:
+                return future
+            self._threads += 1
+        threading.Thread(target=self._run, name="hub", daemon=True).start()
         return future
 
-    def _run(self, key: Hashable, call: Callable[[], Value], future: "Future[Value]") -> None:
-        try:
-            value = call()
-        except BaseException as error:  # whatever it was, it is what the waiters get
-            self._end(key, future)
-            future.set_exception(error)
-        else:
-            self._end(key, future)
-            future.set_result(value)
+    def _run(self) -> None:
+        """Make the calls in line until there is none."""
+        while (next_one := self._next()) is not None:
+            key, call, future = next_one
+            try:
+                value = call()
+            except BaseException as error:  # whatever it was, it is what the waiters get
+                self._end(key, future)
+                future.set_exception(error)
+            else:
+                self._end(key, future)
+                future.set_result(value)
+
+    def _next(self) -> "tuple[Hashable, Callable[[], Value], Future[Value]] | None":
+        with self._lock:
+            if self._line:
+                return self._line.popleft()
+            self._threads -= 1
+            return None
 
     def _end(self, key: Hashable, future: "Future[Value]") -> None:
         with self._lock:
-            self._running -= 1
             if self._shared.get(key, (0.0, None))[1] is future:
                 del self._shared[key]

@@ -59,11 +59,25 @@ def test_a_call_that_hangs_takes_only_those_with_it_who_came_while_it_was_young(
     assert calls.begin("a", lambda: 4).result(5) == 4
 
 
-def test_there_are_never_more_calls_under_way_than_allowed(gate):
-    calls = SharedCalls(most=2)
-    waiting = [calls.begin(name, lambda: gate.wait(10)) for name in "ab"]
-    with pytest.raises(Busy, match="2 calls to the Hub"):
-        calls.begin("c", lambda: 1)
+def test_no_more_calls_than_allowed_are_under_way_and_the_others_wait_in_line(gate):
+    calls = SharedCalls(at_once=2, waiting=2)
+    begun = []
+
+    def call(name):
+        begun.append(name)
+        return gate.wait(10) and name
+
+    def begin(name):
+        return calls.begin(name, lambda: call(name))
+
+    under_way = [begin(name) for name in "ab"]
+    while len(begun) < 2:
+        pass
+    in_line = [begin(name) for name in "cd"]
+    with pytest.raises(Busy, match="2 questions to the Hub wait"):
+        begin("e")
+    assert begin("c") is in_line[0]
+    assert sorted(begun) == ["a", "b"]
     gate.set()
-    assert [one.result(5) for one in waiting] == [True, True]
-    assert calls.begin("c", lambda: 1).result(5) == 1
+    assert [one.result(5) for one in (*under_way, *in_line)] == list("abcd")
+    assert begin("e").result(5) == "e"
