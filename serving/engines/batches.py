@@ -78,7 +78,7 @@ class Batches:
 
     def step(self) -> None:
         """One step of the batch whose turn it is."""
-        running, began = self._under_way.popleft(), self._clock()
+        running, began = self._under_way[0], self._clock()
         try:
             tokens = running.step()
         except Exception as error:
@@ -87,11 +87,9 @@ class Batches:
             self._broken(broken, error)
             return
         self._watch.step(tokens, self._clock() - began)
-        ends: list[tuple[Job, Any]] = [
-            (job, outputs if self._slots.are_right(job) else _replaced()) for job, outputs in running.ended()
-        ]
+        ends: list[tuple[Job, Any]] = [(job, self._wrong(job) or outputs) for job, outputs in running.ended()]
         if running.rows:
-            self._under_way.append(running)
+            self._under_way.rotate(-1)
         else:
             ends += [(job, EngineFailed("the batch ended without this answer")) for job in running.open]
             self._over(running)
@@ -102,18 +100,32 @@ class Batches:
         """Free the rows of a comparison under way; its slots are free with the batch."""
         running = next(one for one in self._under_way if job in one.open)
         running.drop(job)
-        if not running.rows:
-            self._under_way.remove(running)
+        if not running.open:
+            self._over(running)
+
+    def clear(self) -> None:
+        """Forget every batch, whatever state it is in."""
+        for running in tuple(self._under_way):
             self._over(running)
 
     def _features(self, job: Job) -> Any:
-        if job.work is None or not self._slots.are_right(job):
-            raise _replaced()
+        if wrong := self._wrong(job):
+            raise wrong
         features = self._seen.features(job.key, job.work.images, now=self._clock())
         self._model.check(features, job.work.turns)
         return features
 
+    def _wrong(self, job: Job) -> EngineFailed | None:
+        """What a comparison ends with if the weights that it holds are not its adapters'; whoever asks them
+        next has them loaded anew."""
+        if self._slots.are_right(job):
+            return None
+        for adapter in job.adapters:
+            self._slots.unload(adapter)
+        return EngineFailed("an adapter was replaced under this comparison, so its answers are withheld")
+
     def _over(self, running: Running, keep: Sequence[Job] = ()) -> None:
+        self._under_way.remove(running)
         now = self._clock()
         self.row_s += 0.2 * ((now - running.began) / running.size - self.row_s)
         for job in running.jobs:
@@ -130,7 +142,3 @@ class Batches:
                 self._end(job, failure)
             else:
                 self._again(job)
-
-
-def _replaced() -> EngineFailed:
-    return EngineFailed("an adapter was replaced under this comparison, so its answers are withheld")

@@ -23,6 +23,7 @@ from serving.engines.jobs import Job, named
 from serving.engines.model import Model
 from serving.engines.seen import Seen, pixels_digest
 from serving.engines.slots import Slots
+from zoo.asking import Sampling
 from zoo.errors import BadInput, DeadlinePassed, EngineFailed, Stopped, ZooError
 
 log = logging.getLogger(__name__)
@@ -85,13 +86,14 @@ class EmbeddedEngine:
             most = min(self._max_rows, self._max_slots)
             raise BadInput(f"{rows} adapters in one comparison, this engine runs at most {most}")
         key = pixels_digest(work.images)
-        job = Job(work, work.adapters, key=key, submitted=self._clock(), on_piece=on_piece)
+        job = Job(work, rows=rows, key=key, submitted=self._clock(), on_piece=on_piece)
         self._add(job)
         return job
 
     def warm(self, adapter: OnDisk, *, pin: bool = False) -> "Future[None]":
         """Load an adapter ahead of its first question; see `serving.core.engine.Engine`."""
-        job = Job(None, (adapter,), pin=pin, submitted=self._clock())
+        work = Work(images=(), turns=(), adapters=(adapter,), sampling=Sampling())
+        job = Job(work, rows=0, pin=pin, submitted=self._clock())
         self._add(job)
         return job.done
 
@@ -181,7 +183,7 @@ class EmbeddedEngine:
     def _lost(self, job: Job) -> Exception | None:
         if job.done.cancelled():
             return CancelledError()
-        deadline = job.work.deadline if job.work else None
+        deadline = job.work.deadline
         if deadline is not None and self._clock() >= deadline:
             waited = self._clock() - job.submitted
             return DeadlinePassed(f"no answer within {waited:.1f} s", hint="ask again later")
@@ -209,12 +211,8 @@ class EmbeddedEngine:
     def _rest(self) -> None:
         """Nothing is under way: wait for news, for the end of a batch's wait for company, for a deadline."""
         with self._changed:
-            due = self._scheduler.due()
-            deadlines = [
-                job.work.deadline for job in self._open if job.work and job.work.deadline is not None
-            ]
-            times = [*deadlines, *([] if due is None else [due])]
-            wait_s = min([IDLE_S, *(time - self._clock() for time in times)])
+            times = [self._scheduler.due(), *(job.work.deadline for job in self._open)]
+            wait_s = min([IDLE_S, *(when - self._clock() for when in times if when is not None)])
             if not self._news and not self._closing:
                 self._changed.wait(timeout=max(0.0, wait_s))
         self._seen.expire(now=self._clock())
@@ -233,8 +231,7 @@ class EmbeddedEngine:
 
     def _abandon(self, why: Exception) -> None:
         """End everything, whatever state it is in."""
-        for job in self._batches.jobs:
-            self._batches.drop(job)
+        self._batches.clear()
         with self._changed:
             for job in self._scheduler.waiting:
                 self._scheduler.remove(job)

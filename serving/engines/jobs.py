@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from traceback import format_tb
 from typing import Any
 
-from serving.core.engine import OnDisk, Output, Piece, Work
+from serving.core.engine import Output, Piece, Work
 from serving.core.registry import Hold
 from serving.core.requests import AdapterId
 from zoo.errors import EngineFailed, ZooError
@@ -15,13 +15,13 @@ log = logging.getLogger(__name__)
 
 
 class Job:
-    """A comparison; or, without `work`, the loading of an adapter for its own sake."""
+    """A comparison; or, without `rows`, the loading of its adapters for their own sake."""
 
     def __init__(
         self,
-        work: Work | None,
-        adapters: tuple[OnDisk | None, ...],
+        work: Work,
         *,
+        rows: int,
         key: str = "",
         pin: bool = False,
         submitted: float,
@@ -32,10 +32,10 @@ class Job:
         """Digest of the images' pixels."""
         self.pin = pin
         self.submitted = submitted
-        self.on_disk = {adapter.id: adapter for adapter in adapters if adapter is not None}
+        self.on_disk = {adapter.id: adapter for adapter in work.adapters if adapter is not None}
         self.adapters: tuple[AdapterId, ...] = tuple(self.on_disk)
-        self.client = work.client if work else ""
-        self.rows = len(adapters) if work else 0
+        self.client = work.client
+        self.rows = rows
         self.hold: Hold | None = None
         self.ready_at: float | None = None
         self.alone = False

@@ -162,10 +162,17 @@ def test_an_answer_is_withheld_if_its_slot_holds_other_weights_at_its_begin_or_e
 
     with pytest.raises(EngineFailed, match="an adapter was replaced under this comparison"):
         ask(rig, "sft", "base", on_piece=swap).done.result(5)
+    again = ask(rig, "sft").done.result(5)[0]
+    assert (again.text, again.load) == ("sft: Q 64x48", 2), "it was loaded anew"
+    assert idle(rig)
+
+
+def test_nobody_is_answered_from_a_slot_that_holds_other_weights(rig, ask):
+    rig.engine.warm(*ask.adapters(rig, "sft")).result(5)
+    rig.model.digests[1] = "another"
     with pytest.raises(EngineFailed, match="an adapter was replaced under this comparison"):
-        ask(rig, "sft").done.result(5)
-    assert len(rig.model.batches) == 1, "the second one is not even begun"
-    assert ask(rig, "base").done.result(5)
+        ask(rig, "sft", "base").done.result(5)
+    assert rig.model.batches == []
     assert idle(rig)
 
 
@@ -180,15 +187,20 @@ def test_an_answer_is_withheld_if_its_load_is_no_longer_the_registrys(rig, ask):
         ticket.done.result(5)
 
 
-def test_a_fault_of_the_engine_itself_ends_what_it_had_and_not_the_engine(rig, ask, caplog):
+def test_a_fault_of_the_engine_itself_ends_what_it_had_and_not_the_engine(make_rig, ask, caplog):
     class Broken(Watch):
-        def step(self, tokens, seconds):
-            rig.engine._batches._watch = Watch()
-            raise KeyError("quotes the question")
+        steps = 0
 
-    rig.engine._batches._watch = Broken()
+        def step(self, tokens, seconds):
+            self.steps += 1
+            if self.steps == 4:
+                raise KeyError("quotes the question")
+
+    rig = make_rig(window_s=0.2, watch=Broken())
+    short, long = ask(rig, "mdpo"), ask(rig, "sft", question="a b c")
+    assert short.done.result(5)[0].text == "mdpo: Q 64x48", "it had ended before"
     with pytest.raises(EngineFailed, match=r"the engine failed \(KeyError\)"):
-        ask(rig, "sft", question="a b c").done.result(5)
+        long.done.result(5)
     assert ask(rig, "sft").done.result(5)[0].text == "sft: Q 64x48"
     assert idle(rig)
     assert "quotes" not in caplog.text.replace('raise KeyError("quotes the question")', "")
