@@ -1,6 +1,9 @@
 # The server with the phantom base. Not built in our checks: they have no Docker engine.
 #   docker build -t medvlm-zoo .
-#   docker run -p 127.0.0.1:7860:7860 -e HF_ENDPOINT=... medvlm-zoo --adapter owner/name
+# A server that others can reach needs keys, in a file that user 1000 alone may read:
+#   docker run --rm --entrypoint medzoo medvlm-zoo keys new me --role admin    # prints a key and a line
+#   docker run -p 127.0.0.1:7860:7860 -v ./keys:/keys:ro -e MEDZOO_KEYS_FILE=/keys -e HF_ENDPOINT=... \
+#       medvlm-zoo --adapter owner/name
 FROM python:3.11-slim
 WORKDIR /app
 COPY pyproject.toml constraints.txt README.md LICENSE ./

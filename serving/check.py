@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.util import find_spec
-from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from serving.defence.addresses import is_loopback
@@ -95,19 +94,12 @@ def _who_may_ask(settings: Settings) -> list[str]:
                 f"host is {settings.host!r} and there are no keys, so other machines would be let in; make "
                 "one by `medzoo keys new NAME --file FILE` and set MEDZOO_KEYS_FILE, or listen on 127.0.0.1"
             )
-        if settings.trusted_proxies:
-            found.append("trusted_proxies is set and there are no keys: who comes by a proxy needs one")
     else:
         try:
             if not read_keys(settings.keys_file):
                 found.append(f"the file of keys {settings.keys_file} holds none: medzoo keys new NAME")
         except ZooError as error:
             found.append(_line(error))
-    for proxy in settings.trusted_proxies:
-        try:
-            ip_network(proxy)
-        except ValueError:
-            found.append(f"trusted_proxies holds {proxy!r}, which is no address or network")
     return found
 
 

@@ -60,9 +60,6 @@ class Settings(BaseSettings):
     hosts: Words = Field(
         default=(), description="Names by which clients call this server, beside this machine's own."
     )
-    trusted_proxies: Words = Field(
-        default=(), description="Addresses of reverse proxies whose X-Forwarded-For is believed."
-    )
     requests_per_minute: int = Field(default=600, ge=1, description="Requests a minute of one key.")
     burst: int = Field(default=100, ge=1, description="Requests of one key that may come at once.")
     max_concurrent: int = Field(default=64, ge=1, description="Requests of one key under way at once.")
