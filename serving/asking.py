@@ -32,6 +32,18 @@ class Asked:
     """Who asks, for fairness; never an identifier of a patient."""
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What is asked, found to make sense."""
+
+    asked: Asked
+    turns: tuple[Turn, ...]
+    names: tuple[str, ...]
+    sampling: Sampling
+    arrived: float
+    deadline: float
+
+
 class Asking:
     """A comparison under way: who answers is known, the answers come."""
 

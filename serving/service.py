@@ -9,12 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from serving.asking import Asked as Asked
 from serving.asking import Asking as Asking
-from serving.asking import too_late
+from serving.asking import Checked, too_late
 from serving.core.engine import Engine, OnDisk, Piece, Work
 from serving.core.registry import Registry
 from serving.core.requests import BASE, AdapterId, Answering, Comparison, check_adapters, check_turns
@@ -23,7 +22,7 @@ from serving.library import Brought, Library
 from serving.listing import Listing as Listing
 from serving.listing import list_adapter
 from serving.metrics import Metrics
-from zoo.asking import Sampling, Turn, question
+from zoo.asking import Sampling, question
 from zoo.errors import BadInput, DeadlinePassed, ZooError
 from zoo.hub import parse_ref
 
@@ -109,7 +108,7 @@ class Service:
             raise too_late(self._timeout_s) from None
         return self._put(checked, brought, on_piece)
 
-    def _check(self, asked: Asked) -> "_Checked":
+    def _check(self, asked: Asked) -> Checked:
         now = self._clock()
         turns = check_turns(asked.turns, longest=self._max_question_chars)
         names = check_adapters(list(asked.adapters), most=self.max_adapters)
@@ -126,14 +125,14 @@ class Service:
             )
         if placed != count:
             raise BadInput(f"{count} images are given and the conversation names {placed}")
-        return _Checked(asked, turns, names, sampling, now, now + self._timeout_s)
+        return Checked(asked, turns, names, sampling, now, now + self._timeout_s)
 
     def _get(self, names: Sequence[str]) -> "dict[str, Future[Brought]]":
         return {name: self._library.get(name) for name in names if name != BASE}
 
     def _put(
         self,
-        checked: "_Checked",
+        checked: Checked,
         brought: Mapping[str, Brought],
         on_piece: Callable[[Piece], None] | None,
     ) -> Asking:
@@ -198,12 +197,11 @@ class Service:
         """Bring an adapter here and load it, so that its first question is as quick as the next.
 
         Raises:
-            ZooError: it cannot be resolved, fetched or loaded; `DeadlinePassed` if that took too long.
+            ZooError: it cannot be resolved, fetched or loaded; `DeadlinePassed` if loading took too long.
         """
-        deadline = self._clock() + self._timeout_s
+        adapter = self._library.get(alias).result().adapter
         try:
-            adapter = self._library.get(alias).result(timeout=self._timeout_s).adapter
-            self._engine.warm(adapter, pin=pin).result(timeout=self._left(deadline))
+            self._engine.warm(adapter, pin=pin).result(timeout=self._timeout_s)
         except FutureTimeout:
             raise _not_loaded(alias, self._timeout_s) from None
         return adapter
@@ -286,18 +284,6 @@ class Service:
     def close(self) -> None:
         """End the engine."""
         self._engine.close()
-
-
-@dataclass(frozen=True)
-class _Checked:
-    """What is asked, found to make sense."""
-
-    asked: Asked
-    turns: tuple[Turn, ...]
-    names: tuple[str, ...]
-    sampling: Sampling
-    arrived: float
-    deadline: float
 
 
 def _not_loaded(alias: str, timeout_s: float) -> DeadlinePassed:
