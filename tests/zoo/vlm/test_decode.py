@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-import torch
 from PIL import Image
 
 from zoo.asking import Sampling
@@ -220,21 +219,7 @@ def test_a_slot_without_a_bank_or_without_an_adapter_is_refused(
         Decoding(vlm, [row]).step()
 
 
-@torch.no_grad()
-def test_the_first_tokens_log_probs_are_those_of_the_whole_forward(
-    kind: str, load_tiny: Load, pictures: Sequence[Image.Image], plain_logits: Callable[..., torch.Tensor]
+def test_every_tokens_logits_are_those_of_the_whole_sequence(
+    kind: str, load_tiny: Load, check_steps: Callable[[VisionLanguageModel], None]
 ) -> None:
-    """Where the last layer runs for the last tokens alone, behind windows and images that see both ways."""
-    vlm = load_tiny(kind)
-    for numbers in ([0], [1, 2]):
-        shown = [pictures[number] for number in numbers]
-        features = vlm.encode_images(shown)
-        ids = vlm.prompt_ids("w1 w2 w3", features)
-        hidden, following = decode.run_prompts(
-            vlm, [decode.Prompt(ids, features.images)] * 2, lambda layer, made: None
-        )
-        expected = plain_logits(vlm, shown, ids)[-1]
-        for row in vlm.logits(hidden):
-            torch.testing.assert_close(row, expected, atol=1e-4, rtol=1e-4)
-        places = vlm.family.positions(vlm.model, ids, features.images)
-        assert following.tolist() == [int(places.max()) + 1] * 2
+    check_steps(load_tiny(kind))
