@@ -4,8 +4,8 @@ import pytest
 from click.testing import CliRunner
 
 from serving.check import Row, check_settings
-from serving.cli import serve
-from serving.cli_keys import keys
+from serving.cli.keys import keys
+from serving.cli.serve import serve
 from serving.defence.keys import add_key, find_key, new_key, read_keys
 from serving.settings import Settings
 from zoo.errors import BadInput

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from serving.sharing import SharedCalls
+from serving.library.sharing import SharedCalls
 from zoo.errors import Busy
 
 

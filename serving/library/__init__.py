@@ -17,9 +17,9 @@ from serving.core.engine import OnDisk
 from serving.core.registry import Registry
 from serving.core.requests import AdapterId
 from serving.core.watch import Watch
-from serving.names import Names
-from serving.names import name_adapters as name_adapters
-from serving.sharing import SharedCalls
+from serving.library.names import Names
+from serving.library.names import name_adapters as name_adapters
+from serving.library.sharing import SharedCalls
 from zoo.errors import HubError, HubUnreachable, ZooError
 from zoo.hub import RepoRef, fetch, is_full_sha, last_resolved, resolve
 from zoo.manifest import CONFIG_NAME, MANIFEST_NAME, WEIGHTS_NAME, read_manifest

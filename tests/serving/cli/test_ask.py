@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from serving.cli_ask import ask
+from serving.cli.ask import ask
 from zoo.errors import BadImage, BadInput
 from zoo.notice import NOTICE
 

@@ -67,9 +67,9 @@ def ask(
     medzoo ask scan.png "What is shown?" --adapters base,mdpo --server http://127.0.0.1:7860
     """
     from serving.api import Zoo
+    from serving.api.pictures import file_bytes
+    from serving.cli.showing import show_one, show_several
     from serving.core.requests import BASE
-    from serving.pictures import file_bytes
-    from serving.showing import show_one, show_several
     from zoo.errors import BadInput
 
     names = [name.strip() for word in adapters or (BASE,) for name in word.split(",") if name.strip()]

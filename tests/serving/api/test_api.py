@@ -22,9 +22,9 @@ def open_zoo(rig, monkeypatch):
     opened = []
     banked = SimpleNamespace(load_banked=lambda base, **options: rig.model)
     monkeypatch.setitem(sys.modules, "serving.engines.banked", banked)
-    monkeypatch.setattr("serving.here.ZooHub", lambda *_, **__: rig.hub)
+    monkeypatch.setattr("serving.api.here.ZooHub", lambda *_, **__: rig.hub)
     listed = [(name, RepoRef(f"local/{name}")) for name in ("sft", "text_hallu", "mdpo")]
-    monkeypatch.setattr("serving.here.list_adapters", lambda *_: listed)
+    monkeypatch.setattr("serving.api.here.list_adapters", lambda *_: listed)
 
     def make(*words, **options):
         opened.append(Zoo(*words, **options))
@@ -157,7 +157,7 @@ def test_a_closed_zoo_answers_no_more(open_zoo, image):
 
 
 def test_the_example_of_the_readme_runs(open_zoo, rig, make_adapter, png, monkeypatch, tmp_path, capsys):
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     monkeypatch.chdir(tmp_path)
     Path("scan.png").write_bytes(png)

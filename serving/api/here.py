@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from serving.folders import WithFolders, folder_ref, is_folder
+from serving.api.folders import WithFolders, folder_ref, is_folder
 from serving.library import ZooHub, name_adapters
 from serving.live import Live
 from serving.opening import bring_named, build_service, list_adapters

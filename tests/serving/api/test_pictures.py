@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from serving.pictures import file_bytes
+from serving.api.pictures import file_bytes
 from zoo.errors import BadImage
 from zoo.images import decode
 

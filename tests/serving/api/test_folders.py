@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from serving.folders import WithFolders, is_folder
+from serving.api.folders import WithFolders, is_folder
 from zoo.errors import BadInput
 
 

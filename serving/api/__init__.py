@@ -29,7 +29,7 @@ from serving.core.requests import BASE, Answer, Answering, Comparison
 from zoo.asking import Sampling
 
 if TYPE_CHECKING:
-    from serving.pictures import Picture
+    from serving.api.pictures import Picture
     from serving.service import Listing
 
 log = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ class Zoo:
             BadInput: a setting that is not allowed, a folder without an adapter.
             HubError, BadAdapter: an adapter that cannot be had, or must not be served.
         """
-        from serving.here import Here
+        from serving.api.here import Here
 
         self._way: Way = Here(base, [str(one) for one in adapters], hub=hub, say=say, settings=settings)
 
@@ -135,7 +135,7 @@ class Zoo:
         Raises:
             BadInput: `url` is no http(s) address.
         """
-        from serving.client import Client
+        from serving.api.client import Client
 
         zoo = cls.__new__(cls)
         zoo._way = Client(url, key=key, timeout_s=timeout_s)
@@ -189,7 +189,7 @@ class Zoo:
 
         Raises: see `compare`.
         """
-        from serving.pictures import file_bytes
+        from serving.api.pictures import file_bytes
 
         if isinstance(wishes.get("stop"), str):
             raise TypeError("stop is a sequence of texts, not one text")
