@@ -15,7 +15,7 @@ import threading
 from typing import Any
 
 from serving import opening
-from serving.cli import serve
+from serving.cli.serve import serve
 from serving.engines import banked
 from zoo import hub, hub_access
 
