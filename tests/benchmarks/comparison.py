@@ -36,19 +36,18 @@ QUESTION = " ".join(f"w{number}" for number in range(100, 120))
 
 def measure() -> dict[str, float]:
     """Ours over a bare batch of the base: the price of the adapters; and PEFT's time over ours."""
+    shape = _llava.Shape()
+    processor = _llava.new_processor(shape)
     with tempfile.TemporaryDirectory() as made:
-        folders = [Path(made) / f"a{number}" for number in range(ADAPTERS)]
-        return compare(_llava.Shape(), folders)
+        return compare(lambda: _llava.as_base(_llava.new_model(shape), processor), Path(made))
 
 
 def compare(
-    shape: _llava.Shape, folders: list[Path], *, device: str = "cpu", dtype: torch.dtype = torch.float32
+    load: Callable[[], VisionLanguageModel], made: Path, *, repetitions: int = REPETITIONS
 ) -> dict[str, float]:
-    """The same for any shape, device and precision; the adapters are made in `folders`."""
-    processor = _llava.new_processor(shape)
-    bare, banked, tuned = (
-        _llava.as_base(_llava.new_model(shape, device=device, dtype=dtype), processor) for _ in range(3)
-    )
+    """The same for any base, given what loads it bare; the adapters are made in a folder."""
+    folders = [made / f"a{number}" for number in range(ADAPTERS)]
+    bare, banked, tuned = (load() for _ in range(3))
     for seed, folder in enumerate(folders):
         random_adapter(folder, bare, seed=seed)
     bank = AdapterBank(banked, slots=len(folders) + 1, max_rank=16)
@@ -83,14 +82,15 @@ def compare(
     }
     times: dict[str, list[float]] = {name: [] for name in ways}
     said: dict[str, list[str]] = {}
-    for repetition in range(REPETITIONS + 1):
+    for repetition in range(repetitions + 1):
         for name, way in ways.items():
             began = time.perf_counter()
             said[name] = way()  # texts, so the device is done
             if repetition:  # the first is a warm-up
                 times[name].append(time.perf_counter() - began)
-    assert said["ours"] == said["sequential"] == said["mixed"]
-    assert said["ours on the base"] == said["bare"]
+    if bare.precision == "float32":  # in others the likeliest tokens are too near to what a batch rounds
+        assert said["ours"] == said["sequential"] == said["mixed"]
+        assert said["ours on the base"] == said["bare"]
     assert len(set(said["ours"])) == len(names), "the adapters say the same"
     median = {name: statistics.median(found) for name, found in times.items()}
     return {

@@ -1,11 +1,12 @@
-"""Training a LLaVA of 7 billion parameters on a GPU: `python -m tests.gpu gpu.json`; `--tiny` tries the code.
+"""A LLaVA of 7 billion parameters on a GPU: `python -m tests.gpu gpu.json`; `--tiny` tries the code.
 
 The base has LLaVA-1.5's shape (Vicuna 7B, CLIP ViT-L/14 at 336 pixels, 576 image tokens) and weights drawn
 on the device, so nothing is downloaded; it is saved and loaded as any base is. The pairs are drawn scans,
 prompts of 64 tokens beside the image's and responses of 128. Measured is `training.loop.train`: pairs and
 tokens a second once vision features and reference log-probs are kept, and pairs a second of the first epoch,
 which makes them (`cold`); and the most memory of the device that a run took. TRL's DPOTrainer stands beside
-it where it is installed. What does not fit says so.
+it where it is installed. What does not fit says so. Last, a comparison of eight adapters beside transformers'
+and PEFT's own ways (`tests.benchmarks.comparison`).
 """
 
 import gc
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
@@ -22,7 +24,7 @@ from statistics import mean
 import torch
 import transformers
 
-from tests.benchmarks import _llava
+from tests.benchmarks import _llava, comparison
 from training.data import PairSet
 from training.execution import Execution
 from training.loop import Run, train
@@ -59,6 +61,7 @@ TINY = _llava.Shape(
     patches=4,
 )
 QUANTISED: tuple[Quantization | None, ...] = (None, "4bit", "8bit")
+SERVED: tuple[Quantization | None, ...] = (None, "4bit")
 PROMPT, RESPONSE = 64, 128
 EPOCHS = 2
 RANK = 16
@@ -125,6 +128,8 @@ def main(out: Path, *, tiny: bool) -> None:
             print("TRL is not installed: left out")
         else:
             measure_trl(trial, data)
+        for quantize in SERVED:
+            measure_comparison(trial, quantize)
     print(f"written to {out}")
 
 
@@ -176,6 +181,16 @@ def measure_ours(trial: Trial, data: PairSet, quantize: Quantization | None) -> 
                 f"{name}peak_gib": trial.peak_gib(),
             }
         )
+
+
+def measure_comparison(trial: Trial, quantize: Quantization | None) -> None:
+    """One question to eight adapters, three bases at once on the device."""
+    precision = f"{trial.dtype}_{quantize}" if quantize else trial.dtype
+    _forget()
+    found = comparison.compare(
+        partial(trial.load, quantize), trial.folder / f"{precision}_adapters", repetitions=trial.steps
+    )
+    trial.tell(**{f"{precision}_{name}": value for name, value in found.items()})
 
 
 def step_seconds(

@@ -41,6 +41,9 @@ def test_the_trial_measures_every_way_of_training_and_trl(tmp_path: Path) -> Non
     }
     expected |= {f"trl_{way}{figure}" for way, figure in product(ways, ("pairs_per_s", "peak_gib"))}
     expected |= {f"dpo_{way}speedup_over_trl" for way in ways}
+    compared = ("seconds", "over_base_batch", "base_rows_over_base_batch")
+    compared += ("speedup_vs_peft_sequential", "speedup_vs_peft_mixed")
+    expected |= {f"{base}_compare8_{figure}" for base, figure in product(bases[:2], compared)}
     numbers = {name: value for name, value in figures.items() if isinstance(value, float)}
     assert numbers.keys() == expected
     assert all(value > 0 and math.isfinite(value) for value in numbers.values())
