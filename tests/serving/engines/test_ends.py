@@ -93,7 +93,7 @@ def test_a_question_that_cannot_be_asked_ends_alone_with_its_own_reason(rig, ask
 
 
 def test_a_fault_in_a_batch_takes_only_the_culprit_down(make_rig, ask, caplog):
-    rig = make_rig(window_s=0.2)
+    rig = make_rig(window_s=5.0, max_rows=6)
     bad, *good = (
         ask(rig, "base", *more, question=q)
         for q, more in (("explode", ["sft"]), ("good", ["sft"]), ("fine", ["mdpo"]))
@@ -111,7 +111,7 @@ def test_a_fault_in_a_batch_takes_only_the_culprit_down(make_rig, ask, caplog):
 
 
 def test_those_who_have_said_something_are_not_begun_anew(make_rig, ask, caplog):
-    rig = make_rig(window_s=0.2)
+    rig = make_rig(window_s=5.0, max_rows=3)
     said = []
     bad = ask(rig, "sft", question="burst now")
     listening = ask(rig, "mdpo", question="in mid sentence", on_piece=lambda piece: said.append(piece.text))
@@ -196,12 +196,12 @@ def test_a_fault_of_the_engine_itself_ends_what_it_had_and_not_the_engine(make_r
             if self.steps == 4:
                 raise KeyError("quotes the question")
 
-    rig = make_rig(window_s=0.2, watch=Broken())
+    rig = make_rig(window_s=5.0, max_rows=2, watch=Broken())
     short, long = ask(rig, "mdpo"), ask(rig, "sft", question="a b c")
     assert short.done.result(5)[0].text == "mdpo: Q 64x48", "it had ended before"
     with pytest.raises(EngineFailed, match=r"the engine failed \(KeyError\)"):
         long.done.result(5)
-    assert ask(rig, "sft").done.result(5)[0].text == "sft: Q 64x48"
+    assert ask(rig, "sft", "base").done.result(5)[0].text == "sft: Q 64x48"
     assert idle(rig)
     assert "quotes" not in caplog.text.replace('raise KeyError("quotes the question")', "")
 

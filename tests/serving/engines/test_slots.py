@@ -185,6 +185,19 @@ def test_weights_that_failed_a_check_are_read_anew(rig, ask):
     assert len(rig.model.read_from) == 2
 
 
+def test_weights_in_memory_that_fail_a_check_are_read_anew_too(make_rig, ask):
+    rig = make_rig(slots=1)
+    (sft,) = ask.adapters(rig, "sft")
+    rig.engine.warm(sft).result(5)
+    ask(rig, "mdpo").done.result(5)
+    load = rig.model.load
+    rig.model.load = lambda *args: load(*args[:3])  # lacks the content
+    assert isinstance(rig.engine.warm(sft).exception(5), EngineFailed)
+    rig.model.load = load
+    rig.engine.warm(sft).result(5)
+    assert [name.split("-", 1)[1] for name in rig.model.read_from] == ["sft", "mdpo", "sft"]
+
+
 def test_an_adapter_whose_files_are_gone_is_loaded_from_memory(make_rig, ask):
     rig = make_rig(slots=1)
     (sft,) = ask.adapters(rig, "sft")
