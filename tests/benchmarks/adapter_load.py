@@ -4,6 +4,7 @@ The adapter is one of rank 16 for a LLaVA of 7 billion parameters, in bfloat16: 
 layers are a single zero each, seen as often as it takes, so that only adapters take memory.
 """
 
+import gc
 import hashlib
 import statistics
 import tempfile
@@ -73,6 +74,7 @@ def measure() -> dict[str, float]:
         times: dict[str, list[float]] = {name: [] for name in ways}
         for repetition in range(REPETITIONS + 1):
             for name, (way, undo) in ways.items():
+                gc.collect()  # what another way left behind
                 began = time.perf_counter()
                 way()
                 took = time.perf_counter() - began

@@ -34,6 +34,8 @@ from zoo.vlm.weights import (
 
 _STEP = 8
 """Ranks are computed in multiples of this many, which GPUs like."""
+_SERIAL = 32_767
+"""Most numbers that torch copies in the thread that asks for it."""
 _Pair = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -236,8 +238,10 @@ class AdapterBank:
             try:
                 with self._own_stream():
                     extremes = self._write(slot, tensors, manifest)
-                check_digest(digest.result(), folder, manifest)
-                extremes.settle(folder, manifest, scale=_scale(manifest), dtype=self.vlm.dtype)
+                try:
+                    extremes.settle(folder, manifest, scale=_scale(manifest), dtype=self.vlm.dtype)
+                finally:  # bytes that are not the stated ones are what is wrong, whatever they say
+                    check_digest(digest.result(), folder, manifest)
             except BaseException:
                 self._erase(slot, rank)
                 raise
@@ -262,13 +266,15 @@ class AdapterBank:
             name_a, name_b = tensor_names(name)
             if name_a not in tensors:
                 continue
-            a, b = tensors[name_a], tensors[name_b]
-            extremes.add(name_a, a)
-            extremes.add(name_b, b)
-            layer.a[slot, :rank] = a
-            b = b.to(layer.b.device)
-            exact = b if b.dtype == layer.b.dtype else b.float()  # lest the scaled value be rounded twice
-            torch.mul(exact, scale, out=layer.b[slot, :, :rank])
+            own_a, own_b = layer.a[slot, :rank], layer.b[slot, :, :rank]
+            for part, own in _parts(tensors[name_a], own_a):
+                extremes.add(name_a, part)
+                own.copy_(part)
+            for part, own in _parts(tensors[name_b], own_b):
+                extremes.add(name_b, part)
+                part = part.to(own.device)
+                exact = part if part.dtype == own.dtype else part.float()  # lest it be rounded twice
+                torch.mul(exact, scale, out=own)
         return extremes
 
     def _erase(self, slot: int, rank: int) -> None:
@@ -289,6 +295,13 @@ class AdapterBank:
                 yield
         finally:
             self._side.synchronize()
+
+
+def _parts(tensor: torch.Tensor, own: torch.Tensor) -> Iterator[_Pair]:
+    """Rows of a tensor and of its place in a slot: on a CPU so few at a time that torch takes no threads to
+    them, which would wait for those that hash and answer."""
+    rows = _SERIAL // tensor.shape[1] if own.device.type == "cpu" else len(tensor)
+    return zip(tensor.split(max(rows, 1)), own.split(max(rows, 1)), strict=True)
 
 
 def _scale(manifest: AdapterManifest) -> float:

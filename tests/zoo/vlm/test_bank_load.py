@@ -192,6 +192,14 @@ def test_other_bytes_than_the_manifest_states_are_refused(
     assert_refused(vlm, folder, manifest, DigestMismatch, "sha256 is .*, and zoo.json says")
 
 
+def test_other_bytes_are_what_is_wrong_even_where_they_hold_a_nan(
+    folder: Path, vlm: VisionLanguageModel
+) -> None:
+    manifest = read_manifest(folder)
+    change_weights(folder, _poison(0, "A", NAN))
+    assert_refused(vlm, folder, manifest, DigestMismatch, "sha256 is .*, and zoo.json says")
+
+
 @pytest.mark.parametrize("alpha", [0, 8])
 def test_an_adapter_without_effect_is_loaded_only_if_its_manifest_says_that_it_has_none(
     folder: Path, vlm: VisionLanguageModel, alpha: int
