@@ -82,6 +82,8 @@ class Decoding:
         """The row in each place of the batch; one that has ended stays for a while."""
         self._cache: KeyValues | None = None
         self._picked: Picked | None = None
+        self._loads: dict[int, int] = {}
+        """By slot, the load that answers; another one in its place would be another adapter."""
 
     @property
     def open(self) -> tuple[int, ...]:
@@ -167,6 +169,9 @@ class Decoding:
             return nullcontext()
         if self._picked is None or self._picked.slots != tuple(slots):
             self._picked = bank.pick(slots)
+            for slot, load in zip(self._picked.slots, self._picked.loads, strict=True):
+                if self._loads.setdefault(slot, load) != load:
+                    raise BadInput(f"slot {slot} of the adapter bank was given up while a batch used it")
         return bank.running(self._picked)
 
     def _say(self, row: int, token: int) -> Piece | None:

@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from tests._adapters import random_adapter
 from zoo.asking import Sampling
 from zoo.datasets import QuestionSet
 from zoo.errors import BadInput
@@ -217,6 +219,28 @@ def test_a_slot_without_a_bank_or_without_an_adapter_is_refused(
     AdapterBank(vlm, slots=2, max_rank=2)
     with pytest.raises(BadInput, match="slot 1 of the adapter bank is empty"):
         Decoding(vlm, [row]).step()
+
+
+def test_an_adapter_that_is_replaced_under_a_batch_ends_it(
+    vlm: VisionLanguageModel, rows: list[Row], tmp_path: Path
+) -> None:
+    """Also where the rows are picked anew, since others have ended."""
+    manifests = [random_adapter(tmp_path / str(seed), vlm, seed=seed, rank=2) for seed in (0, 1)]
+    bank = AdapterBank(vlm, slots=2, max_rank=2)
+    vlm.end_of_turn = -1
+    for dropped in ((), (1, 2)):
+        bank.load(1, tmp_path / "0", manifests[0])
+        decoding = Decoding(
+            vlm, [replace(row, slot=slot) for row, slot in zip(rows, (1, 0, 0), strict=False)]
+        )
+        decoding.step()
+        bank.clear(1)
+        bank.load(1, tmp_path / "1", manifests[1])
+        for row in dropped:
+            decoding.drop(row)
+        with pytest.raises(BadInput, match="slot 1 of the adapter bank was given up while a batch used it"):
+            decoding.step()
+        bank.clear(1)
 
 
 def test_every_tokens_logits_are_those_of_the_whole_sequence(
