@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from zoo.errors import BadAdapter, BadInput
 from zoo.manifest import AdapterManifest
+from zoo.vlm.banked import BankedLinear, Pair
 from zoo.vlm.model import VisionLanguageModel
 from zoo.vlm.weights import (
     Extremes,
@@ -36,7 +36,6 @@ _STEP = 8
 """Ranks are computed in multiples of this many, which GPUs like."""
 _SERIAL = 32_767
 """Most numbers that torch copies in the thread that asks for it."""
-_Pair = tuple[torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,40 +46,9 @@ class Picked:
     """Of each row."""
     loads: tuple[int, ...]
     """Number of the load that each row's slot held."""
-    weights: Sequence[_Pair] | None = field(repr=False)
+    weights: Sequence[Pair] | None = field(repr=False)
     """For each layer A `(rows, in, rank)` and B `(rows, rank, out)`; None where all rows are the base's, or
     where the layers pick for themselves."""
-
-
-class _BankedLinear(nn.Module):
-    """A frozen linear layer plus, for each row of the batch, the LoRA of that row's slot."""
-
-    def __init__(
-        self, inner: nn.Linear, bank: "AdapterBank", number: int, row_slots: torch.Tensor | None
-    ) -> None:
-        super().__init__()
-        self.inner = inner
-        self._bank = (bank,)  # in a tuple, so that torch does not take it for a part
-        self._number = number
-        device, dtype = inner.weight.device, bank.vlm.dtype  # the weights themselves may be of 4 bits
-        a = torch.zeros(bank.slots, bank.max_rank, inner.in_features, device=device, dtype=dtype)
-        b = torch.zeros(bank.slots, inner.out_features, bank.max_rank, device=device, dtype=dtype)
-        self.a, self.b = nn.Buffer(a, persistent=False), nn.Buffer(b, persistent=False)
-        self.row_slots = None if row_slots is None else nn.Buffer(row_slots, persistent=False)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """`x` (rows, tokens, in) to (rows, tokens, out)."""
-        out: torch.Tensor = self.inner(x)
-        bank = self._bank[0]
-        bank.check_rows(x.shape[0])
-        if self.row_slots is not None:
-            slots = self.row_slots[: x.shape[0]]
-            a, b = self.a.index_select(0, slots).mT, self.b.index_select(0, slots).mT
-        elif bank.weights is not None:
-            a, b = bank.weights[self._number]
-        else:
-            return out
-        return out.baddbmm_(torch.bmm(x, a), b)
 
 
 class AdapterBank:
@@ -99,7 +67,7 @@ class AdapterBank:
         self.max_rank = max_rank
         self.resident: dict[int, str] = {0: ""}
         """Digest of the weights in each filled slot; slot 0 is the base."""
-        self.weights: Sequence[_Pair] | None = None
+        self.weights: Sequence[Pair] | None = None
         """Of the batch that runs, by layer; see `Picked`."""
         self._rows = 0
         """Rows of the batch that runs; 0: none does. A number, since a compiled graph may read it."""
@@ -111,10 +79,10 @@ class AdapterBank:
         self._placed: Picked | None = None
         self._side = torch.cuda.Stream(vlm.device) if vlm.device.type == "cuda" else None
         self._targets = target_layers(vlm)
-        self._layers: dict[str, _BankedLinear] = {}
+        self._layers: dict[str, BankedLinear] = {}
         for number, (name, module) in enumerate(self._targets.items()):
             parent, _, leaf = name.rpartition(".")
-            banked = _BankedLinear(module, self, number, self._row_slots)
+            banked = BankedLinear(module, self, number, self._row_slots)
             setattr(vlm.model.get_submodule(parent), leaf, banked)
             self._layers[name] = banked
         vlm.bank = self
@@ -297,7 +265,7 @@ class AdapterBank:
             self._side.synchronize()
 
 
-def _parts(tensor: torch.Tensor, own: torch.Tensor) -> Iterator[_Pair]:
+def _parts(tensor: torch.Tensor, own: torch.Tensor) -> Iterator[Pair]:
     """Rows of a tensor and of its place in a slot: on a CPU so few at a time that torch takes no threads to
     them, which would wait for those that hash and answer."""
     rows = _SERIAL // tensor.shape[1] if own.device.type == "cpu" else len(tensor)
