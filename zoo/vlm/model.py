@@ -1,7 +1,7 @@
 """A base in memory: its weights, tokenizer, template and image processor, behind a few plain acts.
 
 What differs between families of models is `zoo.vlm.families`. It does not know what a response is worth or
-which adapter is which: scoring is `zoo.vlm.shared` and `zoo.vlm.score`, generation `zoo.vlm.generate`,
+which adapter is which: scoring is `zoo.vlm.shared` and `zoo.vlm.score`, answering `zoo.vlm.decode`,
 adapters are `zoo.vlm.lora` and `zoo.vlm.bank`.
 """
 
