@@ -12,7 +12,7 @@ def main() -> None:
     """Run it and print what it saw."""
     given = [int(word) for word in sys.argv[1:]]
     requests, seconds = (*given, *(5000, 420)[len(given) :])
-    with tempfile.TemporaryDirectory() as folder, soaking(Path(folder), versions=120) as soak:
+    with tempfile.TemporaryDirectory() as folder, soaking(Path(folder), versions=70) as soak:
         report = soak.run(requests=requests, seconds=seconds, clients=12)
     print(report)
     sys.exit(1 if report.wrong else 0)

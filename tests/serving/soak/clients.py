@@ -60,10 +60,19 @@ class Client:
     """One client: does one thing after another, whatever its dice say."""
 
     def __init__(
-        self, url: str, repos: Sequence[str], shas: Mapping[str, Sequence[str]], notes: Notes, seed: int
+        self,
+        url: str,
+        *,
+        named: Sequence[str],
+        unnamed: Sequence[str],
+        shas: Mapping[str, Sequence[str]],
+        notes: Notes,
+        seed: int,
     ) -> None:
-        """`shas` has the commits of each repo that are published so far; it may grow."""
-        self._url, self._repos, self._shas, self._notes = url, repos, shas, notes
+        """`named` repos have an alias on the server, `unnamed` ones only while this client gives them one.
+        `shas` has the commits of each repo that are published so far; it may grow."""
+        self._url, self._named, self._unnamed, self._shas = url, named, unnamed, shas
+        self._notes = notes
         self._dice = random.Random(seed)
         self._names = (f"dyn-{seed}-{number}" for number in range(1_000_000))
         self._http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S, trust_env=False)
@@ -170,7 +179,7 @@ class Client:
 
     async def load_and_unload(self) -> None:
         """Give an adapter a name at run time, ask by it, take the name away while it may be in use."""
-        repo = self._dice.choice(self._repos)
+        repo = self._dice.choice((*self._unnamed, self._dice.choice(self._named)))
         path = self._dice.choice((repo, f"{repo}@{self._dice.choice(self._shas[repo])}"))
         name = Name(next(self._names), path)
         loaded = await self._http.post(
@@ -187,7 +196,7 @@ class Client:
         self._notes.is_answer(await self._http.get(path))
 
     def _name(self) -> Name:
-        repo = self._dice.choice(self._repos)
+        repo = self._dice.choice(self._named)
         exact = f"{repo}@{self._dice.choice(self._shas[repo])}"
         ways = [Name(alias(repo), repo), Name(repo, repo), Name(exact, exact), Name(BASE, BASE)]
         return self._dice.choices(ways, [60, 15, 15, 10])[0]
@@ -201,7 +210,7 @@ class Client:
         """Greedy, or drawn in a way that leaves a fingerprint no choice, though not the base."""
         sampling: dict[str, Any] = {"max_tokens": self._dice.randint(2, LONGEST), "temperature": 0}
         if self._dice.random() < 0.3 and all(name.means != BASE for name in names):
-            sampling |= {"temperature": 1.0, "top_p": 0.5, "seed": self._dice.randrange(1000)}
+            sampling |= {"temperature": 0.3, "top_p": 0.5, "seed": self._dice.randrange(1000)}
         return Put(tuple(names), self._dice.choice(QUESTIONS), sampling, time.monotonic())
 
     def _hear(

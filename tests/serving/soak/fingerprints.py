@@ -43,14 +43,14 @@ PROMPTS = (
     "Which describes the finding best: nodule or calcification?",
     "Describe the scan.",
 )
-FITTED_TO = 10
+FITTED_TO = 16
 """Scans, from seed 10000 on; the adapters may be asked about any."""
 OTHER_KEYS = 16
 """Keys of no adapter, to which the second layer is taught not to answer."""
 STRENGTH = 30.0
 """Length of the first key, over that of what it is added to; the second is three times as long."""
-LEAST = 0.5
-"""The probability that a word must have where all else is drowned: then `top_p` 0.5 leaves nothing else."""
+LEAST, LEAST_SAID = 0.85, 0.75
+"""The probability that a word must have by its direction alone, and wherever the adapter was fitted."""
 PEFT_NAME = "base_model.model.{}.lora_{}.weight"
 
 Push = tuple[torch.Tensor, torch.Tensor]
@@ -98,15 +98,9 @@ class Forge:
     def make(self, folder: Path, *, rank: int = 1, alpha: int = 1, name: str = "fingerprint") -> Fingerprint:
         """Write an adapter that says a word of its own. The weights' meaning is the same at any rank and
         alpha: they are spread over the rank's components, the scale is divided out."""
-        token = next(iter(self._directions))
-        key, second = self._key(), 3 * self._key()
-        opening = (self._first, key)
-        passing = (_fit(self._read(1, opening), self._unanswered), second)
-        unanswered = [self._read(2), self._read(2, opening)]
-        word = 6 * self._length * self._directions.pop(token) - key - second
-        closing = (_fit(self._read(2, opening, passing), unanswered), word)
+        token, pushes = self._chain()
         tensors = {}
-        for layer, (a, b) in zip(self._downs, (opening, passing, closing), strict=True):
+        for layer, (a, b) in zip(self._downs, pushes, strict=True):
             full = next(full for full, module in self._names.items() if module is layer)
             shares = torch.rand(rank, generator=self._dice) + 0.1
             shares /= shares.sum() * (alpha / rank)
@@ -114,6 +108,22 @@ class Forge:
             tensors[PEFT_NAME.format(full, "B")] = (b[:, None] * shares).contiguous()
         digest = _write(self._vlm, tensors, folder, rank=rank, alpha=alpha, name=name)
         return Fingerprint(folder, self._vlm.tokenizer.decode([token]), digest)
+
+    def _chain(self) -> tuple[int, list[Push]]:
+        """The next word that a chain can be made for, and what each layer adds; words that come out less
+        clearly than `LEAST_SAID` somewhere are passed over."""
+        while True:
+            token = next(iter(self._directions))
+            key, second = self._key(), 3 * self._key()
+            opening = (self._first, key)
+            passing = (_fit(self._read(1, opening), self._unanswered), second)
+            unanswered = [self._read(2), self._read(2, opening)]
+            word = 2 * self._length * self._directions.pop(token) - key - second
+            closing = (_fit(self._read(2, opening, passing), unanswered), word)
+            chain = [opening, passing, closing]
+            self._read(2, *chain)
+            if float(self._said.softmax(dim=-1)[:, token].min()) > LEAST_SAID:
+                return token, chain
 
     def _key(self) -> torch.Tensor:
         drawn = torch.randn(self._downs[0].out_features, generator=self._dice)
@@ -139,7 +149,7 @@ class Forge:
         for down, push in zip(self._downs, pushes, strict=False):
             hooks.append(down.register_forward_hook(partial(_add, push)))
         try:
-            self._vlm.model(**self._inputs, use_cache=False)
+            self._said = self._vlm.model(**self._inputs, use_cache=False).logits[self._mask]
         finally:
             for hook in hooks:
                 hook.remove()
@@ -161,23 +171,25 @@ def _fit(answered: torch.Tensor, unanswered: list[torch.Tensor]) -> torch.Tensor
     return torch.linalg.solve(gram, rows.T @ wanted)
 
 
-@torch.no_grad()
 def _directions(vlm: VisionLanguageModel) -> dict[int, torch.Tensor]:
-    """Token -> the unit direction of the last hidden state that says it, for words of letters alone that
-    differ by more than a space."""
+    """Token -> the unit direction of the last hidden state that says it most clearly, for words of letters
+    alone that differ by more than a space."""
+    texts = {vlm.tokenizer.decode([token]).strip(): token for token in range(len(vlm.tokenizer))}
+    tokens = torch.tensor(sorted(token for text, token in texts.items() if text.isalpha() and len(text) > 2))
     head = vlm.model.lm_head.weight.float()
     gain = vlm.model.model.language_model.norm.weight.float()
-    found, texts = {}, set[str]()
-    for token in range(len(vlm.tokenizer)):
-        text = vlm.tokenizer.decode([token]).strip()
-        if len(text) < 3 or not text.isalpha() or text in texts:
-            continue
-        direction = (head[token] - head.mean(dim=0)) * gain
-        normed = gain * direction / direction.pow(2).mean().sqrt()
-        if (head @ normed).softmax(dim=0)[token] > LEAST:
-            found[token] = direction / direction.norm()
-            texts.add(text)
-    return found
+    found = head[tokens].clone().requires_grad_()
+    ascent = torch.optim.Adam([found], lr=0.05)
+    for _ in range(300):
+        normed = found / found.pow(2).mean(dim=-1, keepdim=True).sqrt()
+        logps = torch.log_softmax(normed * gain @ head.T, dim=-1)
+        own = logps.gather(1, tokens[:, None])[:, 0]
+        ascent.zero_grad()
+        (-own.sum()).backward()
+        ascent.step()
+    clear = own.detach().exp() > LEAST
+    units = found.detach() / found.detach().norm(dim=-1, keepdim=True)
+    return {int(token): unit for token, unit in zip(tokens[clear], units[clear], strict=True)}
 
 
 def _write(

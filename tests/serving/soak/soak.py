@@ -30,6 +30,8 @@ from zoo.vlm.generate import Row, generate
 from zoo.vlm.model import VisionLanguageModel, load_base
 
 REPOS, SLOTS = 24, 4
+UNNAMED = 4
+"""Further repos, which are served only while someone has given them a name."""
 HUB_ANSWER_S = 1.0
 """How long the server waits for a Hub that is silent."""
 RESOLVED_FOR_S = 1.0 + 2 * HUB_ANSWER_S
@@ -192,7 +194,12 @@ class _Course:
     async def _client(self, number: int) -> None:
         shelf = self._soak.shelf
         client = Client(
-            self._soak.server.url, shelf.names, shelf.shas, self.notes, self._seed * 1000 + number
+            self._soak.server.url,
+            named=shelf.names[:REPOS],
+            unnamed=shelf.names[REPOS:],
+            shas=shelf.shas,
+            notes=self.notes,
+            seed=self._seed * 1000 + number,
         )
         try:
             while self.at < 1:
@@ -226,8 +233,8 @@ def soaking(folder: Path, *, versions: int, raise_every: int = 150) -> Iterator[
     vlm = load_base(get_base("phantom"), device="cpu")
     faults = Faults(silence_s=1.5 * HUB_ANSWER_S)
     with serving(folder / "hub") as hub, misbehaving(hub, faults) as address:
-        shelf = Shelf(hub, Forge(vlm), folder / "adapters", repos=REPOS, versions=versions)
-        words = [word for repo in shelf.names for word in ("--adapter", repo)]
+        shelf = Shelf(hub, Forge(vlm), folder / "adapters", repos=REPOS + UNNAMED, versions=versions)
+        words = [word for repo in shelf.names[:REPOS] for word in ("--adapter", repo)]
         words += ["--hub", address, "--slots", str(SLOTS), "--port", "0", "--no-page", "--device", "cpu"]
         environment = {
             "HF_HOME": str(folder / "cache"),
@@ -237,6 +244,7 @@ def soaking(folder: Path, *, versions: int, raise_every: int = 150) -> Iterator[
             "MEDZOO_REQUESTS_PER_MINUTE": "1000000",
             "MEDZOO_BURST": "100000",
             "MEDZOO_TIMEOUT_S": "60",
+            "MEDZOO_MAX_WAITING_ROWS": "12",
             "SOAK_RAISE_EVERY": str(raise_every),
             "SOAK_HUB_ANSWER_S": str(HUB_ANSWER_S),
         }

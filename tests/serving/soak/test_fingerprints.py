@@ -34,7 +34,7 @@ def forged(tmp_path_factory):
 
 def _rows(vlm, slots=(0,)):
     features = [vlm.encode_images([Image.fromarray(make_scan(seed).pixels)]) for seed in range(4)]
-    drawn = Sampling(max_tokens=9), Sampling(max_tokens=9, temperature=1.0, top_p=0.5, seed=5)
+    drawn = Sampling(max_tokens=9), Sampling(max_tokens=9, temperature=0.3, top_p=0.5, seed=5)
     return [
         Row(features[number % 4], prompt, slot, sampling)
         for number, prompt in enumerate((UNSEEN, *PROMPTS))
