@@ -1,4 +1,3 @@
-import re
 import sys
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -9,6 +8,7 @@ import pytest
 from serving.api import Zoo
 from serving.core.requests import AdapterId
 from tests.serving._steps import Steps
+from tests.test_documents import blocks
 from zoo.bases import get_base
 from zoo.errors import BadAdapter, BadInput, UnknownName, ZooError
 from zoo.hub import RepoRef
@@ -157,8 +157,7 @@ def test_a_closed_zoo_answers_no_more(open_zoo, image):
 
 
 def test_the_example_of_the_readme_runs(open_zoo, rig, make_adapter, png, monkeypatch, tmp_path, capsys):
-    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    (example,) = [block for block in blocks("README.md", "python") if "serving.api" in block]
     monkeypatch.chdir(tmp_path)
     Path("scan.png").write_bytes(png)
     make_adapter("adapters/sft", variant="sft", seed=8)

@@ -1,9 +1,12 @@
 """OpenAI's own client against a real server."""
 
+import base64
+
 import openai
 import pytest
 
 from tests.serving._steps import Steps
+from tests.test_documents import blocks
 from zoo.notice import NOTICE
 
 
@@ -261,3 +264,19 @@ def test_the_models_are_openais_list_with_what_stands_behind_each(ask, rig):
     assert ask.models.retrieve("base").id == "base"
     with pytest.raises(openai.NotFoundError):
         ask.models.retrieve("mdop")
+
+
+def test_the_example_of_the_readme_runs(address, png, monkeypatch):
+    (example,) = [block for block in blocks("README.md", "python") if "openai" in block]
+    for written, here in {
+        "http://127.0.0.1:7860": address,
+        "base64,...": f"base64,{base64.b64encode(png).decode()}",
+    }.items():
+        assert written in example
+        example = example.replace(written, here)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    found = {}
+    exec(example, found)
+    found["client"].close()
+    said = found["answer"].choices[0].message.content
+    assert said == "mdpo: On which side is the nodule? 64x48"
