@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from tests._adapters import random_adapter
-from zoo.asking import Sampling
+from zoo.asking import Sampling, Turn
 from zoo.datasets import QuestionSet
 from zoo.errors import BadInput
 from zoo.vlm import decode
 from zoo.vlm.bank import AdapterBank
-from zoo.vlm.decode import Decoding, Piece, Row
+from zoo.vlm.decode import Decoding, Row
 from zoo.vlm.encoded import ImageFeatures
 from zoo.vlm.generate import generate
 from zoo.vlm.model import VisionLanguageModel
+from zoo.vlm.prefill import Prompt, run_prompts
 
 Load = Callable[..., VisionLanguageModel]
 
@@ -219,6 +221,22 @@ def test_a_slot_without_a_bank_or_without_an_adapter_is_refused(
     AdapterBank(vlm, slots=2, max_rank=2)
     with pytest.raises(BadInput, match="slot 1 of the adapter bank is empty"):
         Decoding(vlm, [row]).step()
+
+
+@torch.no_grad()
+def test_prompts_of_one_length_may_have_their_images_in_different_places(
+    kind: str, load_tiny: Load, pictures: Sequence[Image.Image]
+) -> None:
+    """Where an image's tokens see each other both ways, each prompt has a mask of its own."""
+    vlm = load_tiny(kind)
+    features = vlm.encode_images(pictures[:1])
+    talks = ((Turn("user", "w1 w2 w3", 1),), (Turn("user", "w1"), Turn("user", "w2", 1)))
+    prompts = [Prompt(vlm.prompt_ids(turns, features), features.images) for turns in talks]
+    assert len(prompts[0].ids) == len(prompts[1].ids)
+    both, _ = run_prompts(vlm, prompts, lambda layer, made: None)
+    for prompt, together in zip(prompts, both, strict=True):
+        alone, _ = run_prompts(vlm, [prompt], lambda layer, made: None)
+        torch.testing.assert_close(together, alone[0], atol=1e-5, rtol=1e-4)
 
 
 def test_an_adapter_that_is_replaced_under_a_batch_ends_it(
