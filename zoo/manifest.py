@@ -16,6 +16,8 @@ from zoo.errors import BadManifest
 
 SCHEMA_VERSION: Final = 1
 MANIFEST_NAME = "zoo.json"
+LIMIT = 2**20
+"""Most bytes of a manifest."""
 WEIGHTS_NAME = "adapter_model.safetensors"
 CONFIG_NAME = "adapter_config.json"
 LOG_NAME = "log.jsonl"
@@ -230,8 +232,12 @@ def read_manifest(folder: Path) -> AdapterManifest:
     path = folder / MANIFEST_NAME
     if not path.is_file():
         raise BadManifest(f"{path}: no such file, so this folder is no adapter of the zoo")
+    with path.open("rb") as file:
+        content = file.read(LIMIT + 1)
+    if len(content) > LIMIT:
+        raise BadManifest(f"{path}: more than {LIMIT} bytes")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise BadManifest(f"{path}: not UTF-8 text ({error})") from error
     return parse_manifest(text, where=str(path))
@@ -241,7 +247,7 @@ def parse_manifest(text: str, *, where: str) -> AdapterManifest:
     """Parse a manifest; `where` names its origin in errors. See `read_manifest`."""
     try:
         raw = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise BadManifest(f"{where}: not JSON ({error})") from error
     if not isinstance(raw, dict):
         raise BadManifest(f"{where}: a manifest is a JSON object, this is {type(raw).__name__}")

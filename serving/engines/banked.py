@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-from serving.engines.model import Content, Row
+from serving.engines.model import Row
 from zoo.asking import Turn
 from zoo.bases import Base
 from zoo.manifest import AdapterManifest
@@ -15,6 +15,7 @@ from zoo.vlm import decode
 from zoo.vlm.bank import AdapterBank
 from zoo.vlm.model import VisionLanguageModel, load_base
 from zoo.vlm.quantised import Quantization
+from zoo.vlm.weights import AdapterFiles
 
 
 class BankedModel:
@@ -36,13 +37,13 @@ class BankedModel:
         """Raise BadInput if these turns cannot be put to the base."""
         self._vlm.prompt_ids(tuple(turns), features)
 
-    def read(self, folder: Path) -> Content:
+    def read(self, folder: Path) -> AdapterFiles:
         """See `zoo.vlm.bank.AdapterBank.read`."""
         return self._bank.read(folder)
 
-    def load(self, slot: int, folder: Path, manifest: AdapterManifest, content: Content) -> None:
+    def load(self, slot: int, folder: Path, manifest: AdapterManifest, content: AdapterFiles) -> None:
         """See `zoo.vlm.bank.AdapterBank.load`."""
-        self._bank.load(slot, folder, manifest, content=memoryview(content))
+        self._bank.load(slot, folder, manifest, content=content)
 
     def digest(self, slot: int) -> str | None:
         """Digest of the weights in a slot."""

@@ -1,6 +1,6 @@
 """The thread that loads adapters into slots and empties slots, while batches run.
 
-Weights that were read once stay in memory, bounded in bytes, the ones used longest ago go first; every check
+Files that were read once stay in memory, bounded in bytes, the ones used longest ago go first; every check
 is made on every load all the same. It decides nothing: what is loaded where, and when a slot may be emptied,
 it is told.
 """
@@ -51,18 +51,18 @@ class Loader:
 
     def _load(self, fresh: Fresh, adapter: OnDisk) -> None:
         began = time.monotonic()
-        digest = adapter.id.digest
+        key = f"{adapter.id} {adapter.id.digest}"
         error = None
         try:
             if fresh.evicted is not None:
                 self._model.clear(fresh.evicted.slot)
-            content = self._contents.get(digest, now=began)
+            content = self._contents.get(key, now=began)
             if content is None:
                 content = self._model.read(adapter.folder)
             self._model.load(fresh.load.slot, adapter.folder, adapter.manifest, content)
-            self._contents.put(digest, content, size=len(content), now=began)
+            self._contents.put(key, content, size=len(content), now=began)
         except Exception as raised:  # the edge: whatever it was, it is the answer of those who wait
-            self._contents.drop(digest)
+            self._contents.drop(key)
             error = raised
         self._on_loaded(fresh.load, error, time.monotonic() - began)
 

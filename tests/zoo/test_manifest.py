@@ -69,7 +69,9 @@ def test_a_wrong_value_is_named_with_its_key(make_adapter, changes, named):
     assert named in error.value.message
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff\xfe{}", b"null"])
+@pytest.mark.parametrize(
+    "content", [b"{", b"[]", b"\xff\xfe{}", b"null", b"[" * 200_000, b"9" * 5000, b" " * (2**20 + 1)]
+)
 def test_a_file_that_is_no_manifest_is_refused_by_name(make_adapter, content):
     folder = make_adapter()
     (folder / "zoo.json").write_bytes(content)

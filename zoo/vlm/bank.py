@@ -20,14 +20,16 @@ import torch
 
 from zoo.errors import BadAdapter, BadInput
 from zoo.manifest import AdapterManifest
+from zoo.vlm.adapter_config import read_config
 from zoo.vlm.banked import BankedLinear, Pair
 from zoo.vlm.model import VisionLanguageModel
 from zoo.vlm.weights import (
+    AdapterFiles,
     Extremes,
     check_digest,
     expected_tensors,
     found_tensors,
-    read_adapter,
+    read_weights,
     target_layers,
     tensor_names,
 )
@@ -160,17 +162,17 @@ class AdapterBank:
         with self.running(self.pick(slots)):
             yield
 
-    def read(self, folder: Path) -> memoryview:
-        """The bytes of an adapter's weights file, which `load` takes and may be given again and again.
+    def read(self, folder: Path) -> AdapterFiles:
+        """The bytes of an adapter's files, which `load` takes and may be given again and again.
 
         Raises:
-            BadAdapter: there is no such file, it is larger than any adapter of this bank, or it ended early.
+            BadAdapter: one is not there, is larger than any adapter of this bank, or ended early.
         """
-        return read_adapter(folder, self._targets, max_rank=self.max_rank)
+        return AdapterFiles(read_config(folder), read_weights(folder, self._targets, max_rank=self.max_rank))
 
     @torch.no_grad()
     def load(
-        self, slot: int, folder: Path, manifest: AdapterManifest, *, content: memoryview | None = None
+        self, slot: int, folder: Path, manifest: AdapterManifest, *, content: AdapterFiles | None = None
     ) -> None:
         """Check an adapter in every way while it is written into an empty slot. From any thread.
 
@@ -190,7 +192,8 @@ class AdapterBank:
         rank = manifest.lora.r
         if rank > self.max_rank:
             raise BadAdapter(f"rank {rank} is above the bank's {self.max_rank}")
-        expected = expected_tensors(self.vlm.base, self._targets, folder, manifest)
+        config = content.config if content else None
+        expected = expected_tensors(self.vlm.base, self._targets, folder, manifest, config)
         hashing = hashlib.sha256()
         with ThreadPoolExecutor(1) as beside:
 
@@ -198,11 +201,12 @@ class AdapterBank:
                 beside.submit(hashing.update, part)
 
             if content is None:
-                content = read_adapter(folder, self._targets, hash_beside, max_rank=self.max_rank)
+                weights = read_weights(folder, self._targets, hash_beside, max_rank=self.max_rank)
             else:
-                hash_beside(content)
+                weights = content.weights
+                hash_beside(weights)
             digest = beside.submit(hashing.hexdigest)
-            tensors = found_tensors(content, expected, folder)
+            tensors = found_tensors(weights, expected, folder)
             try:
                 with self._own_stream():
                     extremes = self._write(slot, tensors, manifest)

@@ -1,29 +1,35 @@
 """What an adapter for a base must be, and the checks that one is, made on every load. Knows no slots."""
 
 import hashlib
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
 from zoo.bases import Base
-from zoo.errors import BadAdapter, DigestMismatch, NoEffect, NotFinite, NotPlainLora, WrongBase, WrongTensors
-from zoo.manifest import CONFIG_NAME, WEIGHTS_NAME, AdapterManifest
+from zoo.errors import BadAdapter, DigestMismatch, NoEffect, NotFinite, WrongBase, WrongTensors
+from zoo.manifest import WEIGHTS_NAME, AdapterManifest
+from zoo.vlm.adapter_config import check_config, read_config
 from zoo.vlm.model import VisionLanguageModel
 from zoo.vlm.weights_file import HEADER_LIMIT, read_whole, tensors_in
 
 _PEFT_PREFIX = "base_model.model."
-_PLAIN_LORA = frozenset({
-    "alpha_pattern", "auto_mapping", "base_model_name_or_path", "bias", "inference_mode", "init_lora_weights",
-    "lora_alpha", "lora_dropout", "megatron_core", "peft_type", "peft_version", "r", "revision",
-    "target_modules", "task_type", "use_rslora", "rank_pattern", "qalora_group_size",
-})  # fmt: skip
-"""Keys of `adapter_config.json` that may hold a value; any other one changes what the weights mean."""
 _WIDEST = 4
 """Bytes of the widest number that a file may hold."""
+
+
+@dataclass(frozen=True)
+class AdapterFiles:
+    """What an adapter's folder holds, read whole."""
+
+    config: bytes = field(repr=False)
+    weights: memoryview = field(repr=False)
+
+    def __len__(self) -> int:
+        """Bytes."""
+        return len(self.config) + len(self.weights)
 
 
 def checked_weights(
@@ -35,7 +41,7 @@ def checked_weights(
         BadAdapter: see `AdapterBank.load`, whose checks these are.
     """
     expected = expected_tensors(base, layers, folder, manifest)
-    content = read_adapter(folder, layers, max_rank=manifest.lora.r)
+    content = read_weights(folder, layers, max_rank=manifest.lora.r)
     check_digest(hashlib.sha256(content).hexdigest(), folder, manifest)
     weights = found_tensors(content, expected, folder)
     extremes = Extremes()
@@ -61,7 +67,7 @@ def tensor_names(layer: str) -> tuple[str, str]:
     return f"{_PEFT_PREFIX}{layer}.lora_A.weight", f"{_PEFT_PREFIX}{layer}.lora_B.weight"
 
 
-def read_adapter(
+def read_weights(
     folder: Path,
     layers: Mapping[str, nn.Linear],
     on_part: Callable[[memoryview], object] = lambda part: None,
@@ -82,9 +88,14 @@ def read_adapter(
 
 
 def expected_tensors(
-    base: Base, layers: Mapping[str, nn.Linear], folder: Path, manifest: AdapterManifest
+    base: Base,
+    layers: Mapping[str, nn.Linear],
+    folder: Path,
+    manifest: AdapterManifest,
+    config: bytes | None = None,
 ) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every tensor that the adapter must have, and no other.
+    """Name and shape of every tensor that the adapter must have, and no other; `config` is what
+    `read_config` gave of this folder before.
 
     Raises:
         WrongBase: the adapter was made for another base or revision.
@@ -97,13 +108,15 @@ def expected_tensors(
             f"and the base here is {base.pinned}",
             hint=f"--base {manifest.base.name}",
         )
-    _check_config(folder, manifest)
     unknown = sorted(set(manifest.lora.targets) - set(base.lora_targets))
+    if not manifest.lora.targets:
+        raise BadAdapter(f"{folder.name}: zoo.json names no LoRA target")
     if unknown:
-        raise BadAdapter(f"{base.name} has no LoRA target {unknown[0]!r}")
+        raise BadAdapter(f"{base.name} has no LoRA target {unknown[0][:80]!r}")
     rank = manifest.lora.r
     if rank < 1:
         raise BadAdapter(f"rank {rank} in zoo.json; it is at least 1")
+    check_config(read_config(folder) if config is None else config, layers, folder, manifest)
     expected: dict[str, tuple[int, ...]] = {}
     for name, layer in layers.items():
         if name.rpartition(".")[2] in manifest.lora.targets:
@@ -121,13 +134,17 @@ def found_tensors(
         BrokenWeights: it is no whole safetensors file.
         WrongTensors: one is missing, unknown or of another shape.
     """
-    found = tensors_in(content, where=str(folder / WEIGHTS_NAME))
-    missing, extra = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
-    if missing or extra:
-        kind, names = ("lacks", missing) if missing else ("has the unknown tensor", extra)
-        raise WrongTensors(
-            f"{folder.name}: the adapter {kind} {names[0][:200]} ({len(missing)} missing, {len(extra)} extra)"
-        )
+
+    def exactly_these(names: Set[str]) -> None:
+        missing, extra = sorted(expected.keys() - names), sorted(names - expected.keys())
+        if missing or extra:
+            kind, some = ("lacks", missing) if missing else ("has the unknown tensor", extra)
+            raise WrongTensors(
+                f"{folder.name}: the adapter {kind} {some[0][:200]} "
+                f"({len(missing)} missing, {len(extra)} extra)"
+            )
+
+    found = tensors_in(content, where=str(folder / WEIGHTS_NAME), check=exactly_these)
     for name, shape in expected.items():
         if tuple(found[name].shape) != shape:
             raise WrongTensors(f"{folder.name}: {name} has the shape {tuple(found[name].shape)}, not {shape}")
@@ -183,30 +200,3 @@ class Extremes:
             raise NoEffect(
                 f"{folder.name}: lora_A or lora_B is zero everywhere, so this adapter changes nothing"
             )
-
-
-def _check_config(folder: Path, manifest: AdapterManifest) -> None:
-    """`adapter_config.json` must say what the manifest says, and nothing that the bank cannot hold."""
-    path = folder / CONFIG_NAME
-    try:
-        config: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadAdapter(f"{path}: cannot be read ({error})") from error
-    if not isinstance(config, dict):
-        raise BadAdapter(f"{path}: not a JSON object")
-    for key, value in config.items():
-        if value and (key not in _PLAIN_LORA or key.endswith("_pattern")):
-            raise NotPlainLora(f"{path}: {key} is set, which the adapter bank cannot represent")
-    if config.get("init_lora_weights") not in (True, False, None):
-        raise NotPlainLora(
-            f"{path}: init_lora_weights is {config['init_lora_weights']!r}, so the base was changed"
-        )
-    if config.get("peft_type") != "LORA" or config.get("bias", "none") != "none":
-        raise NotPlainLora(f"{path}: only plain LoRA without bias can be served")
-    lora = manifest.lora
-    said = (config.get("r"), config.get("lora_alpha"), bool(config.get("use_rslora")))
-    if said != (lora.r, lora.alpha, lora.use_rslora):
-        raise BadAdapter(
-            f"{path}: r, lora_alpha, use_rslora are {said}, and zoo.json says "
-            f"{(lora.r, lora.alpha, lora.use_rslora)}"
-        )

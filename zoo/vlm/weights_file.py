@@ -9,7 +9,7 @@ import math
 import os
 import struct
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ import torch
 
 from zoo.errors import BrokenWeights
 
-HEADER_LIMIT = 16 * 2**20
-"""Most bytes of a header: a hundred times that of an adapter of seven billion parameters."""
+HEADER_LIMIT = 2 * 2**20
+"""Most bytes of a header: thirty times that of an adapter of seven billion parameters."""
 _PART = 8 * 2**20
 """Bytes read at a time."""
 _DIMENSIONS = 8
@@ -52,14 +52,18 @@ def read_whole(path: Path, on_part: Callable[[memoryview], object], *, most: int
     return content[:size]
 
 
-def tensors_in(content: memoryview, *, where: str) -> dict[str, torch.Tensor]:
-    """The tensors by name, which lie in `content`, in the file's precision.
+def tensors_in(
+    content: memoryview, *, where: str, check: Callable[[Set[str]], object] = lambda names: None
+) -> dict[str, torch.Tensor]:
+    """The tensors by name, which lie in `content`, in the file's precision. `check` is given all names before
+    anything is made of them, and may raise.
 
     Raises:
         BrokenWeights: anything but a whole safetensors file of floating-point tensors.
     """
     try:
         header, data = _header(content)
+        check(header.keys())
         return _tensors(header, data)
     except _Wrong as wrong:
         raise BrokenWeights(f"{where}: not a readable safetensors file ({str(wrong)[:300]})") from wrong

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests._adapters import random_adapter, write_weights
-from tests.zoo.vlm._banked import inputs, mixed
+from tests.zoo.vlm._banked import alone, inputs, mixed
 from zoo.bases import get_base
 from zoo.errors import (
     BadAdapter,
@@ -22,7 +22,7 @@ from zoo.errors import (
     WrongBase,
     WrongTensors,
 )
-from zoo.manifest import WEIGHTS_NAME, AdapterManifest, read_manifest
+from zoo.manifest import CONFIG_NAME, WEIGHTS_NAME, AdapterManifest, read_manifest
 from zoo.vlm.bank import AdapterBank
 from zoo.vlm.model import VisionLanguageModel, load_base
 
@@ -217,20 +217,21 @@ def test_an_adapter_without_effect_is_loaded_only_if_its_manifest_says_that_it_h
     assert torch.equal(with_it, without)
 
 
-def test_bytes_that_were_read_before_load_without_the_file_and_are_checked_again(
+def test_bytes_that_were_read_before_load_without_the_files_and_are_checked_again(
     folder: Path, vlm: VisionLanguageModel
 ) -> None:
     bank, manifest = AdapterBank(vlm, slots=4, max_rank=8), read_manifest(folder)
     content = bank.read(folder)
     bank.load(1, folder, manifest)
     (folder / WEIGHTS_NAME).unlink()
+    (folder / CONFIG_NAME).unlink()
     bank.load(2, folder, manifest, content=content)
     one, other = mixed(bank, [1, 2], inputs(vlm, 1).repeat(2, 1, 1))
     assert torch.equal(one, other)
-    content[-1] ^= 1
+    content.weights[-1] ^= 1
     with pytest.raises(DigestMismatch, match="sha256"):
         bank.load(3, folder, manifest, content=content)
-    with pytest.raises(BadAdapter, match="no such file"):
+    with pytest.raises(BadAdapter, match=r"adapter_config\.json: cannot be read"):
         bank.read(folder)
 
 
@@ -255,7 +256,24 @@ def test_an_adapter_of_another_base_or_revision_is_refused(
         ("layers_to_transform", [0], NotPlainLora, "layers_to_transform is set"),
         ("alpha_pattern", {"q_proj": 8}, NotPlainLora, "alpha_pattern is set"),
         ("rank_pattern", {"q_proj": 8}, NotPlainLora, "rank_pattern is set"),
-        ("init_lora_weights", "pissa", NotPlainLora, "the base was changed"),
+        ("init_lora_weights", "pissa", NotPlainLora, "may change the base's own weights"),
+        ("layers_to_transform", 0, NotPlainLora, "layers_to_transform is set"),
+        ("lora_bias", 0.0, NotPlainLora, "lora_bias is set"),
+        ("lora_alpha", 10**400, BadAdapter, "r, lora_alpha, use_rslora are"),
+        (
+            "target_modules",
+            ["q_proj"],
+            BadAdapter,
+            "does not take in model.*k_proj, and zoo.json takes it in",
+        ),
+        ("target_modules", ["self_attn"], BadAdapter, "does not take in model.*q_proj"),
+        ("target_modules", "q_proj|v_proj", BadAdapter, "does not take in model.*q_proj"),
+        ("target_modules", None, BadAdapter, "neither a list of names nor a pattern"),
+        ("target_modules", "(", BadAdapter, "is no pattern"),
+        ("target_modules", "(.+)+!", BadAdapter, "a pattern that may take long"),
+        ("target_modules", "(?x)(.+) +!", BadAdapter, "a pattern that may take long"),
+        ("target_modules", "(.|..)" * 20, BadAdapter, "a pattern that may take long"),
+        ("target_modules", ".*.*.*.*.*.*!", BadAdapter, "a pattern that may take long"),
         ("peft_type", "IA3", NotPlainLora, "only plain LoRA"),
         ("bias", "all", NotPlainLora, "only plain LoRA"),
     ],
@@ -268,10 +286,56 @@ def test_a_configuration_that_the_bank_cannot_hold_is_refused_by_name(
     assert_refused(vlm, folder, read_manifest(folder), error, words)
 
 
-def test_a_configuration_that_is_no_object_is_refused(folder: Path, vlm: VisionLanguageModel) -> None:
-    (folder / "adapter_config.json").write_text("[]")
-    with pytest.raises(BadAdapter, match="not a JSON object"):
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"target_modules": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]},
+        {"target_modules": r"^(?!.*visual).*(?:[qkvo]|gate|up|down)_proj.*"},
+        {"init_lora_weights": "gaussian"},
+        {"init_lora_weights": "orthogonal", "layers_to_transform": None, "exclude_modules": []},
+    ],
+)
+def test_what_peft_takes_for_the_same_adapter_is_loaded(
+    folder: Path, vlm: VisionLanguageModel, change: dict[str, object]
+) -> None:
+    path = folder / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    embeds = inputs(vlm, 1)
+    wanted = alone(load_base(get_base("phantom")), folder, embeds)
+    bank = AdapterBank(vlm, slots=2, max_rank=8)
+    bank.load(1, folder, read_manifest(folder))
+    torch.testing.assert_close(mixed(bank, [1], embeds), wanted)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[]", "not a JSON object"),
+        ("[" * 200_000, "cannot be read"),
+        ("\xff", "cannot be read"),
+        ('{"peft_type": "LORA"}' + " " * 2**20, "more than 1048576 bytes"),
+    ],
+)
+def test_a_configuration_that_cannot_be_read_is_refused(
+    folder: Path, vlm: VisionLanguageModel, text: str, words: str
+) -> None:
+    (folder / "adapter_config.json").write_text(text, encoding="latin-1")
+    with pytest.raises(BadAdapter, match=words):
         AdapterBank(vlm, slots=2, max_rank=8).load(1, folder, read_manifest(folder))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"alpha": 10**400}, "lora_alpha is beyond 1000000"), ({"targets": []}, "names no LoRA target")],
+)
+def test_a_manifest_beyond_all_bounds_is_refused_by_name(
+    folder: Path, vlm: VisionLanguageModel, change: dict[str, object], words: str
+) -> None:
+    manifest, path = read_manifest(folder), folder / "adapter_config.json"
+    manifest = manifest.model_copy(update={"lora": manifest.lora.model_copy(update=change)})
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"lora_alpha": manifest.lora.alpha}))
+    with pytest.raises(BadAdapter, match=words):
+        AdapterBank(vlm, slots=2, max_rank=8).load(1, folder, manifest)
 
 
 def test_pickled_weights_and_ranks_above_the_banks_are_refused(

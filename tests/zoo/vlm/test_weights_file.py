@@ -3,7 +3,7 @@
 import json
 import random
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from zoo.errors import BrokenWeights
+from zoo.errors import BrokenWeights, WrongTensors
 from zoo.vlm import weights_file
 from zoo.vlm.weights_file import HEADER_LIMIT, read_whole, tensors_in
 
@@ -79,7 +79,7 @@ def moved(first: int, last: int) -> dict[str, Any]:
         (held(b"\x08\0\0\0"), "4 bytes in all"),
         (held(struct.pack("<Q", 9) + b"{}"), "a header of 9 bytes in a file of 10"),
         (held(struct.pack("<Q", 2**64 - 1) + b"{}"), "a header of 18446744073709551615 bytes"),
-        (held(struct.pack("<Q", HEADER_LIMIT + 1) + b"{}" * HEADER_LIMIT), "a header of 16777217 bytes"),
+        (held(struct.pack("<Q", HEADER_LIMIT + 1) + b"{}" * HEADER_LIMIT), "a header of 2097153 bytes"),
         (built(b"not json"), "no JSON"),
         (built(b"\xff\xfe{\0}\0"), "no JSON"),
         (built(b"[" * 200_000), "no JSON"),
@@ -112,6 +112,16 @@ def moved(first: int, last: int) -> dict[str, Any]:
 def test_bytes_that_are_no_whole_file_are_refused(content: memoryview, words: str) -> None:
     with pytest.raises(BrokenWeights, match=f"^file: not a readable safetensors file .*{words}"):
         tensors_in(content, where="file")
+
+
+def test_names_are_looked_at_before_anything_is_made_of_them() -> None:
+    """Of the second tensor, which is out of place, nothing is said."""
+
+    def refuse(names: Set[str]) -> None:
+        raise WrongTensors(", ".join(sorted(names)))
+
+    with pytest.raises(WrongTensors, match=r"^a, b$"):
+        tensors_in(built(moved(5, 9), bytes(9)), where="file", check=refuse)
 
 
 def test_a_message_does_not_grow_with_what_the_file_says() -> None:
