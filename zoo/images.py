@@ -25,7 +25,8 @@ MEDIA_TYPES = ("image/png", "image/jpeg", "image/jp2", "application/dicom")
 
 _PIL_FORMATS = ("PNG", "JPEG", "JPEG2000")
 _READABLE = "give a PNG, JPEG or DICOM file"
-_DEFLATED = b"1.2.840.10008.1.2.1.99"
+_MOST_SCANS = 100
+"""Of a JPEG: each passes over all pixels, whatever few bytes it has. Usual are up to ten."""
 _PIXEL_TAGS = """
     SamplesPerPixel PhotometricInterpretation PlanarConfiguration NumberOfFrames Rows Columns BitsAllocated
     BitsStored HighBit PixelRepresentation PixelPaddingValue WindowCenter WindowWidth VOILUTFunction
@@ -35,12 +36,11 @@ _PIXEL_TAGS = """
     SegmentedRedPaletteColorLookupTableData SegmentedGreenPaletteColorLookupTableData
     SegmentedBluePaletteColorLookupTableData SharedFunctionalGroupsSequence
     PerFrameFunctionalGroupsSequence
-    ExtendedOffsetTable ExtendedOffsetTableLengths PixelData FloatPixelData
-    DoubleFloatPixelData
+    PixelData FloatPixelData DoubleFloatPixelData
 """.split()  # noqa: SIM905
 
-Grey = npt.NDArray[np.float64]
-"""(rows, columns)"""
+Grey = npt.NDArray[np.floating[Any]]
+"""(rows, columns), changed in place; of up to 16 bits in float32, since scans are large."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +130,7 @@ def _decode_picture(data: bytes, limits: Limits) -> Image.Image:
         image.load()
         image = ImageOps.exif_transpose(image)
         if image.mode.startswith("I") or image.mode == "F":
-            return _grey_to_rgb(_in_bits_used(np.asarray(image, dtype=np.float64)))
+            return _grey_to_rgb(_in_bits_used(np.asarray(image)))
         if image.has_transparency_data:  # hidden colours under transparent pixels must not appear
             rgba = image.convert("RGBA")
             black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
@@ -156,21 +156,39 @@ def _open_header(data: bytes, limits: Limits) -> Image.Image:
     except Exception as error:
         raise BadImage("the image's header is broken", hint=_READABLE) from error
     _check_pixels(*image.size, limits)
+    _check_scans(data)
     return image
 
 
-def _in_bits_used(values: Grey) -> Grey:
+def _check_scans(data: bytes) -> None:
+    """Refuse a JPEG of far too many scans. What only looks like a scan's marker, in a comment, counts too."""
+    if data.startswith(b"\xff\xd8") and data.count(b"\xff\xda") > _MOST_SCANS:
+        raise BadImage(
+            f"the JPEG image has more than {_MOST_SCANS} scans, the limit",
+            hint="save it as a baseline JPEG or as a PNG",
+        )
+
+
+def _in_bits_used(values: npt.NDArray[Any]) -> Grey:
     """Deep grey values to 0..1. White is the largest number of as many bits as the values use: 12-bit
     data kept in 16 bits must not come out black."""
     bits = max(8, int(values.max()).bit_length())
-    scaled: Grey = values / (2**bits - 1)
+    scaled = _as_grey(values)
+    scaled /= 2**bits - 1
     return scaled
+
+
+def _as_grey(values: npt.NDArray[Any]) -> Grey:
+    return values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
 
 
 def _grey_to_rgb(values: Grey) -> Image.Image:
     """(rows, columns) in 0..1 -> RGB; what is outside is clipped."""
-    grey = np.rint(np.clip(np.nan_to_num(values), 0.0, 1.0) * 255).astype(np.uint8)
-    return Image.fromarray(grey).convert("RGB")
+    np.nan_to_num(values, copy=False)
+    np.clip(values, 0.0, 1.0, out=values)
+    values *= 255
+    np.rint(values, out=values)
+    return Image.fromarray(values.astype(np.uint8)).convert("RGB")
 
 
 def _decode_dicom(data: bytes, limits: Limits, frame: int | None) -> Image.Image:
@@ -187,19 +205,30 @@ def _decode_dicom(data: bytes, limits: Limits, frame: int | None) -> Image.Image
 
 
 def _read_dicom(data: bytes, limits: Limits) -> Any:
+    """The elements that are needed. pydicom inflates without a bound, so it never gets to: whether a file is
+    deflated is read by pydicom's own code, since what the file says of its parts may be untrue."""
     import pydicom
+    from pydicom import filereader
 
-    end_of_meta = 144 + int.from_bytes(data[140:144], "little")
-    if _DEFLATED in data[132:end_of_meta]:
-        inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-        size = len(inflate.decompress(data[end_of_meta:], limits.max_bytes + 1))
-        check_bytes(size, limits)  # pydicom inflates without a bound
-    return pydicom.dcmread(io.BytesIO(data), force=True, specific_tags=list(_PIXEL_TAGS))
+    stream, tags = io.BytesIO(data), list(_PIXEL_TAGS)
+    preamble = filereader.read_preamble(stream, force=True)
+    meta = filereader._read_file_meta_info(stream)
+    if meta.get("TransferSyntaxUID") != pydicom.uid.DeflatedExplicitVRLittleEndian:
+        return pydicom.dcmread(io.BytesIO(data), force=True, specific_tags=tags)
+    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+    plain = inflate.decompress(stream.read(), limits.max_bytes + 1)
+    check_bytes(len(plain), limits)
+    if not inflate.eof:
+        raise BadImage("the deflated DICOM file is cut short", hint=_READABLE)
+    numbers: list[Any] = [pydicom.tag.Tag(tag) for tag in tags]
+    dataset = filereader.read_dataset(io.BytesIO(plain), False, True, specific_tags=numbers)
+    meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    return pydicom.FileDataset(io.BytesIO(plain), dataset, preamble, meta, False, True)
 
 
 def _show_dicom(dataset: Any, limits: Limits, frame: int | None) -> Image.Image:
     """One frame as a viewer would first show it: modality LUT, VOI LUT or window, photometric sense."""
-    from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+    from pydicom.pixels.processing import apply_color_lut
     from pydicom.pixels.utils import pixel_array
 
     if not any(key in dataset for key in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
@@ -230,8 +259,10 @@ def _show_dicom(dataset: Any, limits: Limits, frame: int | None) -> Image.Image:
     if pixels.ndim == 3:
         return Image.fromarray((pixels >> max(0, int(dataset.BitsStored) - 8)).astype(np.uint8))
     _lift_functional_groups(dataset, index)
-    shown = _through_window(dataset, apply_modality_lut(pixels, dataset), pixels)
-    return _grey_to_rgb(1 - shown if photometric == "MONOCHROME1" else shown)
+    shown = _through_window(dataset, _through_modality(dataset, pixels), pixels)
+    if photometric == "MONOCHROME1":
+        np.subtract(1, shown, out=shown)
+    return _grey_to_rgb(shown)
 
 
 def _check_codestream(dataset: Any, limits: Limits, index: int, frames: int) -> None:
@@ -248,6 +279,7 @@ def _check_codestream(dataset: Any, limits: Limits, index: int, frames: int) -> 
     except Image.DecompressionBombError:
         raise ImageTooLarge(f"a frame has far more than {limits.max_pixels} pixels, the limit") from None
     _check_pixels(*stated.size, limits)
+    _check_scans(codestream)
 
 
 def _lift_functional_groups(dataset: Any, index: int) -> None:
@@ -260,6 +292,21 @@ def _lift_functional_groups(dataset: Any, index: int) -> None:
                 dataset.update({element.tag: element for element in item})
 
 
+def _through_modality(dataset: Any, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Stored values -> values with a meaning, such as Hounsfield units (DICOM PS3.3 C.11.1)."""
+    from pydicom.pixels.processing import apply_modality_lut
+
+    if dataset.get("ModalityLUTSequence"):
+        return apply_modality_lut(stored, dataset)
+    slope, intercept = _first(dataset, "RescaleSlope"), _first(dataset, "RescaleIntercept")
+    if slope is None or intercept is None:
+        return stored
+    grey = _as_grey(stored)
+    grey *= slope
+    grey += intercept
+    return grey
+
+
 def _through_window(dataset: Any, values: npt.NDArray[Any], stored: npt.NDArray[Any]) -> Grey:
     """Values after the modality LUT -> 0..1 by the first VOI LUT or window (DICOM PS3.3 C.11.2), else
     by the range of the values that are no padding."""
@@ -267,20 +314,29 @@ def _through_window(dataset: Any, values: npt.NDArray[Any], stored: npt.NDArray[
 
     if dataset.get("VOILUTSequence"):
         bits = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
-        shown: Grey = apply_voi(values, dataset).astype(np.float64) / (2**bits - 1)
+        shown = _as_grey(apply_voi(values, dataset))
+        shown /= 2**bits - 1
         return shown
-    grey: Grey = values.astype(np.float64)
+    fresh = values.dtype.kind == "f" and values is not stored  # what was stored cannot be written to
+    grey: Grey = values if fresh else _as_grey(values)
     centre, width = _first(dataset, "WindowCenter"), _first(dataset, "WindowWidth")
     if centre is None or width is None or width < 1:
         real = grey[stored != dataset.PixelPaddingValue] if "PixelPaddingValue" in dataset else grey
         low, high = (real.min(), real.max()) if real.size else (0.0, 1.0)
-        return (grey - low) / max(high - low, 1e-9)
+        grey -= low
+        grey /= max(high - low, 1e-9)
+        return grey
     function = str(dataset.get("VOILUTFunction") or "LINEAR").upper()
     if function == "SIGMOID":
-        return 1 / (1 + np.exp(np.clip(-4 * (grey - centre) / width, -700, 700)))
-    if function == "LINEAR_EXACT":
-        return (grey - centre) / width + 0.5
-    return (grey - (centre - 0.5)) / max(width - 1, 1e-9) + 0.5
+        grey -= centre
+        grey *= -4 / width
+        np.clip(grey, -80, 80, out=grey)  # where it is 0 or 1 in eight bits long since
+        return 1 / (1 + np.exp(grey, out=grey))
+    exact = function == "LINEAR_EXACT"
+    grey -= centre if exact else centre - 0.5
+    grey /= width if exact else max(width - 1, 1e-9)
+    grey += 0.5
+    return grey
 
 
 def _first(dataset: Any, name: str) -> float | None:

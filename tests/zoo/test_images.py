@@ -275,6 +275,97 @@ def test_lungs_of_an_inverted_radiograph_come_out_dark():
     assert lung < spine - 30
 
 
+def jpeg_of_scans(count: int) -> bytes:
+    """A progressive JPEG whose last scan comes over and over again."""
+    data = encoded(Image.effect_noise((64, 64), 50), "JPEG", progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    return data[:-2] + last * (count - data.count(b"\xff\xda")) + b"\xff\xd9"
+
+
+def encapsulated(*frames: bytes, syntax: str, **elements) -> bytes:
+    """A DICOM file of 8 x 8 grey pixels, as its header says, in frames that are compressed already."""
+    dataset = pydicom.dcmread(io.BytesIO(dicom_bytes(np.ones((8, 8)))))
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+    dataset.NumberOfFrames = len(frames)
+    dataset.PixelData = pydicom.encaps.encapsulate([*frames], has_bot=False)
+    dataset["PixelData"].VR = "OB"
+    for name, value in elements.items():
+        setattr(dataset, name, value)
+    out = io.BytesIO()
+    pydicom.dcmwrite(out, dataset, enforce_file_format=True)
+    return out.getvalue()
+
+
+def test_a_jpeg_of_a_hundred_scans_is_read_and_of_more_is_refused_in_dicom_too():
+    assert decode(jpeg_of_scans(100)).size == (64, 64)
+    for data in (jpeg_of_scans(101), encapsulated(jpeg_of_scans(101), syntax=pydicom.uid.JPEGBaseline8Bit)):
+        with pytest.raises(BadImage, match="more than 100 scans"):
+            decode(data)
+
+
+def test_a_table_of_offsets_leads_round_no_limit():
+    small, large = (encoded(grey(side, side), "JPEG2000", no_jp2=True) for side in (8, 64))
+    small += b"\0" * (len(small) % 2)
+    tables = {
+        "ExtendedOffsetTable": struct.pack("<QQ", *[8 + len(small)] * 2),
+        "ExtendedOffsetTableLengths": struct.pack("<QQ", *[len(large)] * 2),
+    }
+    data = encapsulated(small, large, syntax=pydicom.uid.JPEG2000Lossless, **tables)
+    assert decode(data, frame=0, limits=Limits(max_pixels=64)).size == (8, 8)
+    with pytest.raises(ImageTooLarge, match="64 x 64"):
+        decode(data, frame=1, limits=Limits(max_pixels=64))
+
+
+def deflated(size: int, *, length: int | None) -> bytes:
+    """A deflated DICOM file of so many bytes of pixels, whose group length is `length`; None: left out."""
+
+    def element(number: int, kind: bytes, value: bytes) -> bytes:
+        return struct.pack("<HH", 2, number) + kind + struct.pack("<H", len(value)) + value
+
+    group = b"" if length is None else element(0, b"UL", struct.pack("<I", length))
+    meta = group + element(0x10, b"UI", b"1.2.840.10008.1.2.1.99")
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    head = struct.pack("<HH2sHI", 0x7FE0, 0x10, b"OB", 0, size)
+    parts = [squeeze.compress(head), *(squeeze.compress(bytes(1 << 20)) for _ in range(size >> 20))]
+    return bytes(128) + b"DICM" + meta + b"".join(parts) + squeeze.flush()
+
+
+@pytest.mark.parametrize("length", [0, None, 30, 2**32 - 1])
+def test_a_deflated_dicom_file_is_bounded_whatever_it_says_of_its_parts(length):
+    data = deflated(200 << 20, length=length)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ImageTooLarge):
+            decode(data)
+        assert tracemalloc.get_traced_memory()[1] < 60_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_large_scan_of_sixteen_bits_takes_little_memory():
+    values = np.arange(1000 * 1000, dtype=np.uint16).reshape(1000, 1000)
+    window = {"RescaleSlope": 2, "RescaleIntercept": -1000, "WindowCenter": 50, "WindowWidth": 400}
+    for data in (encoded(Image.fromarray(values)), dicom_bytes(values), dicom_bytes(values, **window)):
+        decode(data)  # what is imported once
+        tracemalloc.start()
+        try:
+            decode(data)
+            assert tracemalloc.get_traced_memory()[1] < 16 * values.size
+        finally:
+            tracemalloc.stop()
+
+
+def test_pixels_stored_as_floats_are_read():
+    dataset = pydicom.dcmread(io.BytesIO(dicom_bytes(np.ones((1, 3)))))
+    del dataset.PixelData, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation
+    dataset.BitsAllocated = 32
+    dataset.FloatPixelData = np.array([-1.5, 0.0, 1.5], dtype="<f4").tobytes()
+    out = io.BytesIO()
+    pydicom.dcmwrite(out, dataset, enforce_file_format=True)
+    assert np.asarray(decode(out.getvalue()))[0, :, 0].tolist() == [0, 128, 255]
+
+
 def test_a_data_uri_gives_its_bytes():
     assert data_uri_bytes("data:image/png;base64," + base64.b64encode(b"abc").decode()) == b"abc"
 
