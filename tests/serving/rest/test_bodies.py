@@ -1,0 +1,39 @@
+"""What a body may be, before anything is done with it."""
+
+import time
+
+import pytest
+from fastapi.testclient import TestClient
+
+from serving.app import build_app
+
+ASKING = ("/v1/compare", "/v1/chat/completions")
+JSON = {"content-type": "application/json"}
+
+
+@pytest.fixture
+def client(rig):
+    with TestClient(build_app(rig.service, page=False)) as client:
+        yield client
+
+
+def refused(reply):
+    return reply.status_code, reply.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("path", ASKING)
+@pytest.mark.parametrize("part", [b"{},", b"[],", b"0,", b"[[", b'{"a":', b'"a":{},'])
+def test_a_body_of_many_small_values_is_refused_before_it_is_read(client, path, part):
+    head = b'{"images":[' if part[:1] != b'"' else b'{"images":{'
+    body = head + part * (20_000_000 // len(part))
+    began = time.process_time()
+    reply = client.post(path, content=body, headers=JSON)
+    assert refused(reply) == (422, "the body holds more than 10000 values")
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("path", ASKING)
+@pytest.mark.parametrize("text", ['"\\ud800"', '"\\udfff \\ud800"', "NaN", "[" * 5000])
+def test_a_text_with_half_a_character_and_other_such_json_is_refused(client, path, text):
+    body = f'{{"model":"base","question":{text}}}'
+    assert refused(client.post(path, content=body, headers=JSON)) == (422, "the body is not JSON")
