@@ -19,9 +19,11 @@ async def arrived(future: "Future[Value]", *, within_s: float) -> Value:
     """What a thread's future gives. Whoever waits may be cancelled; the future never is by that.
 
     Raises:
-        TimeoutError: it was not done in time.
+        TimeoutError: it was not done in time. One that is done when this begins is in time.
         Exception: the future's.
     """
+    if future.done():
+        return future.result()
     loop, done = asyncio.get_running_loop(), asyncio.Event()
     future.add_done_callback(lambda _: post(loop, done.set))
     async with asyncio.timeout(max(0.0, within_s)):
