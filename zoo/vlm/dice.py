@@ -9,6 +9,9 @@ import torch
 
 from zoo.asking import Sampling
 
+_COLDEST = 1e-30
+"""Temperatures below are no numbers to divide by in float32; far above it the likeliest is always drawn."""
+
 
 class Dice:
     """Temperature, top-p and generators of rows that are known by number."""
@@ -32,7 +35,9 @@ class Dice:
         settings = [self._samplings[rows[place]] for place in sampled]
         places = torch.tensor(sampled, device=logits.device)
         column = logits.new_tensor([[s.temperature, s.top_p] for s in settings])
-        logps = torch.log_softmax(logits[places] / column[:, :1], dim=-1)
+        likeliest = logits[places].amax(dim=-1, keepdim=True)  # so that nothing overflows but to -inf
+        heat = column[:, :1].clamp_min(_COLDEST)
+        logps = torch.log_softmax((logits[places] - likeliest) / heat, dim=-1)
         if any(s.top_p < 1 for s in settings):
             logps = _likeliest(logps, column[:, 1:])
         waits = torch.stack(

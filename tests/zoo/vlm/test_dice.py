@@ -56,3 +56,11 @@ def test_a_row_that_is_left_out_keeps_its_dice_for_later() -> None:
         *(one.choose(scores, (1,)).item() for _ in "ab"),
     ]
     assert found == expected
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 1e-30, 1e-38, 1e-40, 1e-300])
+def test_at_the_smallest_temperatures_the_likeliest_token_is_drawn(temperature: float) -> None:
+    scores = 10 * torch.randn(1, 1000, generator=torch.Generator().manual_seed(0))
+    scores[0, 700] = 60
+    assert set(drawn(scores, 20, temperature=temperature).tolist()) == {700}
+    assert set(drawn(scores, 20, temperature=temperature, top_p=0.5).tolist()) == {700}
