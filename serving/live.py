@@ -8,9 +8,9 @@ from collections.abc import Generator, Iterator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
-from serving.core.engine import Piece
 from serving.core.requests import Answering, Comparison
 from serving.service import Asked, Service
+from zoo.asking import Piece
 
 BREATH_S = 0.5
 """How long a burst is waited for; then an empty one is given, so that who reads can see to other things."""

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from serving.asking import Asked as Asked
 from serving.asking import Asking as Asking
 from serving.asking import Checked, too_late
-from serving.core.engine import Engine, OnDisk, Piece, Work
+from serving.asking import Opening as Opening
+from serving.core.engine import Engine, OnDisk, Work
 from serving.core.registry import Registry
 from serving.core.requests import BASE, AdapterId, Answering, Comparison, check_adapters, check_turns
 from serving.futures import arrived
@@ -22,7 +23,7 @@ from serving.library import Brought, Library
 from serving.listing import Listing as Listing
 from serving.listing import list_adapter
 from serving.metrics import Metrics
-from zoo.asking import Sampling, question
+from zoo.asking import Piece, Sampling, question
 from zoo.errors import BadInput, DeadlinePassed, ZooError
 from zoo.hub import parse_ref
 

@@ -1,4 +1,5 @@
-"""What is put to a model: the turns of a conversation, and how an answer is drawn. Knows no model."""
+"""What is put to a model, the turns of a conversation and how an answer is drawn, and the pieces in which the
+answer comes. Knows no model."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,6 +7,10 @@ from typing import Literal
 from zoo.errors import BadInput
 
 Role = Literal["system", "user", "assistant"]
+Finish = Literal["stop", "length"]
+"""Why an answer ended: its end of turn or a stop text, or its most tokens."""
+HOTTEST = 2.0
+"""The highest temperature: beyond it words are drawn nearly without regard to the model."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +46,25 @@ class Sampling:
         """Raises BadInput where a number is out of its range or a stop text is empty."""
         if self.max_tokens < 1:
             raise BadInput(f"max_tokens is {self.max_tokens}; it is at least 1")
-        if not self.temperature >= 0 or not 0 < self.top_p <= 1:  # also what is no number
+        if not 0 <= self.temperature <= HOTTEST:  # also what is no number
             raise BadInput(
-                f"temperature {self.temperature} and top_p {self.top_p}: they are at least 0, and in (0, 1]"
+                f"temperature is {self.temperature}; it is between 0, which is greedy, and {HOTTEST:g}"
             )
+        if not 0 < self.top_p <= 1:
+            raise BadInput(f"top_p is {self.top_p}; it is above 0 and at most 1")
         if not 0 <= self.seed < 2**63:
             raise BadInput(f"seed is {self.seed}; it is at least 0 and below 2**63")
         if not all(self.stop):
             raise BadInput("a stop text is empty")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What one row of a batch has just said. The pieces of a row, put together, are its answer."""
+
+    row: int
+    text: str
+    tokens: int
+    """Tokens of the row so far, the end of turn included."""
+    finish: Finish | None = None
+    """Set on the row's last piece, whose text may be empty."""

@@ -4,19 +4,15 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from serving.core.requests import AdapterId
-from zoo.asking import Sampling, Turn
+from zoo.asking import Finish, Piece, Sampling, Turn
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from zoo.manifest import AdapterManifest
-
-Finish = Literal["stop", "length"]
-"""Why an answer ended: its end of turn or a stop text, or its most tokens."""
-
 
 @dataclass(frozen=True)
 class OnDisk:
@@ -39,18 +35,6 @@ class Work:
     """Who asks, so that no one client has the engine for itself."""
     deadline: float | None = None
     """When it is given up, in seconds of the monotonic clock."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Text that one row has just said. The pieces of a row, put together, are its answer."""
-
-    row: int
-    text: str
-    tokens: int
-    """Tokens of the row so far."""
-    finish: Finish | None = None
-    """Set on a row's last piece, whose text may be empty."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +79,13 @@ class Engine(Protocol):
             Busy: the queue is full.
             Stopped: the engine takes no work any more.
             BadInput: more adapters than the engine can ever run at once.
+        """
+
+    def check_room(self, *, rows: int, client: str) -> None:
+        """Whether a comparison of so many rows would be taken on now.
+
+        Raises:
+            Busy, Stopped: see `submit`.
         """
 
     def warm(self, adapter: OnDisk, *, pin: bool = False) -> "Future[None]":

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from zoo.asking import Turn
+from zoo.asking import Finish, Turn
 from zoo.errors import BadInput
 
 BASE = "base"
@@ -45,8 +45,7 @@ class Answer(Answering):
     load: int
     """Number of the load that answered, fresh for each load; 0 for the base."""
     text: str
-    finish: str
-    """`stop`, or `length` if it was cut at its most tokens."""
+    finish: Finish
     tokens: int
     prompt_tokens: int
     first_token_ms: float

@@ -13,7 +13,7 @@ from concurrent.futures import CancelledError, Future
 from traceback import format_tb
 from typing import Any
 
-from serving.core.engine import OnDisk, Piece, Work
+from serving.core.engine import OnDisk, Work
 from serving.core.registry import Registry
 from serving.core.requests import AdapterId
 from serving.core.scheduler import Scheduler, check_room
@@ -23,7 +23,7 @@ from serving.engines.jobs import Job, named
 from serving.engines.model import Model
 from serving.engines.seen import Seen, pixels_digest
 from serving.engines.slots import Slots
-from zoo.asking import Sampling
+from zoo.asking import Piece, Sampling
 from zoo.errors import BadInput, DeadlinePassed, EngineFailed, Stopped, ZooError
 
 log = logging.getLogger(__name__)

@@ -6,9 +6,10 @@ from concurrent.futures import Future
 from traceback import format_tb
 from typing import Any
 
-from serving.core.engine import Output, Piece, Work
+from serving.core.engine import Output, Work
 from serving.core.registry import Hold
 from serving.core.requests import AdapterId
+from zoo.asking import Piece
 from zoo.errors import EngineFailed, ZooError
 
 log = logging.getLogger(__name__)

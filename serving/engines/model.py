@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from serving.core.engine import Finish
-from zoo.asking import Sampling, Turn
+from zoo.asking import Piece, Sampling, Turn
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
     from zoo.manifest import AdapterManifest
 
 
-Content = bytes | memoryview
-"""The bytes of a weights file."""
+Content = Any
+"""What `Model.read` gave; its length, `len`, is in bytes."""
 
 
 @dataclass(frozen=True)
@@ -33,26 +32,6 @@ class Row:
     sampling: Sampling
 
 
-class Said(Protocol):
-    """What one row of a batch said in one step."""
-
-    @property
-    def row(self) -> int:
-        """Its place in the batch."""
-
-    @property
-    def text(self) -> str:
-        """New text; may be empty."""
-
-    @property
-    def tokens(self) -> int:
-        """Tokens of the row so far."""
-
-    @property
-    def finish(self) -> Finish | None:
-        """Set with the row's last."""
-
-
 class Batch(Protocol):
     """Answers under way; nothing is run before the first `step`. Called from one thread alone."""
 
@@ -64,7 +43,7 @@ class Batch(Protocol):
     def open(self) -> Sequence[int]:
         """Rows that still answer."""
 
-    def step(self) -> Sequence[Said]:
+    def step(self) -> Sequence[Piece]:
         """Run the prompts (first call), or one more token of every open row."""
 
     def drop(self, row: int) -> None:
@@ -85,7 +64,7 @@ class Model(Protocol):
         """Raise BadInput if these turns cannot be put to the base."""
 
     def read(self, folder: Path) -> Content:
-        """The bytes of an adapter's weights."""
+        """The bytes of an adapter's files."""
 
     def load(self, slot: int, folder: Path, manifest: "AdapterManifest", content: Content) -> None:
         """Check an adapter in every way and write it into an empty slot; on an error the slot stays empty."""

@@ -1,12 +1,13 @@
 """A batch under way: which row is whose, what each has said, and which comparisons have all their answers."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from serving.core.engine import Finish, Output, Piece
+from serving.core.engine import Output
 from serving.engines.jobs import Job
 from serving.engines.model import Model, Row
+from zoo.asking import Finish
 
 
 @dataclass
@@ -67,7 +68,7 @@ class Running:
             answer = self._answers[piece.row]
             answer.text += piece.text
             answer.tokens, answer.finish, answer.ended = piece.tokens, piece.finish, now
-            answer.job.tell(Piece(answer.number, piece.text, piece.tokens, piece.finish))
+            answer.job.tell(replace(piece, row=answer.number))
         return sum(answer.tokens for answer in self._answers) - before
 
     def drop(self, job: Job) -> None:

@@ -4,8 +4,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from serving.core.engine import Finish
 from serving.core.requests import Answer, Answering, Comparison
+from zoo.asking import Finish
 from zoo.notice import NOTICE
 
 SHA = "9f2c1d7e4b8a6f3052c9e1d4a7b6f8039e2d5c41"
@@ -70,7 +70,7 @@ class Provenance(Who):
         return Provenance(
             **Who.of_row(one, seed=one.seed).model_dump(),
             load=one.load,
-            finish=one.finish,  # type: ignore[arg-type]  # the engine's own word, checked here
+            finish=one.finish,
             tokens=one.tokens,
             prompt_tokens=one.prompt_tokens,
             first_token_ms=round(one.first_token_ms, 1),

@@ -83,7 +83,7 @@ class ChatReply(Reply):
             id=new_id(),
             created=int(time.time()),
             model=answer.asked,
-            choices=[Choice(message=said, finish_reason=answer.finish)],  # type: ignore[arg-type]
+            choices=[Choice(message=said, finish_reason=answer.finish)],
             usage=Usage.of(answer),
             system_fingerprint=fingerprint(answer),
             medzoo=SaidBy(**Provenance.of_answer(answer).model_dump(), notice=NOTICE),

@@ -22,13 +22,15 @@ from serving.rest.bodies import (
     read_json,
     wrong_field,
 )
-from zoo.asking import Sampling
+from zoo.asking import HOTTEST, Sampling
 from zoo.errors import BadInput
 from zoo.images import Limits, check_bytes
 
 HOW = 'curl -F image=@scan.png -F question="What is shown?" -F adapters=base ADDRESS/v1/compare'
 
-Temperature = Annotated[float, Field(ge=0, le=2, description="0, the default, takes the likeliest token.")]
+Temperature = Annotated[
+    float, Field(ge=0, le=HOTTEST, description="0, the default, takes the likeliest token.")
+]
 TopP = Annotated[
     float, Field(gt=0, le=1, description="Draw from the likeliest tokens that hold this share together.")
 ]

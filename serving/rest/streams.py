@@ -14,10 +14,10 @@ from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from serving.core.engine import Piece
 from serving.core.requests import Comparison
 from serving.futures import post
-from serving.service import Asked, Asking, Service
+from serving.service import Asked, Asking, Opening, Service
+from zoo.asking import Piece
 
 Value = TypeVar("Value")
 
@@ -60,6 +60,11 @@ class Pieces:
         self._begun.set()
 
     async def begun(self) -> None:
+    @property
+    def any(self) -> bool:
+        """True once there is a piece, or the end."""
+        return self._begun.is_set()
+
         """Wait for the first piece, or the end if there is none."""
         await self._begun.wait()
 
@@ -69,18 +74,21 @@ class Pieces:
             yield piece
 
 
-async def begin(service: Service, asked: Asked, pieces: Pieces) -> Asking:
+async def begin(service: Service, asked: Asked, opening: Opening, pieces: Pieces) -> Asking:
     """A comparison that has said its first piece, so that whatever is wrong with it before has a status.
 
+    `opening` gives its images.
     Raises:
-        ZooError: see `Service.ask`, and what the engine says before the first piece.
+        ZooError: see `Service.ask`, and what the engine says before the first piece; `DeadlinePassed` if
+            that does not come in time.
     """
-    asking = await service.begin(asked, pieces.put)
+    asking = await service.begin(asked, pieces.put, opening=opening)
     try:
         asking.ticket.done.add_done_callback(lambda _: pieces.put(None))
-        async with asyncio.timeout(asking.left_s + GRACE_S):
-            await pieces.begun()
-        if asking.ticket.done.done():
+        with suppress(TimeoutError):
+            async with asyncio.timeout(asking.left_s):
+                await pieces.begun()
+        if asking.ticket.done.done() or not pieces.any:
             await asking.wait()
     except BaseException:
         asking.cancel()
@@ -88,7 +96,7 @@ async def begin(service: Service, asked: Asked, pieces: Pieces) -> Asking:
     return asking
 
 
-async def answer(service: Service, asked: Asked) -> Comparison:
+async def answer(service: Service, asked: Asked, opening: Opening) -> Comparison:
     """The whole comparison; its rows are freed if whoever waits is cancelled.
 
     Raises:

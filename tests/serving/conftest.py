@@ -16,19 +16,12 @@ from serving.core.registry import Registry
 from serving.engines.embedded import EmbeddedEngine
 from serving.library import Library
 from serving.service import Service
+from zoo.asking import Finish, Piece
 from zoo.bases import Base
 from zoo.errors import BadInput, NotOnHub, WrongBase
 from zoo.hub import RepoRef
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-
-
-@dataclass(frozen=True)
-class Said:
-    row: int
-    text: str
-    tokens: int
-    finish: str | None = None
 
 
 class FakeBatch:
@@ -46,7 +39,7 @@ class FakeBatch:
         said = f"{self.model.slots[row.slot]}: {self.prompts[number]} {row.features[0]}x{row.features[1]}"
         return said.split(" ")[: row.sampling.max_tokens]
 
-    def step(self) -> list[Said]:
+    def step(self) -> list[Piece]:
         self.model.busy.set()
         self.model.gate.wait(10)
         self.model.steps.append(tuple(self.rows[row].slot for row in self.open))
@@ -57,14 +50,14 @@ class FakeBatch:
         self.said += 1
         return [self._say(row) for row in self.open]
 
-    def _say(self, row: int) -> Said:
+    def _say(self, row: int) -> Piece:
         words = self.words(row)
-        finish = None
+        finish: Finish | None = None
         if self.said == len(words):
             finish = "length" if self.said == self.rows[row].sampling.max_tokens else "stop"
             self.drop(row)
         text = words[self.said - 1]
-        return Said(row, text if self.said == 1 else f" {text}", self.said, finish)
+        return Piece(row, text if self.said == 1 else f" {text}", self.said, finish)
 
     def drop(self, row: int) -> None:
         self.open = tuple(one for one in self.open if one != row)

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 
-from zoo.asking import Sampling, Turn
+from zoo.asking import Finish, Piece, Sampling, Turn
 from zoo.errors import BadInput
 from zoo.vlm.compiled import StaticKeyValues
 from zoo.vlm.dice import Dice
@@ -25,7 +25,6 @@ from zoo.vlm.text import Text
 if TYPE_CHECKING:
     from zoo.vlm.bank import Picked
 
-Finish = Literal["stop", "length"]
 GREEDY = Sampling()
 _TOKENS = 8192
 """Most prompt tokens of one pass, so that what it works with takes a bounded place."""
@@ -40,18 +39,6 @@ class Row:
     slot: int = 0
     """Slot of the adapter bank; 0 is the base."""
     sampling: Sampling = GREEDY
-
-
-@dataclass(frozen=True)
-class Piece:
-    """What one row said in one step."""
-
-    row: int
-    text: str
-    tokens: int
-    """Tokens of the row so far, the end of turn included."""
-    finish: Finish | None = None
-    """Set on the row's last piece."""
 
 
 class Decoding:

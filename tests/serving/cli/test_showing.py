@@ -4,8 +4,8 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from serving.cli.showing import printable, show_one, show_several
-from serving.core.engine import Piece
 from serving.core.requests import AdapterId, Answer, Comparison
+from zoo.asking import Piece
 from zoo.errors import EngineFailed
 from zoo.notice import NOTICE
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from serving.core.engine import OnDisk, Piece, Work
-from zoo.asking import Sampling
+from serving.core.engine import OnDisk, Work
+from zoo.asking import Piece, Sampling
 from zoo.asking import question as turns
 
 

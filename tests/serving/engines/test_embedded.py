@@ -1,7 +1,7 @@
 import pytest
 
-from serving.core.engine import Output, Piece
-from zoo.asking import Sampling
+from serving.core.engine import Output
+from zoo.asking import Piece, Sampling
 from zoo.errors import BadInput, Busy
 
 

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from tests._adapters import random_adapter
-from zoo.asking import Sampling, Turn
+from zoo.asking import Piece, Sampling, Turn
 from zoo.datasets import QuestionSet
 from zoo.errors import BadInput
 from zoo.vlm import decode

@@ -12,12 +12,12 @@ import torch
 from peft import PeftModel
 
 from tests._adapters import random_adapter
-from zoo.asking import Sampling
+from zoo.asking import Piece, Sampling
 from zoo.bases import get_base
 from zoo.datasets import QuestionSet, load_questions
 from zoo.manifest import read_manifest
 from zoo.vlm.bank import AdapterBank
-from zoo.vlm.decode import Decoding, Piece, Row
+from zoo.vlm.decode import Decoding, Row
 from zoo.vlm.encoded import ImageFeatures
 from zoo.vlm.model import VisionLanguageModel, load_base
 from zoo.vlm.quantised import Quantization
