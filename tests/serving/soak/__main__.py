@@ -11,7 +11,7 @@ from tests.serving.soak.soak import soaking
 def main() -> None:
     """Run it and print what it saw."""
     given = [int(word) for word in sys.argv[1:]]
-    requests, seconds = (*given, *(5000, 420)[len(given) :])
+    requests, seconds = (*given, *(10_000, 480)[len(given) :])
     with tempfile.TemporaryDirectory() as folder, soaking(Path(folder), versions=70) as soak:
         report = soak.run(requests=requests, seconds=seconds, clients=12)
     print(report)
