@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from serving.defence.headers import SafeHeaders
 from serving.defence.logs import RequestLog
 from serving.defence.wall import Defence, put_around
+from serving.pictures import Pictures
 from serving.rest.errors import add_error_replies, refusal
 from serving.rest.measuring import Measured
 from serving.rest.routes import routes
@@ -25,8 +26,9 @@ def build_app(
     The usual `/docs` page is left out: it loads its scripts from the internet. `/openapi.json` stays.
     """
     limits = limits or Limits()
+    pictures = Pictures(limits)
     app = FastAPI(title="MedVLM Zoo", version="1", description=NOTICE, docs_url=None, redoc_url=None)
-    app.include_router(routes(service, limits, remote=defence.remote if defence else None))
+    app.include_router(routes(service, pictures, remote=defence.remote if defence else None))
     if page:
         from serving.ui.mount import mount_page
 

@@ -3,7 +3,7 @@
 Knows no engine but by the ticket that it gave, and no HTTP.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What is asked of the service, its images decoded."""
+    """What is asked of the service."""
 
-    images: tuple["Image", ...]
+    images: tuple["Image", ...] = ()
+    """Empty where they are given by an `Opening`."""
     turns: tuple[Turn, ...]
     adapters: tuple[str, ...]
     """Aliases, `repo`, `repo@revision`, or `base`; one row each."""
@@ -30,6 +31,10 @@ class Asked:
     """None: greedy, as long as the server allows."""
     client: str = ""
     """Who asks, for fairness; never an identifier of a patient."""
+
+
+Opening = Callable[[], Awaitable[tuple["Image", ...]]]
+"""Gives the images of a question, as many as its turns name, once all else of it has been found to make sense."""
 
 
 @dataclass(frozen=True)

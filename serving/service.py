@@ -4,6 +4,7 @@ faces of this.
 Holds no pixels and writes no question anywhere; images go to the engine and are forgotten.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
@@ -87,7 +88,7 @@ class Service:
             Busy: the queue is full.
             DeadlinePassed: the Hub took too long.
         """
-        checked = self._check(asked)
+        checked = self._check(asked, images=len(asked.images))
         try:
             brought = {
                 name: one.result(timeout=self._left(checked.deadline))
@@ -95,21 +96,32 @@ class Service:
             }
         except FutureTimeout:
             raise too_late(self._timeout_s) from None
-        return self._put(checked, brought, on_piece)
+        return self._put(checked, asked.images, brought, on_piece)
 
-    async def begin(self, asked: Asked, on_piece: Callable[[Piece], None] | None = None) -> Asking:
-        """The same for a caller in an event loop, which is not held up meanwhile; see `ask`."""
-        checked = self._check(asked)
+    async def begin(
+        self, asked: Asked, on_piece: Callable[[Piece], None] | None = None, *, opening: Opening
+    ) -> Asking:
+        """The same for a caller in an event loop, which is not held up meanwhile; see `ask`.
+
+        The images are opened last, when the adapters are here and the engine has room, and within the
+        question's time.
+
+        Raises:
+            ZooError: see `ask`, and what `opening` raises.
+        """
+        checked = self._check(asked, images=sum(turn.images for turn in asked.turns))
         try:
             brought = {
                 name: await arrived(one, within_s=self._left(checked.deadline))
                 for name, one in self._get(checked.names).items()
             }
+            async with asyncio.timeout(self._left(checked.deadline)):
+                images = await opening()
         except TimeoutError:
             raise too_late(self._timeout_s) from None
-        return self._put(checked, brought, on_piece)
+        return self._put(checked, images, brought, on_piece)
 
-    def _check(self, asked: Asked) -> Checked:
+    def _check(self, asked: Asked, *, images: int) -> Checked:
         now = self._clock()
         turns = check_turns(asked.turns, longest=self._max_question_chars)
         names = check_adapters(list(asked.adapters), most=self.max_adapters)
@@ -117,15 +129,17 @@ class Service:
         if sampling.max_tokens > self.max_new_tokens:
             raise BadInput(
                 f"{sampling.max_tokens} new tokens are asked for, the limit is {self.max_new_tokens}",
+                hint="ask for fewer; the limit is MEDZOO_MAX_NEW_TOKENS of who runs this",
                 param="max_tokens",
             )
-        count, placed = len(asked.images), sum(turn.images for turn in turns)
-        if not 1 <= count <= self.base.max_images:
+        placed = sum(turn.images for turn in turns)
+        if not 1 <= images <= self.base.max_images:
             raise BadInput(
-                f"{count} images in one question; {self.base.name} takes 1 to {self.base.max_images}"
+                f"{images} images in one question; {self.base.name} takes 1 to {self.base.max_images}"
             )
-        if placed != count:
-            raise BadInput(f"{count} images are given and the conversation names {placed}")
+        if placed != images:
+            raise BadInput(f"{images} images are given and the conversation names {placed}")
+        self._engine.check_room(rows=len(names), client=asked.client)
         return Checked(asked, turns, names, sampling, now, now + self._timeout_s)
 
     def _get(self, names: Sequence[str]) -> "dict[str, Future[Brought]]":
@@ -134,12 +148,13 @@ class Service:
     def _put(
         self,
         checked: Checked,
+        images: "tuple[Image, ...]",
         brought: Mapping[str, Brought],
         on_piece: Callable[[Piece], None] | None,
     ) -> Asking:
         found = [brought.get(name) for name in checked.names]
         work = Work(
-            images=checked.asked.images,
+            images=images,
             turns=checked.turns,
             adapters=tuple(one.adapter if one else None for one in found),
             sampling=checked.sampling,
@@ -201,10 +216,13 @@ class Service:
             ZooError: it cannot be resolved, fetched or loaded; `DeadlinePassed` if loading took too long.
         """
         adapter = self._library.get(alias).result().adapter
+        loading = self._engine.warm(adapter, pin=pin, deadline=self._clock() + self._timeout_s)
         try:
-            self._engine.warm(adapter, pin=pin).result(timeout=self._timeout_s)
+            loading.result(timeout=self._timeout_s)
         except FutureTimeout:
             raise _not_loaded(alias, self._timeout_s) from None
+        finally:
+            loading.cancel()  # where nobody waits for it any more
         return adapter
 
     async def load(self, alias: str, written: str, *, replace: bool = False) -> OnDisk:
@@ -220,7 +238,11 @@ class Service:
         deadline = self._clock() + self._timeout_s
         try:
             adapter = (await arrived(self._library.get(alias, ref), within_s=self._timeout_s)).adapter
-            await arrived(self._engine.warm(adapter), within_s=self._left(deadline))
+            loading = self._engine.warm(adapter, deadline=deadline)
+            try:
+                await arrived(loading, within_s=self._left(deadline))
+            finally:
+                loading.cancel()  # where nobody waits for it any more
         except TimeoutError:
             raise _not_loaded(alias, self._timeout_s) from None
         self._library.names.name(alias, ref, replace=replace)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from zoo.manifest import AdapterManifest
 
+
 @dataclass(frozen=True)
 class OnDisk:
     """An adapter whose files are on this machine."""
@@ -88,8 +89,9 @@ class Engine(Protocol):
             Busy, Stopped: see `submit`.
         """
 
-    def warm(self, adapter: OnDisk, *, pin: bool = False) -> "Future[None]":
-        """Load an adapter ahead of its first question, with every check; a pinned one is evicted last."""
+    def warm(self, adapter: OnDisk, *, pin: bool = False, deadline: float | None = None) -> "Future[None]":
+        """Load an adapter ahead of its first question, with every check; a pinned one is evicted last. It is
+        given up at the deadline, in seconds of the monotonic clock, and if the future is cancelled before."""
 
     def unload(self, adapter: AdapterId) -> "Future[None]":
         """Empty the adapter's slot as soon as no answer of its is under way; done at once if it has none."""

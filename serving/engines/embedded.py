@@ -17,7 +17,7 @@ from serving.core.engine import OnDisk, Work
 from serving.core.registry import Registry
 from serving.core.requests import AdapterId
 from serving.core.scheduler import Scheduler, check_room
-from serving.core.watch import Watch
+from serving.core.watch import Watch, guarded
 from serving.engines.batches import Batches
 from serving.engines.jobs import Job, named
 from serving.engines.model import Model
@@ -56,7 +56,7 @@ class EmbeddedEngine:
         """At most `max_rows` answers at once, in at most `max_batches` batches; one that could begin waits up
         to `window_s` for company. `host_bytes` of adapters' files and `feature_bytes` of vision features are
         kept in memory."""
-        self._registry, self._clock, self._watch = registry, clock, watch or Watch()
+        self._registry, self._clock, self._watch = registry, clock, guarded(watch or Watch())
         self._max_slots, self._max_rows, self._max_waiting_rows = slots, max_rows, max_waiting_rows
         self._changed = threading.Condition()
         """Guards the scheduler, the flags and what is open."""
@@ -77,7 +77,8 @@ class EmbeddedEngine:
     @property
     def alive(self) -> bool:
         """True while the engine takes work."""
-        return self._thread.is_alive() and not self._draining and not self._closing
+        running = self._thread.is_alive() and self._slots.alive
+        return running and not self._draining and not self._closing
 
     def submit(self, work: Work, on_piece: Callable[[Piece], None] | None = None) -> Job:
         """Take a comparison on; see `serving.core.engine.Engine`."""
@@ -90,9 +91,24 @@ class EmbeddedEngine:
         self._add(job)
         return job
 
-    def warm(self, adapter: OnDisk, *, pin: bool = False) -> "Future[None]":
+    def check_room(self, *, rows: int, client: str) -> None:
+        """Raise Busy or Stopped if so many rows could not wait; see `serving.core.engine.Engine`."""
+        with self._changed:
+            if not self.alive:
+                raise Stopped("the engine is stopping and takes no more work", hint="start the server again")
+            waiting = [one for one in self._scheduler.waiting if not one.done.cancelled()]
+            waiting_rows = sum(one.rows for one in waiting)
+            check_room(
+                waiting_rows=waiting_rows,
+                own_rows=sum(one.rows for one in waiting if one.client == client),
+                rows=rows,
+                max_waiting_rows=self._max_waiting_rows,
+                after_s=min(60.0, max(1.0, waiting_rows * self._batches.row_s)),
+            )
+
+    def warm(self, adapter: OnDisk, *, pin: bool = False, deadline: float | None = None) -> "Future[None]":
         """Load an adapter ahead of its first question; see `serving.core.engine.Engine`."""
-        work = Work(images=(), turns=(), adapters=(adapter,), sampling=Sampling())
+        work = Work(images=(), turns=(), adapters=(adapter,), sampling=Sampling(), deadline=deadline)
         job = Job(work, rows=0, pin=pin, submitted=self._clock())
         self._add(job)
         return job.done
@@ -116,17 +132,7 @@ class EmbeddedEngine:
 
     def _add(self, job: Job) -> None:
         with self._changed:
-            if not self.alive:
-                raise Stopped("the engine is stopping and takes no more work", hint="start the server again")
-            waiting = [one for one in self._scheduler.waiting if not one.done.cancelled()]
-            rows = sum(one.rows for one in waiting)
-            check_room(
-                waiting_rows=rows,
-                own_rows=sum(one.rows for one in waiting if one.client == job.client),
-                rows=job.rows,
-                max_waiting_rows=self._max_waiting_rows,
-                after_s=min(60.0, max(1.0, rows * self._batches.row_s)),
-            )
+            self.check_room(rows=job.rows, client=job.client)
             self._scheduler.add(job)
             self._open.add(job)
             self._place()  # so that its adapters are loaded while the engine is in a step
@@ -222,12 +228,12 @@ class EmbeddedEngine:
             self._scheduler.again(job)
 
     def _end(self, job: Job, end: Any) -> None:
-        if isinstance(end, ZooError):
-            self._watch.failed(type(end).__name__)
         job.settle(end)
         with self._changed:
             self._open.discard(job)
             self._changed.notify_all()
+        if isinstance(end, ZooError):
+            self._watch.failed(type(end).__name__)
 
     def _abandon(self, why: Exception) -> None:
         """End everything, whatever state it is in."""

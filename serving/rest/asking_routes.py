@@ -1,10 +1,12 @@
 """The routes that ask: a comparison, a chat completion. Bytes in, the service's words out."""
 
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from serving.pictures import Pictures
 from serving.rest.answers import CompareReply, provenance_headers
 from serving.rest.bodies import json_bytes, read_json
 from serving.rest.chat import chunks
@@ -18,15 +20,14 @@ from serving.rest.samples import COMPARED, COMPLETED
 from serving.rest.streams import EventStream, Pieces, answer, begin, unless_gone
 from serving.service import Asked, Service
 from zoo.asking import question
-from zoo.images import Limits
 
 _ERRORS = error_replies(400, 401, 403, 404, 409, 413, 422, 429, 500, 502, 503, 504)
 
 
-def asking_routes(service: Service, limits: Limits, remote: Remote | None) -> APIRouter:
+def asking_routes(service: Service, pictures: Pictures, remote: Remote | None) -> APIRouter:
     """The routes of one service; `remote` fetches images by their address, None where that is off."""
     router = APIRouter()
-    most = service.base.max_images
+    limits, most = pictures.limits, service.base.max_images
 
     @router.post(
         "/v1/compare",
@@ -48,18 +49,18 @@ def asking_routes(service: Service, limits: Limits, remote: Remote | None) -> AP
 
     async def _compare(wanted: Compared, client: str) -> Response:
         asked = Asked(
-            images=await load_images(wanted.images, most=most, limits=limits, remote=remote),
             turns=question(wanted.fields.question, images=len(wanted.images)),
             adapters=tuple(wanted.fields.adapters),
             sampling=wanted.fields.sampling(most=service.max_new_tokens),
             client=client,
         )
+        opening = partial(load_images, wanted.images, pictures=pictures, remote=remote)
         if wanted.fields.stream:
             pieces = Pieces()
-            asking = await begin(service, asked, pieces)
+            asking = await begin(service, asked, opening, pieces)
             headers = provenance_headers(asking.answering)
             return EventStream(compared(asking, pieces), asking=asking, headers=headers)
-        done = await answer(service, asked)
+        done = await answer(service, asked, opening)
         return JSONResponse(CompareReply.of(done).model_dump(), headers=provenance_headers(done.answers))
 
     @router.post(
@@ -82,18 +83,18 @@ def asking_routes(service: Service, limits: Limits, remote: Remote | None) -> AP
     async def _chat(body: ChatBody, client: str) -> Response:
         turns, images = body.conversation()
         asked = Asked(
-            images=await load_images(images, most=most, limits=limits, remote=remote),
             turns=turns,
             adapters=(body.model,),
             sampling=body.sampling(most=service.max_new_tokens),
             client=client,
         )
+        opening = partial(load_images, images, pictures=pictures, remote=remote)
         if body.stream:
             pieces = Pieces()
-            asking = await begin(service, asked, pieces)
+            asking = await begin(service, asked, opening, pieces)
             events = chunks(asking, pieces, with_usage=body.with_usage)
             return EventStream(events, asking=asking, headers=provenance_headers(asking.answering))
-        (one,) = (await answer(service, asked)).answers
+        (one,) = (await answer(service, asked, opening)).answers
         return JSONResponse(ChatReply.of(one).model_dump(), headers=provenance_headers((one,)))
 
     return router

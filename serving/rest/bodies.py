@@ -16,8 +16,8 @@ from zoo.images import Limits
 FIELDS_BYTES = 64 * 1024
 """Room in a body for all that is no image."""
 MOST_PARTS = 10_000
-"""Commas and brackets of a body in JSON. An image in base64 has none, while a body of nothing else, as long as
-one with images may be, takes many seconds to read, in which nobody else is answered."""
+"""Commas and brackets of a body in JSON. An image in base64 has none, while a body of nothing else, as long
+as one with images may be, takes many seconds to read, in which nobody else is answered."""
 EXAMPLE = "see /openapi.json for an example"
 
 Body = TypeVar("Body", bound="RequestBody")
@@ -39,7 +39,7 @@ async def read_json(request: Request, kind: type[Body], *, most: int = FIELDS_BY
 
     Raises:
         ImageTooLarge: it is longer; found while it arrives.
-        BadInput: no JSON in Unicode, too many values, or a field that is missing, unknown or of the wrong kind.
+        BadInput: no JSON, too many values in it, or a field that is missing, unknown or of the wrong kind.
     """
     body = b"".join([chunk async for chunk in bounded(request, most)])
     said = content_type(request)

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from fastapi.concurrency import run_in_threadpool
 from PIL import Image
 
-from zoo.errors import BadInput, NotAllowed
-from zoo.images import Limits, data_uri_bytes, decode
+from serving.pictures import Pictures
+from zoo.errors import NotAllowed
 
 
 class Remote(Protocol):
@@ -18,21 +17,18 @@ class Remote(Protocol):
 
 
 async def load_images(
-    given: Sequence[bytes | str], *, most: int, limits: Limits, remote: Remote | None
+    given: Sequence[bytes | str], *, pictures: Pictures, remote: Remote | None
 ) -> tuple[Image.Image, ...]:
     """Files' bytes, data URIs and http(s) addresses -> pictures, in order.
 
     Raises:
-        BadInput: more than `most`; none of them is touched.
         NotAllowed: an address, and the operator has not allowed any.
-        ImageTooLarge, BadImage: see `zoo.images`.
+        Busy, ImageTooLarge, BadImage: see `Pictures.open`.
     """
-    if len(given) > most:
-        raise BadInput(f"{len(given)} images in one question, the limit is {most}")
-    return tuple([await _load(one, limits, remote) for one in given])
+    return tuple([await _load(one, pictures, remote) for one in given])
 
 
-async def _load(given: bytes | str, limits: Limits, remote: Remote | None) -> Image.Image:
+async def _load(given: bytes | str, pictures: Pictures, remote: Remote | None) -> Image.Image:
     if isinstance(given, str) and given[:8].lower().startswith(("http://", "https://")):
         if remote is None:
             raise NotAllowed(
@@ -41,9 +37,4 @@ async def _load(given: bytes | str, limits: Limits, remote: Remote | None) -> Im
                 "MEDZOO_REMOTE_IMAGES",
             )
         given = await remote.fetch(given)
-    return await run_in_threadpool(_decode, given, limits)
-
-
-def _decode(given: bytes | str, limits: Limits) -> Image.Image:
-    data = data_uri_bytes(given, limits=limits) if isinstance(given, str) else given
-    return decode(data, limits=limits)
+    return await pictures.open(given)

@@ -6,6 +6,7 @@ name. Knows nothing of what is in them.
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -59,12 +60,12 @@ class Pieces:
         self._queue.put_nowait(piece)
         self._begun.set()
 
-    async def begun(self) -> None:
     @property
     def any(self) -> bool:
         """True once there is a piece, or the end."""
         return self._begun.is_set()
 
+    async def begun(self) -> None:
         """Wait for the first piece, or the end if there is none."""
         await self._begun.wait()
 
@@ -76,8 +77,8 @@ class Pieces:
 
 async def begin(service: Service, asked: Asked, opening: Opening, pieces: Pieces) -> Asking:
     """A comparison that has said its first piece, so that whatever is wrong with it before has a status.
-
     `opening` gives its images.
+
     Raises:
         ZooError: see `Service.ask`, and what the engine says before the first piece; `DeadlinePassed` if
             that does not come in time.
@@ -102,7 +103,7 @@ async def answer(service: Service, asked: Asked, opening: Opening) -> Comparison
     Raises:
         ZooError: see `Service.ask` and `Asking.result`.
     """
-    asking = await service.begin(asked)
+    asking = await service.begin(asked, opening=opening)
     try:
         return await asking.wait()
     except BaseException:

@@ -203,13 +203,16 @@ def test_an_error_after_the_start_of_a_stream_is_its_last_event(ask, about, rig)
     assert (said, broke.value.type) == (["", "base:"], "EngineFailed")
 
 
+SAY = {"type": "text", "text": "Q"}
+
+
 @pytest.mark.parametrize(
     ("content", "kind"),
     [
         ("Q", openai.UnprocessableEntityError),
-        ([{"type": "image_url", "image_url": {"url": "hello"}}], openai.BadRequestError),
+        ([SAY, {"type": "image_url", "image_url": {"url": "hello"}}], openai.BadRequestError),
         (
-            [{"type": "image_url", "image_url": {"url": "http://10.0.0.1/x"}}],
+            [SAY, {"type": "image_url", "image_url": {"url": "http://10.0.0.1/x"}}],
             openai.PermissionDeniedError,
         ),
         ([{"type": "input_audio", "input_audio": {}}], openai.UnprocessableEntityError),
@@ -224,6 +227,7 @@ def test_an_image_by_its_address_is_fetched_by_whatever_the_operator_allows(rig,
     from fastapi import FastAPI
     from fastapi.testclient import TestClient
 
+    from serving.pictures import Pictures
     from serving.rest.errors import add_error_replies
     from serving.rest.routes import routes
     from zoo.images import Limits
@@ -235,7 +239,7 @@ def test_an_image_by_its_address_is_fetched_by_whatever_the_operator_allows(rig,
 
     app = FastAPI()
     add_error_replies(app)
-    app.include_router(routes(rig.service, Limits(), remote=Remote()))
+    app.include_router(routes(rig.service, Pictures(Limits()), remote=Remote()))
     image = {"type": "image_url", "image_url": {"url": "https://example.org/scan.png"}}
     text = {"type": "text", "text": "Q"}
     with TestClient(app) as client:

@@ -18,7 +18,7 @@ from serving.metrics import Metrics
 from serving.run import listen, run
 from serving.settings import read_settings
 
-async def fail(asked, on_piece=None):
+async def fail(asked, on_piece=None, *, opening):
     try:
         raise KeyError("SECRET " + asked.turns[-1].text)
     except KeyError as error:

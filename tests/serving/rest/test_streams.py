@@ -1,5 +1,6 @@
 """Comparisons that come piece by piece, and clients that go away, over real sockets."""
 
+import asyncio
 import json
 import socket
 import time
@@ -8,7 +9,11 @@ import httpx2
 import pytest
 from PIL import Image
 
+from serving.asking import Asked
+from serving.rest.compare_stream import compared
+from serving.rest.streams import Pieces, begin
 from tests.serving._steps import Steps
+from zoo.asking import question
 from zoo.notice import NOTICE
 
 LONG = " ".join(["word"] * 50)
@@ -86,6 +91,34 @@ def test_an_error_before_the_first_word_of_a_comparison_has_its_status(http, png
     data = {"question": "Q", "adapters": "local/other", "stream": "true"}
     reply = http.post("/v1/compare", files={"image": png}, data=data)
     assert (reply.status_code, reply.json()["error"]["type"]) == (409, "WrongBase")
+
+
+def test_a_comparison_whose_first_word_comes_too_late_is_504(http, png, rig):
+    rig.service._timeout_s = 0.3
+    rig.model.gate.clear()
+    reply = http.post(
+        "/v1/compare",
+        files={"image": png},
+        data={"question": "Q", "adapters": "base", "stream": "true"},
+        timeout=5,
+    )
+    rig.model.gate.set()
+    assert (reply.status_code, reply.json()["error"]["type"]) == (504, "DeadlinePassed")
+
+
+def test_who_reads_slowly_is_given_an_answer_that_was_there_in_time(rig, image):
+    async def opening():
+        return (image,)
+
+    async def read_late():
+        pieces = Pieces()
+        asked = Asked(turns=question("Q"), adapters=("sft",))
+        asking = await begin(rig.service, asked, opening, pieces)
+        asking.ticket.done.result(5)
+        asking._deadline = 0.0  # it is past by now
+        return [told async for told in compared(asking, pieces)]
+
+    assert asyncio.run(read_late())[-1].startswith(b"event: comparison\n")
 
 
 def send(address, png, **fields):
