@@ -34,7 +34,7 @@ class Asked:
 
 
 Opening = Callable[[], Awaitable[tuple["Image", ...]]]
-"""Gives the images of a question, as many as its turns name, once all else of it has been found to make sense."""
+"""Gives the images of a question, as many as its turns name; called when all else of it makes sense."""
 
 
 @dataclass(frozen=True)

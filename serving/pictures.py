@@ -1,7 +1,7 @@
 """Images as they were sent -> pictures, in a few threads of their own.
 
-One image can keep a thread for seconds, so no more are decoded at once than there are processors for, and only
-so many wait. Knows nothing of who asks.
+One image can keep a thread for seconds, so no more are decoded at once than there are processors, and only so
+many wait. Knows nothing of who asks.
 """
 
 import asyncio
@@ -29,8 +29,7 @@ class Pictures:
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="pictures")
 
     async def open(self, given: bytes | str) -> Image.Image:
-        """The picture in a file's bytes or in a data URI. One that nobody waits for any more, and that has not
-        been begun, never is.
+        """The picture in a file's bytes or in a data URI. One that nobody waits for any more is not begun.
 
         Raises:
             Busy: too many wait.

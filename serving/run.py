@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import FrameType
 
 import click
@@ -12,6 +14,7 @@ import uvicorn
 from serving.app import build_app
 from serving.defence.callers import Callers
 from serving.defence.connections import Refusals, connections
+from serving.defence.gate import Inside
 from serving.defence.keys import KeyFile
 from serving.defence.logs import set_up_logs
 from serving.defence.pace import Pace, Quota
@@ -23,6 +26,8 @@ from serving.settings import Settings
 from zoo.errors import BadInput, Busy, DeadlinePassed, ZooError
 from zoo.notice import NOTICE
 
+NOT_READY_S = 1.0
+"""How long `/readyz` says at least that the server ends, before nobody answers at its port any more."""
 LAST_WORDS_S = 3
 """How long replies may still be sent when the last answer is made, and pages be told that the server ends."""
 
@@ -53,7 +58,8 @@ def run(service: Service, settings: Settings, taken: socket.socket, *, page: boo
     once. Gives False if something was still under way after `drain_s` seconds and was cut off.
     """
     set_up_logs()
-    app = build_app(service, limits=settings.limits, page=page, defence=_defence(settings))
+    defence = _defence(settings)
+    app = build_app(service, limits=settings.limits, page=page, defence=defence)
     config = uvicorn.Config(
         app,
         http=connections(
@@ -67,7 +73,7 @@ def run(service: Service, settings: Settings, taken: socket.socket, *, page: boo
         proxy_headers=False,  # keys tell who asks, and without them nobody may stand in between
         timeout_graceful_shutdown=LAST_WORDS_S,
     )
-    server = _Server(config, settings, taken, service)
+    server = _Server(config, settings, taken, service, defence.inside)
     try:
         server.run(sockets=[taken])
     finally:
@@ -104,13 +110,19 @@ class _Server(uvicorn.Server):
     """Says where it is once requests are answered; ends in order."""
 
     def __init__(
-        self, config: uvicorn.Config, settings: Settings, taken: socket.socket, service: Service
+        self,
+        config: uvicorn.Config,
+        settings: Settings,
+        taken: socket.socket,
+        service: Service,
+        inside: Inside,
     ) -> None:
         super().__init__(config)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         self._address = f"http://{host}:{taken.getsockname()[1]}"
         self._settings = settings
         self._service = service
+        self._inside = inside
         self._told_to_end = False
         self._draining: asyncio.Task[bool] | None = None
         self.drained = True
@@ -119,9 +131,10 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             names = ("base", *self._service.aliases)[: self._service.max_adapters]
+            key = "-H 'Authorization: Bearer KEY' " if self._settings.keys_file else ""
             click.echo(f"ready at {self._address}")
             click.echo(
-                f"ask:  curl -F image=@scan.png -F 'question=What is shown?' "
+                f"ask:  curl {key}-F image=@scan.png -F 'question=What is shown?' "
                 f"-F adapters={','.join(names)} {self._address}/v1/compare"
             )
             click.echo(NOTICE)
@@ -141,14 +154,26 @@ class _Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         if self._told_to_end and self._draining is None:
             click.echo(f"ending when what is under way is done, or in {self._settings.drain_s:g} s", err=True)
-            self._draining = asyncio.create_task(asyncio.to_thread(self._drain))
+            self._draining = asyncio.create_task(self._drain())
         if self._draining is not None and self._draining.done():
             self.drained = self._draining.result()
             self.should_exit = True
         return await super().on_tick(counter)
 
-    def _drain(self) -> bool:
-        """The engine ends before the connections do, so that what is cut off is told by its own reply."""
-        drained = self._service.drain(timeout_s=self._settings.drain_s)
-        self._service.close()
-        return drained
+    async def _drain(self) -> bool:
+        """Let nobody in, wait until all who are have reached the engine, and for the engine. It ends before
+        the connections do, so that what is cut off is told by its own reply; in a thread of its own, as the
+        loop's may all be busy."""
+        self._service.leave()
+        self._inside.closed = True
+        loop = asyncio.get_running_loop()
+        began, within_s = loop.time(), self._settings.drain_s
+        while self._inside.count and loop.time() - began < within_s:
+            await asyncio.sleep(0.02)
+        all_came = not self._inside.count
+        with ThreadPoolExecutor(1, thread_name_prefix="drain") as thread:
+            left_s = max(0.0, within_s - (loop.time() - began))
+            drained = await loop.run_in_executor(thread, partial(self._service.drain, timeout_s=left_s))
+            await loop.run_in_executor(thread, self._service.close)
+        await asyncio.sleep(NOT_READY_S - (loop.time() - began))
+        return drained and all_came

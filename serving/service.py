@@ -64,11 +64,16 @@ class Service:
         self._max_question_chars = max_question_chars
         self._timeout_s = timeout_s
         self._clock = clock
+        self._leaving = False
 
     @property
     def ready(self) -> bool:
         """True when a question would be taken on."""
-        return self._engine.alive
+        return self._engine.alive and not self._leaving
+
+    def leave(self) -> None:
+        """From now on it is not ready: who puts questions is to go elsewhere. What comes is still answered."""
+        self._leaving = True
 
     @property
     def aliases(self) -> tuple[str, ...]:
@@ -135,10 +140,13 @@ class Service:
         placed = sum(turn.images for turn in turns)
         if not 1 <= images <= self.base.max_images:
             raise BadInput(
-                f"{images} images in one question; {self.base.name} takes 1 to {self.base.max_images}"
+                f"{images} images in one question; {self.base.name} takes 1 to {self.base.max_images}",
+                hint="ask about each by itself" if images else "give one",
             )
         if placed != images:
-            raise BadInput(f"{images} images are given and the conversation names {placed}")
+            raise BadInput(
+                f"{images} images are given and the conversation names {placed}", hint="name each once"
+            )
         self._engine.check_room(rows=len(names), client=asked.client)
         return Checked(asked, turns, names, sampling, now, now + self._timeout_s)
 

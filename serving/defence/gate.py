@@ -13,13 +13,22 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serving.defence.callers import API, Caller, Callers, check_role
 from serving.defence.keys import LOCAL
 from serving.defence.pace import Pace, Verdict
-from zoo.errors import Busy, NoKey, ZooError
+from zoo.errors import Busy, NoKey, Stopped, ZooError
 
 HEALTH = ("/healthz", "/readyz")
 """Asked by what watches over the server, which has no key."""
 Refuse = Callable[[ZooError], ASGIApp]
 """An error -> the application that replies it."""
 Headers = list[tuple[bytes, bytes]]
+
+
+@dataclass
+class Inside:
+    """The requests that were let in and whose reply has not begun; used from one event loop."""
+
+    count: int = 0
+    closed: bool = False
+    """True: nobody else is let in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +39,7 @@ class Gate:
     callers: Callers
     pace: Pace
     refuse: Refuse
+    inside: Inside = field(default_factory=Inside)
     clock: Callable[[], float] = time.monotonic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,6 +53,8 @@ class Gate:
             caller = self.callers.identify(scope)
             scope.setdefault("state", {}).update(client=caller.name, role=caller.role)
             check_role(caller, scope["method"], scope["path"])
+            if self.inside.closed and not _free(scope):
+                raise Stopped("the server is stopping", hint="ask again when it is back")
         except NoKey as error:
             how = b"Bearer" if scope["path"].startswith(API) else b'Basic realm="a key is the password"'
             await self.refuse(error)(scope, receive, _with(send, [(b"www-authenticate", how)]))
@@ -52,11 +64,14 @@ class Gate:
             await self._paced(caller, scope, receive, send)
 
     async def _paced(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
-        """Free are the files that the page is made of, and everything where there are no keys."""
-        free = scope["method"] in ("GET", "HEAD") and not scope["path"].startswith(API)
-        if free or caller.name == LOCAL:
+        if _free(scope):
             await self.app(scope, receive, send)
-            return
+        elif caller.name == LOCAL:  # no keys
+            await self._counted(scope, receive, send)
+        else:
+            await self._by_quota(caller, scope, receive, send)
+
+    async def _by_quota(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
         verdict = self.pace.enter(caller.name, now=self.clock())
         told = _with(send, _told(self.pace.quota.per_minute, verdict))
         if not verdict.allowed:
@@ -64,9 +79,29 @@ class Gate:
             await self.refuse(error)(scope, receive, told)
             return
         try:
-            await self.app(scope, receive, told)
+            await self._counted(scope, receive, told)
         finally:
             self.pace.leave(caller.name)
+
+    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        waits = 1
+        self.inside.count += waits
+
+        async def noting(message: Message) -> None:
+            nonlocal waits
+            self.inside.count -= waits
+            waits = 0
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noting)
+        finally:
+            self.inside.count -= waits
+
+
+def _free(scope: Scope) -> bool:
+    """The files that the page is made of."""
+    return scope["method"] in ("GET", "HEAD") and not scope["path"].startswith(API)
 
 
 def _told(per_minute: int, verdict: Verdict) -> Headers:

@@ -1,12 +1,12 @@
 """All that stands between a request and the application, put around it in the right order."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import FastAPI
 
 from serving.defence.arrival import Arrival
 from serving.defence.callers import Callers
-from serving.defence.gate import Gate, Refuse
+from serving.defence.gate import Gate, Inside, Refuse
 from serving.defence.pace import Pace
 from serving.defence.remote import RemoteImages
 
@@ -19,6 +19,8 @@ class Defence:
     pace: Pace
     body_timeout_s: float = 60.0
     """In which a request's body must be here whole."""
+    inside: Inside = field(default_factory=Inside)
+    """What is under way, and whether more is let in."""
     remote: RemoteImages | None = None
     """None: images by address are not fetched."""
 
@@ -27,4 +29,4 @@ def put_around(app: FastAPI, defence: Defence, *, max_body: int, refuse: Refuse)
     """Let in only what `defence` lets in, with bodies of at most `max_body` bytes. Who may not ask is told so
     before a byte of the body is read."""
     app.add_middleware(Arrival, max_bytes=max_body, timeout_s=defence.body_timeout_s, refuse=refuse)
-    app.add_middleware(Gate, callers=defence.callers, pace=defence.pace, refuse=refuse)
+    app.add_middleware(Gate, callers=defence.callers, pace=defence.pace, refuse=refuse, inside=defence.inside)

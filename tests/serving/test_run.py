@@ -3,6 +3,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -98,6 +99,31 @@ def test_a_server_that_is_told_to_end_finishes_its_streams_and_takes_nothing_new
     assert "".join(said) == "base: " + "word " * 20 + "8x8"
     assert code == 0
     assert "ending when what is under way is done, or in 25 s" in stderr
+
+
+def test_a_question_that_was_let_in_before_the_signal_is_answered_though_its_body_came_after(serve):
+    server = serve(step_s=0.01)
+    body = json.dumps(question("late")).encode()
+    host, port = server.client.base_url.host, server.client.base_url.port
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection((host, port), timeout=10) as asking:
+        asking.sendall(head.encode() + body[:50])
+        time.sleep(0.3)
+        server.process.terminate()
+        time.sleep(0.5)
+        assert server.client.get("/readyz").status_code == 503
+        asking.sendall(body[50:])
+        assert "base: late 8x8" in asking.makefile().read()
+    assert server.process.wait(10) == 0
+
+
+def test_that_it_ends_is_said_for_a_while_before_nobody_answers(serve):
+    server = serve(step_s=0.01)
+    server.process.terminate()
+    time.sleep(0.5)
+    assert server.client.get("/readyz").status_code == 503
+    assert server.process.wait(10) == 0
 
 
 def test_what_is_not_done_in_time_is_cut_off_and_the_exit_status_says_so(serve):

@@ -31,6 +31,7 @@ service = SimpleNamespace(
     max_new_tokens=8,
     metrics=Metrics(),
     begin=fail,
+    leave=lambda: None,
     drain=lambda timeout_s: True,
     close=lambda: None,
 )
