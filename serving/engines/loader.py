@@ -5,15 +5,19 @@ is made on every load all the same. It decides nothing: what is loaded where, an
 it is told.
 """
 
+import logging
 import queue
 import threading
 import time
 from collections.abc import Callable
+from traceback import clear_frames
 
 from serving.core.cache import ExpiringCache
 from serving.core.engine import OnDisk
 from serving.core.registry import Fresh, Load
 from serving.engines.model import Content, Model
+
+log = logging.getLogger(__name__)
 
 Loaded = Callable[[Load, Exception | None, float], None]
 """Told of each load: the error that left its slot empty, and the seconds it took."""
@@ -32,6 +36,11 @@ class Loader:
         self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """True until it is closed."""
+        return self._thread.is_alive()
+
     def load(self, fresh: Fresh, adapter: OnDisk) -> None:
         """Write an adapter into the slot of its load, when what was asked before is done."""
         self._tasks.put(lambda: self._load(fresh, adapter))
@@ -47,25 +56,42 @@ class Loader:
 
     def _run(self) -> None:
         while (task := self._tasks.get()) is not None:
-            task()
+            try:
+                task()
+            except Exception as error:  # one that failed leaves the next ones theirs
+                log.error("the loader failed: %s", type(error).__name__)
 
     def _load(self, fresh: Fresh, adapter: OnDisk) -> None:
         began = time.monotonic()
         key = f"{adapter.id} {adapter.id.digest}"
         error = None
         try:
-            if fresh.evicted is not None:
-                self._model.clear(fresh.evicted.slot)
-            content = self._contents.get(key, now=began)
-            if content is None:
-                content = self._model.read(adapter.folder)
-            self._model.load(fresh.load.slot, adapter.folder, adapter.manifest, content)
-            self._contents.put(key, content, size=len(content), now=began)
+            self._write(fresh.load.slot, adapter, key, now=began)
         except Exception as raised:  # the edge: whatever it was, it is the answer of those who wait
             self._contents.drop(key)
+            _let_go(raised)
             error = raised
         self._on_loaded(fresh.load, error, time.monotonic() - began)
 
+    def _write(self, slot: int, adapter: OnDisk, key: str, *, now: float) -> None:
+        if self._model.digest(slot) is not None:  # of one that was evicted, or that could not be cleared
+            self._model.clear(slot)
+        content = self._contents.get(key, now=now)
+        if content is None:
+            content = self._model.read(adapter.folder)
+        self._model.load(slot, adapter.folder, adapter.manifest, content)
+        self._contents.put(key, content, size=len(content), now=now)
+
     def _clear(self, load: Load) -> None:
-        self._model.clear(load.slot)
+        try:
+            self._model.clear(load.slot)
+        except Exception as error:  # the slot is cleared again before it is filled
+            log.error("a slot could not be cleared: %s", type(error).__name__)
         self._on_cleared(load)
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Whoever keeps an error keeps the frames of its traceback: empty them of what they hold: files."""
+    while error is not None:
+        clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__

@@ -23,7 +23,13 @@ class Slots:
         self._model, self._registry, self._watch, self._changed = model, registry, watch, changed
         self._lock = threading.Lock()
         self._unloading: list[tuple[set[int], Future[None]]] = []
+        self._closed = False
         self._loader = Loader(model, host_bytes=host_bytes, on_loaded=self._loaded, on_cleared=self._cleared)
+
+    @property
+    def alive(self) -> bool:
+        """True until they are closed."""
+        return self._loader.alive
 
     def load(self, fresh: Fresh, adapter: OnDisk) -> None:
         """Write an adapter where the registry said."""
@@ -44,6 +50,8 @@ class Slots:
         done: Future[None] = Future()
         with self._lock:
             loads = {load.number for load in self._registry.unload(adapter)}
+            if self._closed:
+                loads = set()
             if loads:
                 self._unloading.append((loads, done))
         if loads:
@@ -62,8 +70,12 @@ class Slots:
         )
 
     def close(self, *, timeout_s: float) -> None:
-        """Do what was asked before, then end."""
+        """Do what was asked before, then end; whoever still waits for a slot to be emptied waits no more."""
         self._loader.close(timeout_s=timeout_s)
+        with self._lock:
+            self._closed, left = True, self._unloading
+            self._unloading = []
+        _settle([future for _, future in left])
 
     def _loaded(self, load: Load, error: Exception | None, seconds: float) -> None:
         if error is None:
@@ -95,6 +107,10 @@ class Slots:
                 numbers.discard(load.number)
             done = [future for numbers, future in self._unloading if not numbers]
             self._unloading = [one for one in self._unloading if one[0]]
-        for future in done:
-            if future.set_running_or_notify_cancel():
-                future.set_result(None)
+        _settle(done)
+
+
+def _settle(futures: "list[Future[None]]") -> None:
+    for future in futures:
+        if future.set_running_or_notify_cancel():
+            future.set_result(None)

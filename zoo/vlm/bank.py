@@ -76,6 +76,7 @@ class AdapterBank:
         self._ranks = [0] + [max_rank] * (slots - 1)
         """Beyond its rank a slot is zero."""
         self._loads = [0] * slots
+        """The number of the load whose weights lie in a slot, all of them or some; 0: it is zero."""
         self._next_load = itertools.count(1)
         self._row_slots = torch.zeros(graph_rows, dtype=torch.long, device=vlm.device) if graph_rows else None
         self._placed: Picked | None = None
@@ -192,6 +193,8 @@ class AdapterBank:
         rank = manifest.lora.r
         if rank > self.max_rank:
             raise BadAdapter(f"rank {rank} is above the bank's {self.max_rank}")
+        if self._loads[slot]:  # it could not be emptied before
+            self._erase(slot, self._ranks[slot])
         config = content.config if content else None
         expected = expected_tensors(self.vlm.base, self._targets, folder, manifest, config)
         hashing = hashlib.sha256()
@@ -207,6 +210,7 @@ class AdapterBank:
                 hash_beside(weights)
             digest = beside.submit(hashing.hexdigest)
             tensors = found_tensors(weights, expected, folder)
+            self._ranks[slot], self._loads[slot] = rank, next(self._next_load)
             try:
                 with self._own_stream():
                     extremes = self._write(slot, tensors, manifest)
@@ -217,7 +221,6 @@ class AdapterBank:
             except BaseException:
                 self._erase(slot, rank)
                 raise
-        self._ranks[slot], self._loads[slot] = rank, next(self._next_load)
         self.resident[slot] = manifest.weights_sha256
 
     def clear(self, slot: int) -> None:

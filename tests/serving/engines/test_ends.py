@@ -188,15 +188,15 @@ def test_an_answer_is_withheld_if_its_load_is_no_longer_the_registrys(rig, ask):
 
 
 def test_a_fault_of_the_engine_itself_ends_what_it_had_and_not_the_engine(make_rig, ask, caplog):
-    class Broken(Watch):
-        steps = 0
+    rig = make_rig(window_s=5.0, max_rows=2)
+    step, steps = rig.engine._batches.step, []
 
-        def step(self, tokens, seconds):
-            self.steps += 1
-            if self.steps == 4:
-                raise KeyError("quotes the question")
+    def fail_after():
+        steps.append(step())
+        if len(steps) == 4:
+            raise KeyError("quotes the question")
 
-    rig = make_rig(window_s=5.0, max_rows=2, watch=Broken())
+    rig.engine._batches.step = fail_after
     short, long = ask(rig, "mdpo"), ask(rig, "sft", question="a b c")
     assert short.done.result(5)[0].text == "mdpo: Q 64x48", "it had ended before"
     with pytest.raises(EngineFailed, match=r"the engine failed \(KeyError\)"):
@@ -204,6 +204,19 @@ def test_a_fault_of_the_engine_itself_ends_what_it_had_and_not_the_engine(make_r
     assert ask(rig, "sft", "base").done.result(5)[0].text == "sft: Q 64x48"
     assert idle(rig)
     assert "quotes" not in caplog.text.replace('raise KeyError("quotes the question")', "")
+
+
+def test_a_measurement_that_always_fails_costs_nobody_an_answer(make_rig, ask, caplog):
+    def fail(self, *values):
+        raise KeyError("quotes the question")
+
+    rig = make_rig(watch=type("Broken", (Watch,), dict.fromkeys(("failed", "step", "loaded"), fail))())
+    with pytest.raises(BadInput, match="this cannot be asked"):
+        ask(rig, "base", question="unspeakable").done.result(5)
+    assert ask(rig, "sft", "base").done.result(5)[0].text == "sft: Q 64x48"
+    assert idle(rig)
+    assert "a measurement failed: KeyError" in caplog.text
+    assert "quotes" not in caplog.text
 
 
 def test_draining_takes_nothing_on_and_waits_for_what_is_under_way(rig, ask):

@@ -1,12 +1,14 @@
 """Adapters come into slots and leave them, while others answer."""
 
+import gc
 import shutil
 import time
+import weakref
 
 import pytest
 
 from serving.core.registry import Status
-from zoo.errors import EngineFailed, WrongBase
+from zoo.errors import DeadlinePassed, EngineFailed, Stopped, WrongBase
 
 
 def until(condition) -> None:
@@ -196,6 +198,82 @@ def test_weights_in_memory_that_fail_a_check_are_read_anew_too(make_rig, ask):
     rig.model.load = load
     rig.engine.warm(sft).result(5)
     assert [name.split("-", 1)[1] for name in rig.model.read_from] == ["sft", "mdpo", "sft"]
+
+
+@pytest.mark.parametrize("how", ["by its unloading", "by its eviction"])
+def test_a_slot_that_could_not_be_cleared_is_cleared_before_it_is_filled_again(make_rig, ask, how, caplog):
+    rig, clears = make_rig(slots=1), []
+    (sft,) = ask.adapters(rig, "sft")
+    rig.engine.warm(sft).result(5)
+    clear = rig.model.clear
+
+    def fail_once(slot):
+        clears.append(slot)
+        if len(clears) == 1:
+            raise RuntimeError("of the device")
+        clear(slot)
+
+    rig.model.clear = fail_once
+    if how == "by its unloading":
+        rig.engine.unload(sft.id).result(5)
+    else:
+        with pytest.raises(EngineFailed, match="RuntimeError"):
+            ask(rig, "mdpo").done.result(5)
+    assert ask(rig, "mdpo").done.result(5)[0].text == "mdpo: Q 64x48"
+    assert clears == [1, 1]
+    assert rig.engine.alive
+
+
+def test_an_engine_whose_loader_has_ended_takes_no_work(rig, ask):
+    rig.engine._slots._loader.close(timeout_s=5)
+    assert not rig.service.ready
+    with pytest.raises(Stopped):
+        ask(rig, "base")
+
+
+def test_a_failed_load_keeps_nothing_of_what_was_read(rig, ask):
+    class Content(bytearray):
+        pass
+
+    read, seen = rig.model.read, []
+
+    def read_other(folder):
+        content = Content(read(folder))
+        seen.append(weakref.ref(content))
+        return content
+
+    rig.model.read = read_other
+    gc.disable()
+    try:
+        failed = rig.engine.warm(*ask.adapters(rig, "other")).exception(5)
+        until(lambda: seen[0]() is None)
+    finally:
+        gc.enable()
+    assert isinstance(failed, WrongBase)
+
+
+def test_unloading_ends_though_the_engine_is_closed(rig, ask):
+    (sft,) = ask.adapters(rig, "sft")
+    rig.engine.warm(sft).result(5)
+    rig.engine.close()
+    rig.engine.unload(sft.id).result(5)
+
+
+def test_loading_ahead_is_given_up_at_its_deadline_and_when_it_is_cancelled(make_rig, ask):
+    rig = make_rig(slots=1)
+    rig.model.gate.clear()
+    running = ask(rig, "sft")  # keeps the slot
+    assert rig.model.busy.wait(5)
+    (mdpo,) = ask.adapters(rig, "mdpo")
+    late, cancelled = rig.engine.warm(mdpo, deadline=time.monotonic() + 0.05), rig.engine.warm(mdpo)
+    time.sleep(0.06)
+    cancelled.cancel()
+    rig.model.gate.set()
+    with pytest.raises(DeadlinePassed):
+        late.result(5)
+    running.done.result(5)
+    assert rig.engine.drain(timeout_s=5)
+    assert rig.model.loads == 1
 
 
 def test_an_adapter_whose_files_are_gone_is_loaded_from_memory(make_rig, ask):
