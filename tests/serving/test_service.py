@@ -1,6 +1,10 @@
+import asyncio
+
 import pytest
 
 from serving.core.requests import AdapterId
+from serving.service import Asked
+from zoo.asking import question
 from zoo.errors import BadInput, DeadlinePassed
 
 
@@ -60,3 +64,21 @@ def test_the_list_shows_states_scores_and_what_cannot_be_had(rig):
     assert listed["sft"].status.reason == "no repo local/sft"
     assert listed["mdpo"].accuracy.value == 0.71
     assert listed["mdpo"].written == "local/mdpo@main"
+
+
+def test_what_was_loaded_for_nobody_any_more_waits_no_longer(make_rig, image):
+    rig = make_rig(slots=1)
+    rig.model.gate.clear()
+    running = rig.service.ask(Asked(images=(image,), turns=question("Q"), adapters=("sft",)))
+    assert rig.model.busy.wait(5)
+    rig.service._timeout_s = 0.05
+    for load in (
+        lambda: rig.service.prepare("mdpo"),
+        lambda: asyncio.run(rig.service.load("x", "local/mdpo")),
+    ):
+        with pytest.raises(DeadlinePassed, match=r"was not loaded within 0\.05 s"):
+            load()
+    rig.model.gate.set()
+    running.result()
+    assert rig.engine.drain(timeout_s=5)
+    assert rig.model.loads == 1
