@@ -116,10 +116,10 @@ def _what_fits(settings: Settings) -> list[str]:
             f"max_adapters is {settings.max_adapters} and slots {settings.slots}: a comparison needs a slot "
             "for each adapter but the base"
         )
-    if settings.max_waiting_rows < settings.max_adapters:
+    if settings.max_waiting_rows < settings.max_rows:
         found.append(
-            f"max_waiting_rows is {settings.max_waiting_rows} and max_adapters {settings.max_adapters}: the "
-            "largest comparison could never wait"
+            f"max_waiting_rows is {settings.max_waiting_rows} and max_rows {settings.max_rows}: not even the "
+            "next batch could wait"
         )
     if len(settings.pin) > settings.slots:
         found.append(f"{len(settings.pin)} adapters are pinned and slots is {settings.slots}")

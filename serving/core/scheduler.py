@@ -148,10 +148,11 @@ def fitting(ready: Sequence[Job], *, rows: int) -> list[Job]:
 def check_room(
     *, waiting_rows: int, own_rows: int, rows: int, max_waiting_rows: int, after_s: float = 5.0
 ) -> None:
-    """Raise Busy if the queue has no room for so many more rows. The last quarter of it is for clients of
-    whom nothing waits (`own_rows` is 0), so that no one client can fill it for all."""
+    """Raise Busy if the queue has no room for so many more rows; an empty one takes
+    any. The last quarter of it is for clients of whom nothing waits (`own_rows` is 0), so that no one client
+    can fill it for all."""
     room = max_waiting_rows - (max_waiting_rows // 4 if own_rows else 0)
-    if waiting_rows + rows > room:
+    if waiting_rows and waiting_rows + rows > room:
         raise Busy(
             f"the queue is full: {waiting_rows} answers wait, the limit is {room}",
             hint=f"ask again in {after_s:.0f} seconds",

@@ -63,7 +63,7 @@ def test_all_that_is_wrong_is_told_at_once(monkeypatch, tmp_path):
         "host is '0.0.0.0' and there are no keys, so other machines",
         "max_adapters is 20 and max_rows 16: a comparison is made a",
         "max_adapters is 20 and slots 8: a comparison needs a slot ",
-        "max_waiting_rows is 10 and max_adapters 20: the largest co",
+        "max_waiting_rows is 10 and max_rows 16: not even the next ",
         "9 adapters are pinned and slots is 8",
         "load_in_4bit and load_in_8bit exclude each other",
         "no base is named 'fantom': did you mean 'phantom'?",

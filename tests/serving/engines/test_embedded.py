@@ -136,6 +136,11 @@ def test_a_full_queue_says_so_at_once_and_when_to_come_back(make_rig, ask):
     assert len(running.done.result(5) + waiting.done.result(5)) == 3
 
 
+def test_an_empty_queue_takes_a_comparison_larger_than_itself(make_rig, ask):
+    rig = make_rig(max_waiting_rows=2)
+    assert len(ask(rig, "base", "sft", "mdpo").done.result(5)) == 3
+
+
 def test_a_comparison_that_could_never_run_is_refused(make_rig, ask):
     rig = make_rig(slots=1, max_rows=2)
     with pytest.raises(BadInput, match="2 adapters in one comparison, this engine runs at most 1"):

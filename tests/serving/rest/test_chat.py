@@ -5,8 +5,10 @@ import base64
 import openai
 import pytest
 
+from serving.service import Asked
 from tests.serving._steps import Steps
 from tests.test_documents import blocks
+from zoo.asking import question
 from zoo.notice import NOTICE
 
 
@@ -179,12 +181,17 @@ def test_errors_are_those_that_openais_client_knows(make_rig, serve, ask, about,
     assert (gone.status_code, gone.type) == (503, "Stopped")
 
 
-def test_a_full_queue_is_a_rate_limit_that_says_when_to_come_back(ask, about, rig):
-    rig.engine._max_waiting_rows = 0
+def test_a_full_queue_is_a_rate_limit_that_says_when_to_come_back(ask, about, rig, image):
+    rig.engine._max_waiting_rows = 1
+    rig.model.gate.clear()
+    for _ in range(2):  # the first runs, the second waits
+        rig.service.ask(Asked(images=(image,), turns=question("Q"), adapters=("base",)))
+        assert rig.model.busy.wait(5)
     with pytest.raises(openai.RateLimitError) as refused:
         ask.chat.completions.create(model="base", messages=about("Q"))
     assert refused.value.code == "rate_limit_exceeded"
     assert int(refused.value.response.headers["retry-after"]) >= 1
+    rig.model.gate.set()
 
 
 def test_an_error_before_the_first_word_of_a_stream_has_its_status(ask, about):

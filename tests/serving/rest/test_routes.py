@@ -8,6 +8,8 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 
 from serving.app import build_app
+from serving.service import Asked
+from zoo.asking import question
 from zoo.images import Limits
 from zoo.notice import NOTICE
 
@@ -159,12 +161,19 @@ def test_a_large_upload_is_never_written_to_disk(rig, monkeypatch):
         assert form(client, out.getvalue(), "base").status_code == 200
 
 
-def test_a_full_queue_is_a_429_that_says_when_to_come_back(make_rig, png):
+def test_a_full_queue_is_a_429_that_says_when_to_come_back(make_rig, png, image):
     rig = make_rig(max_waiting_rows=1)
+    rig.model.gate.clear()
+    full = []
+    for _ in range(2):  # the first runs, the second waits
+        full.append(rig.service.ask(Asked(images=(image,), turns=question("Q"), adapters=("base",))))
+        assert rig.model.busy.wait(5)
     with TestClient(build_app(rig.service, page=False)) as client:
         reply = form(client, png, "base", "sft")
         assert (reply.status_code, reply.headers["retry-after"]) == (429, "1")
         assert reply.json()["error"]["type"] == "Busy"
+        rig.model.gate.set()
+        assert [len(one.result().answers) for one in full] == [1, 1]
         assert still_serves(client, png)
 
 
