@@ -15,6 +15,9 @@ from serving.core.cache import eviction_order
 from serving.core.requests import AdapterId
 from zoo.errors import ZooError
 
+MOST_STATUSES = 1024
+"""Where so many adapters are is remembered, beside those in slots."""
+
 State = Literal["absent", "fetching", "on_disk", "resident", "failed"]
 Phase = Literal["loading", "ready", "failed", "clearing"]
 
@@ -93,6 +96,7 @@ class Registry:
         self._pinned: set[AdapterId] = set()
         self._holds: set[int] = set()
         self._statuses: dict[tuple[str, str], Status] = {}
+        """Of the last `MOST_STATUSES` that anything was heard of, the newest last."""
         self._next_load = self._next_hold = 1
 
     def status(self, repo: str, sha: str) -> Status:
@@ -106,7 +110,7 @@ class Registry:
     def set_status(self, repo: str, sha: str, state: State, reason: str = "") -> None:
         """Note that `repo@sha` is being fetched, lies on disk, or failed and why."""
         with self._lock:
-            self._statuses[repo, sha] = Status(state, reason)
+            self._note(repo, sha, Status(state, reason))
 
     def is_ready(self, adapters: Iterable[AdapterId]) -> bool:
         """True if every one is loaded, so that `acquire` needs no slot."""
@@ -166,7 +170,7 @@ class Registry:
         """The weights of a load are in its slot."""
         with self._lock:
             self._slots[load.slot].phase = "ready"
-            self._statuses[load.adapter.repo, load.adapter.sha] = Status("on_disk")
+            self._note(load.adapter.repo, load.adapter.sha, Status("on_disk"))
 
     def failed(self, load: Load, error: Exception) -> None:
         """The weights could not be written: nobody new gets it, its slot is free with its last user."""
@@ -176,7 +180,7 @@ class Registry:
             entry.phase, entry.error = "failed", error
             if self._current.get(load.adapter) is entry:
                 del self._current[load.adapter]
-            self._statuses[load.adapter.repo, load.adapter.sha] = Status("failed", reason)
+            self._note(load.adapter.repo, load.adapter.sha, Status("failed", reason))
             if not entry.users:
                 self._free_slot(load)
 
@@ -231,6 +235,12 @@ class Registry:
             return {
                 slot: Occupied(one.load, one.phase, one.users) for slot, one in sorted(self._slots.items())
             }
+
+    def _note(self, repo: str, sha: str, status: Status) -> None:
+        self._statuses.pop((repo, sha), None)
+        self._statuses[repo, sha] = status
+        if len(self._statuses) > MOST_STATUSES:
+            del self._statuses[next(iter(self._statuses))]
 
     def _victims(self, count: int, *, keep: list[AdapterId]) -> list[AdapterId] | None:
         idle = {

@@ -57,8 +57,24 @@ class SharedCalls(Generic[Value]):
             if self._threads == self._at_once:
                 return future
             self._threads += 1
-        threading.Thread(target=self._run, name="hub", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, name="hub", daemon=True).start()
+        except RuntimeError as error:
+            self._give_up(key, future, error)
         return future
+
+    def _give_up(self, key: Hashable, future: "Future[Value]", error: RuntimeError) -> None:
+        """No thread could be had for a call: it ends, unless another thread has it already."""
+        with self._lock:
+            self._threads -= 1
+            left = [one for one in self._line if one[2] is not future]
+            taken = len(left) == len(self._line)
+            self._line = deque(left)
+        if not taken:
+            self._end(key, future)
+            busy = Busy("this machine can run no more threads", hint="ask again in 10 seconds", after_s=10)
+            busy.__cause__ = error
+            future.set_exception(busy)
 
     def _run(self) -> None:
         """Make the calls in line until there is none."""

@@ -1,6 +1,6 @@
 import pytest
 
-from serving.core.registry import Fresh, Hold, Load, Occupied, Registry, Status
+from serving.core.registry import MOST_STATUSES, Fresh, Hold, Load, Occupied, Registry, Status
 from serving.core.requests import AdapterId
 from zoo.errors import BadAdapter
 
@@ -194,3 +194,12 @@ def test_states_follow_an_adapter_from_absent_to_evicted():
     registry.acquire([adapter("b")], now=2)
     seen.append(registry.status("a", "1").state)
     assert seen == ["absent", "fetching", "on_disk", "resident", "on_disk"]
+
+
+def test_where_an_adapter_is_is_remembered_of_the_last_ones_alone():
+    registry = Registry(slots=1)
+    for number in range(MOST_STATUSES + 1):
+        registry.set_status("local/sft", str(number), "failed", "gone")
+    assert registry.status("local/sft", "0") == Status("absent")
+    assert registry.status("local/sft", "1") == Status("failed", "gone")
+    assert len(registry._statuses) == MOST_STATUSES

@@ -59,6 +59,18 @@ def test_a_call_that_hangs_takes_only_those_with_it_who_came_while_it_was_young(
     assert calls.begin("a", lambda: 4).result(5) == 4
 
 
+def test_a_thread_that_cannot_be_had_is_told_and_the_next_call_tries_again(monkeypatch):
+    def start(thread):
+        raise RuntimeError("can't start new thread")
+
+    calls = SharedCalls(at_once=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        with pytest.raises(Busy, match="no more threads"):
+            calls.begin("a", lambda: 1).result(5)
+    assert calls.begin("a", lambda: 2).result(5) == 2
+
+
 def test_no_more_calls_than_allowed_are_under_way_and_the_others_wait_in_line(gate):
     calls = SharedCalls(at_once=2, waiting=2)
     begun = []
