@@ -1,6 +1,8 @@
 """A zoo in this process: the service of `medzoo serve`, without the server."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from serving.api.folders import WithFolders, folder_ref, is_folder
@@ -8,12 +10,31 @@ from serving.library import ZooHub, name_adapters
 from serving.live import Live
 from serving.opening import bring_named, build_service, list_adapters
 from serving.service import Asked, Listing
-from serving.settings import read_settings
+from serving.settings import Settings, read_settings
 from zoo.asking import Sampling, question
 from zoo.bases import get_base
-from zoo.errors import BadInput, UnknownName
+from zoo.errors import BadInput, HubError, UnknownName
 from zoo.hub import RepoRef
 from zoo.images import decode
+
+SERVER_S = frozenset(
+    {
+        *("base", "adapters", "pin", "allow"),  # said by who opens it
+        *(
+            "host",
+            "port",
+            "keys_file",
+            "hosts",
+            "max_connections",
+            "head_timeout_s",
+            "body_timeout_s",
+            "drain_s",
+        ),
+        *("requests_per_minute", "burst", "max_concurrent", "remote_images", "remote_ports"),
+        *("head_timeout_s", "body_timeout_s"),
+    }
+)
+"""Settings of a server that are none here: they cannot be given, and the environment's are not read."""
 
 
 class Here:
@@ -29,7 +50,11 @@ class Here:
         settings: Mapping[str, Any],
     ) -> None:
         """Raises: see `serving.api.Zoo`."""
-        mine = {"base": base, "allow": ("*",), "pin": ()}  # not what a server's environment says
+        fields = Settings.model_fields
+        for name in settings:
+            if name in SERVER_S or name not in fields:
+                raise UnknownName("setting", name, fields.keys() - SERVER_S)
+        mine = {name: fields[name].default for name in SERVER_S} | {"base": base, "allow": ("*",)}
         chosen = read_settings(**{**mine, **({"hub": hub} if hub else {}), **settings})
         if chosen.load_in_4bit and chosen.load_in_8bit:
             raise BadInput("load_in_4bit and load_in_8bit exclude each other", hint="give one of them")
@@ -44,7 +69,9 @@ class Here:
                 if name not in listed:
                     raise UnknownName("adapter", name, listed)
                 aliases[name] = listed[name]
-        named = name_adapters([pair for pair in bring_named(repos, both) if pair[1] not in aliases.values()])
+        with _telling_of_folders(repos):
+            found = bring_named(repos, both)
+        named = name_adapters([pair for pair in found if pair[1] not in aliases.values()])
         aliases = {**named, **aliases, **{written: folder_ref(written) for written in folders}}
         self._service = build_service(chosen, hub=both, aliases=aliases, say=say)
         self._limits = chosen.limits
@@ -68,3 +95,14 @@ class Here:
     def close(self) -> None:
         """End the engine."""
         self._service.close()
+
+
+@contextmanager
+def _telling_of_folders(repos: Sequence[str]) -> Iterator[None]:
+    """Where a repo cannot be had and a folder bears its name, how a folder is written is what helps."""
+    try:
+        yield
+    except HubError as error:
+        if near := next((written for written in repos if Path(written).is_dir()), None):
+            error.hint = f"write ./{near} for the folder of that name"
+        raise

@@ -10,7 +10,7 @@ from serving.core.requests import AdapterId
 from tests.serving._steps import Steps
 from tests.test_documents import blocks
 from zoo.bases import get_base
-from zoo.errors import BadAdapter, BadInput, UnknownName, ZooError
+from zoo.errors import BadAdapter, BadInput, NotOnHub, UnknownName, ZooError
 from zoo.hub import RepoRef
 
 PHANTOM = get_base("phantom")
@@ -82,8 +82,8 @@ def test_a_wish_goes_with_the_question(open_zoo, image):
     assert zoo.ask(image, "What is shown?", max_tokens=1).text == "base:"
     with pytest.raises(BadInput, match="3 new tokens are asked for, the limit is 2"):
         zoo.ask(image, "What is shown?", max_tokens=3)
-    with pytest.raises(BadInput, match="temperature -1"):
-        zoo.ask(image, "What is shown?", temperature=-1)
+    with pytest.raises(BadInput, match=r"temperature is 2\.5; it is between 0, which is greedy, and 2"):
+        zoo.ask(image, "What is shown?", temperature=2.5)
     with pytest.raises(TypeError, match="temprature"):
         zoo.ask(image, "What is shown?", temprature=1)
 
@@ -131,12 +131,31 @@ def test_a_variant_is_named_if_the_hub_has_one_adapter_of_it(open_zoo, image):
     assert refused.value.hint == "did you mean 'mdpo'?"
 
 
-def test_what_a_server_s_environment_says_of_names_does_not_hold_here(open_zoo, image, monkeypatch):
+def test_of_a_server_s_environment_only_what_makes_answers_holds_here(open_zoo, image, monkeypatch):
     monkeypatch.setenv("MEDZOO_PIN", "nobody")
     monkeypatch.setenv("MEDZOO_ALLOW", "nobody/*")
+    monkeypatch.setenv("MEDZOO_PORT", "abc")
     monkeypatch.setenv("MEDZOO_MAX_NEW_TOKENS", "2")
     zoo = open_zoo()
     assert zoo.ask(image, "What is shown?", "local/sft").text == "sft: What"
+
+
+def test_a_setting_that_is_none_here_is_refused_by_name(open_zoo):
+    with pytest.raises(UnknownName, match="no setting is named 'slot'") as refused:
+        open_zoo("phantom", slot=3)
+    assert refused.value.hint == "did you mean 'slots'?"
+    with pytest.raises(UnknownName, match="no setting is named 'port'"):
+        open_zoo("phantom", port=7000)
+
+
+def test_a_repo_that_cannot_be_had_and_is_a_folder_here_is_told_so(
+    open_zoo, make_adapter, tmp_path, monkeypatch
+):
+    make_adapter("adapters/mdpo", variant="mdpo", seed=5)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NotOnHub) as refused:
+        open_zoo("phantom", ["adapters/mdpo"])
+    assert refused.value.hint == "write ./adapters/mdpo for the folder of that name"
 
 
 def test_both_quantisations_at_once_are_refused(open_zoo):
