@@ -70,7 +70,9 @@ class Settings(BaseSettings):
     slots: int = Field(default=8, ge=1, le=256, description="Adapters that are loaded at once.")
     max_rank: int = Field(default=64, ge=1, description="Largest rank of an adapter.")
     max_adapters: int = Field(default=8, ge=1, description="Adapters in a comparison, the base counted.")
-    max_new_tokens: int = Field(default=64, ge=1, description="Most tokens of an answer.")
+    max_new_tokens: int = Field(
+        default=256, ge=1, description="Most tokens of an answer; one that names no number may have as many."
+    )
     max_question_chars: int = Field(default=2000, ge=1, description="Most characters of a conversation.")
     max_rows: int = Field(default=16, ge=1, description="Answers that are made at once.")
     max_waiting_rows: int = Field(default=64, ge=1, description="Answers that may wait; more are told: busy.")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.asking import HOTTEST
 from zoo.cli._base import BASE_NAMES, base_options
 
 if TYPE_CHECKING:
@@ -36,8 +37,12 @@ WISHES = ("max_tokens", "temperature", "top_p", "seed", "stop")
 @click.option("--base", default="phantom", show_default=True, help="Base, see `medzoo bases`.")
 @click.option("--hub", help="Address of the Hub.  [default: HF_ENDPOINT or https://huggingface.co]")
 @base_options
-@click.option("--max-tokens", type=click.IntRange(min=1), help="Most tokens of an answer.  [default: 64]")
-@click.option("--temperature", type=click.FloatRange(min=0), help="0, the default, is greedy.")
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(min=1),
+    help="Most tokens of an answer.  [default: as many as are allowed, 256]",
+)
+@click.option("--temperature", type=click.FloatRange(0, HOTTEST), help="0, the default, is greedy.")
 @click.option(
     "--top-p", type=click.FloatRange(0, 1, min_open=True), help="Share of the likeliest tokens.  [default: 1]"
 )
@@ -62,15 +67,20 @@ def ask(
     One adapter's answer is all that stdout gets; several stand there side by side, each with the commit and
     the weights that gave it.
 
+    Without --server these settings of `medzoo serve` hold in the environment too: MEDZOO_HUB, MEDZOO_COMPILE,
+    MEDZOO_MAX_RANK, MEDZOO_MAX_NEW_TOKENS, MEDZOO_MAX_QUESTION_CHARS, MEDZOO_TIMEOUT_S and MEDZOO_MAX_IMAGE_
+    with BYTES, PIXELS or FRAMES.
+
     \b
     medzoo ask scan.png "What is shown?" --adapters base,./out/mdpo
     medzoo ask scan.png "What is shown?" --adapters base,mdpo --server http://127.0.0.1:7860
     """
     from serving.api import Zoo
+    from serving.api.folders import is_folder
     from serving.api.pictures import file_bytes
     from serving.cli.showing import show_one, show_several
     from serving.core.requests import BASE
-    from zoo.errors import BadInput
+    from zoo.errors import BadInput, NoKey
 
     names = [name.strip() for word in adapters or (BASE,) for name in word.split(",") if name.strip()]
     wishes = {name: options[name] for name in WISHES if options[name] not in (None, ())}
@@ -82,13 +92,21 @@ def ask(
         if misplaced:
             option = "--" + misplaced[0].replace("_", "-")
             raise BadInput(f"{option} is for a base that is loaded here, and --server has its own")
+        if folder := next((name for name in names if is_folder(name)), None):
+            raise BadInput(
+                f"{folder} is a folder of this machine, and a server answers by what a Hub holds",
+                hint="leave --server out to ask it here, or publish it with `medzoo publish`",
+            )
         zoo = Zoo.connect(server, key=key)
     else:
         if source("key") is click.core.ParameterSource.COMMANDLINE:
             raise BadInput("--key is for a --server")
         zoo = _open(names, options)
     with zoo:
-        stream = zoo.stream(images, question, names, **wishes)
+        try:
+            stream = zoo.stream(images, question, names, **wishes)
+        except NoKey as error:
+            raise NoKey(error.message, hint="give --key KEY or set MEDZOO_KEY") from None
         if as_json:
             from serving.rest.answers import CompareReply
 
@@ -102,8 +120,10 @@ def ask(
 def _open(names: list[str], options: dict[str, Any]) -> "Zoo":
     """A zoo in this process, as large as this one comparison needs it."""
     from serving.api import Zoo
+    from serving.cli.bars import hide_bars
     from serving.core.requests import BASE
 
+    hide_bars(options["base"])
     adapters = [name for name in names if name != BASE]
     return Zoo(
         options["base"],

@@ -44,6 +44,7 @@ def serve(page: bool, check: bool, **given: str | int | tuple[str, ...] | None) 
     lists them. Ctrl-C or SIGTERM lets what is under way come to its end; a second one does not.
     """
     from serving.check import check_settings, table
+    from serving.cli.bars import hide_bars
     from zoo.errors import BadInput
 
     found = check_settings({name: _words(value) for name, value in given.items() if value not in (None, ())})
@@ -61,6 +62,7 @@ def serve(page: bool, check: bool, **given: str | int | tuple[str, ...] | None) 
     from serving.run import listen, run
 
     settings = found.settings
+    hide_bars(settings.base)
     socket = listen(settings.host, settings.port)
     service = open_service(settings, say=lambda text: click.echo(text, err=True))
     sys.exit(0 if run(service, settings, socket, page=page) else 1)

@@ -72,12 +72,15 @@ def check_turns(turns: Sequence[Turn], *, longest: int) -> tuple[Turn, ...]:
     """
     turns = tuple(replace(turn, text=turn.text.strip()) for turn in turns)
     if not turns or turns[-1].role != "user":
-        raise BadInput("the conversation does not end with the user's turn")
+        raise BadInput("the conversation does not end with the user's turn", hint="put the question last")
     if not turns[-1].text:
         raise BadInput("the question is empty", hint="ask something, such as: What is shown?")
     length = sum(len(turn.text) for turn in turns)
     if length > longest:
-        raise BadInput(f"the question has {length} characters, the limit is {longest}")
+        raise BadInput(
+            f"the question has {length} characters, the limit is {longest}",
+            hint="ask in fewer words; the limit is MEDZOO_MAX_QUESTION_CHARS of who runs this",
+        )
     return turns
 
 
@@ -91,8 +94,12 @@ def check_adapters(asked: list[str], *, most: int) -> tuple[str, ...]:
     if not names or not all(names):
         raise BadInput("no adapter is named", hint=f"name one to {most}; {BASE!r} is the base without any")
     if len(names) > most:
-        raise BadInput(f"{len(names)} adapters in one comparison, the limit is {most}")
+        raise BadInput(
+            f"{len(names)} adapters in one comparison, the limit is {most}",
+            hint="ask in several; the limit is the least of MEDZOO_MAX_ADAPTERS, MEDZOO_MAX_ROWS and "
+            "MEDZOO_SLOTS with the base",
+        )
     twice = [name for name in names if names.count(name) > 1]
     if twice:
-        raise BadInput(f"the adapter {twice[0]!r} is named twice")
+        raise BadInput(f"the adapter {twice[0]!r} is named twice", hint="name each once")
     return names

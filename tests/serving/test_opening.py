@@ -52,6 +52,15 @@ def test_with_the_hub_out_of_reach_it_opens_on_the_commits_last_known(open_with,
         service.close()
 
 
+def test_a_hub_without_an_adapter_for_this_base_is_told(open_with, monkeypatch):
+    monkeypatch.setattr("zoo.catalog.adapters", lambda **_: [])
+    service = open_with(None, adapters=(), hub="http://127.0.0.1:9")
+    service.close()
+    assert service.aliases == ()
+    base = service.base.pinned
+    assert open_with.said[0] == (f"http://127.0.0.1:9 has no adapter for {base}, so the base serves alone")
+
+
 def test_what_is_pinned_is_loaded_first_and_what_is_set_reaches_the_model(open_with):
     adapters = ("local/sft", "local/text_hallu", "local/mdpo")
     service = open_with(

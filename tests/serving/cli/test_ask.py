@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from serving.cli.ask import ask
-from zoo.errors import BadImage, BadInput
+from zoo.errors import BadImage, BadInput, NoKey
 from zoo.notice import NOTICE
 
 
@@ -38,6 +38,8 @@ def called(rig, image, png, monkeypatch, tmp_path):
 
         def stream(self, images, text, adapters, **wishes):
             seen.update(images=images, question=text, asked=adapters, wishes=wishes)
+            if error := seen.get("error"):
+                raise error
             asked = Asked(images=(image,), turns=question(text), adapters=tuple(adapters))
             return Live(rig.service, asked)
 
@@ -121,12 +123,20 @@ def test_a_server_is_asked_with_the_key_of_the_environment(called):
     assert (called["url"], called["key"]) == ("http://there", "secret")
 
 
+def test_a_server_that_wants_a_key_is_told_with_how_to_give_it(called):
+    called["error"] = NoKey("a key is needed", hint="send a header")
+    with pytest.raises(NoKey) as refused:
+        run("a.png", "Q", "--server", "http://there")
+    assert refused.value.hint == "give --key KEY or set MEDZOO_KEY"
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
         (["--server", "http://there", "--dtype", "float16"], "--dtype is for a base that is loaded here"),
         (["--server", "http://there", "--load-in-4bit"], "--load-in-4bit is for a base that is loaded here"),
         (["--key", "secret"], "--key is for a --server"),
+        (["--server", "http://there", "--adapter", "./out/mdpo"], "./out/mdpo is a folder of this machine"),
     ],
 )
 def test_options_that_make_no_sense_together_are_refused(called, words, reason):
@@ -171,6 +181,7 @@ def test_the_command_asks_the_base_and_a_folder_that_was_just_trained(tune, tmp_
     assert done.returncode == 0, done.stderr
     found = [(one["id"], one["digest"], one["text"]) for one in json.loads(done.stdout)["answers"]]
     assert found == [(str(a.adapter), a.adapter.digest, a.text) for a in expected.answers]
+    assert "Loading weights" not in done.stderr
     alone = told("--adapter", folder)
     assert alone.stdout == f"{expected.answers[1].text}\n"
     refused = told("--adapter", "./none")
