@@ -1,15 +1,29 @@
 """What the page may do, said to the browser and held on the way in.
 
-The browser is told to load nothing from anywhere else, so the page works offline and tells no one. No file
-can be uploaded through Gradio, which would write it to disk: images come as text and stay in memory.
+The browser is told to load nothing from anywhere else, so the page works offline and tells no one. Of
+Gradio's many routes only the few are open that the page's own scripts ask, with bodies that those scripts
+could have sent: the others write what they are sent to disk, or print it where it is wrong.
 """
 
 import json
 from typing import Any
 
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.defence.callers import API
+from serving.defence.logs import QUIET
+from serving.ui.wording import Wording
+
 GRADIO = "/gradio_api/"
+OPEN = (
+    ("GET", f"{GRADIO}queue/data"),
+    ("POST", f"{GRADIO}queue/join"),
+    ("POST", f"{GRADIO}component_server"),
+    ("POST", f"{GRADIO}component_server/"),
+)
+_NO_PAGE = (*QUIET, "/openapi.json")
 _POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -31,14 +45,16 @@ _HEADERS = {
 
 
 class Guard:
-    """Wraps the whole application; bodies to Gradio's routes have at most `max_body` bytes."""
+    """Wraps the whole application; what the page sends has at most `max_body` bytes."""
 
-    def __init__(self, app: ASGIApp, *, max_body: int) -> None:
+    def __init__(self, app: ASGIApp, *, max_body: int, wording: Wording) -> None:
         self._app = app
         self._max_body = max_body
+        self._wording = wording
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        path: str = scope.get("path", "")
+        if scope["type"] != "http" or path.startswith(API) or path in _NO_PAGE:
             await self._app(scope, receive, send)
             return
 
@@ -48,38 +64,56 @@ class Guard:
                 message = {**message, "headers": [*kept, *_HEADERS.items()]}
             await send(message)
 
-        path: str = scope["path"]
-        if path.startswith(GRADIO):
-            if path.startswith(f"{GRADIO}upload"):
-                await _refuse(send_with_headers, 403, "files are not uploaded here; POST /v1/compare")
-                return
-            if _stated_length(scope) > self._max_body:
-                await _refuse(send_with_headers, 413, f"the limit is {self._max_body} bytes")
-                return
-            receive = self._bounded(receive)
-        await self._app(scope, receive, send_with_headers)
+        asked: str = scope["method"]
+        try:
+            if (asked not in ("GET", "HEAD") or GRADIO in path) and (asked, path) not in OPEN:
+                raise HTTPException(404, "the page has no such route")
+            if asked == "POST":
+                body = await self._body(scope, receive)
+                self._wording.check(path.removeprefix(GRADIO).rstrip("/"), body)
+                receive = _once_more(body, receive)
+        except ClientDisconnect:
+            return
+        except HTTPException as error:
+            await _refuse(send_with_headers, error)
+        else:
+            await self._app(scope, receive, send_with_headers)
 
-    def _bounded(self, receive: Receive) -> Receive:
-        """A body without a stated length ends, as if the client had gone, when it goes beyond the limit."""
-        count = 0
-
-        async def bounded() -> Message:
-            nonlocal count
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        """The whole body, which is no form: Gradio keeps parts of forms in files."""
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != b"application/json":
+            raise HTTPException(415, "the page sends application/json")
+        much = HTTPException(413, f"the limit is {self._max_body} bytes", {"connection": "close"})
+        stated = headers.get(b"content-length", b"")
+        if stated.isdigit() and int(stated) > self._max_body:
+            raise much
+        chunks, count, more = [], 0, True
+        while more:
             message = await receive()
-            count += len(message.get("body", b""))
-            return {"type": "http.disconnect"} if count > self._max_body else message
-
-        return bounded
-
-
-def _stated_length(scope: Scope) -> int:
-    headers: list[tuple[bytes, bytes]] = scope["headers"]
-    stated = next((value for name, value in headers if name == b"content-length"), b"0")
-    return int(stated) if stated.isdigit() else 0
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunks.append(message.get("body", b""))
+            count += len(chunks[-1])
+            if count > self._max_body:
+                raise much
+            more = message.get("more_body", False)
+        return b"".join(chunks)
 
 
-async def _refuse(send: Send, status: int, message: str) -> None:
-    error: dict[str, Any] = {"error": {"type": "Refused", "message": message, "hint": ""}}
+def _once_more(body: bytes, receive: Receive) -> Receive:
+    """A body that was read already, and then what comes after it."""
+    whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return whole.pop() if whole else await receive()
+
+    return again
+
+
+async def _refuse(send: Send, why: HTTPException) -> None:
+    error: dict[str, Any] = {"error": {"type": "Refused", "message": why.detail, "hint": ""}}
     headers = [(b"content-type", b"application/json")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    headers += [(name.encode(), value.encode()) for name, value in (why.headers or {}).items()]
+    await send({"type": "http.response.start", "status": why.status_code, "headers": headers})
     await send({"type": "http.response.body", "body": json.dumps(error).encode()})

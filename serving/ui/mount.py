@@ -2,38 +2,50 @@
 
 What leaves the browser: the image as base64 text in a request's body, the question, the names of the
 adapters. What stays here: the decoded image in the tray (memory, minutes, bounded), its key, question and
-answers in Gradio's session memory until the session gives way to newer ones. Gradio's upload route, the
-one that writes files, is closed; its folder for temporary files is put on a file system in memory where
-the machine has one, and is otherwise unused. Analytics, run history and error details are off.
+answers in Gradio's session memory until the session gives way to newer ones. Gradio's routes that write
+files are closed; its folder for temporary files is made anew for this process, open to its user alone, in
+memory where the machine has such a file system, and is otherwise unused. Analytics, run history and error
+details are off.
 """
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 from fastapi import FastAPI
 
 from serving.service import Service
 from serving.ui.guard import Guard
+from serving.ui.wording import Wording
 from zoo.images import Limits
 
 SESSIONS = 200
 """Sessions that Gradio remembers; the oldest are forgotten first."""
+WAITING = 64
+"""Clicks that wait for their turn; more are told that the page is busy."""
 _IN_MEMORY = Path("/dev/shm")
 
 
 def mount_page(app: FastAPI, service: Service, limits: Limits) -> None:
     """Put the page of this service at `/`, behind the routes that the application has already."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
-    if os.access(_IN_MEMORY, os.W_OK):
-        os.environ.setdefault("GRADIO_TEMP_DIR", str(_IN_MEMORY / f"medzoo-{os.getuid()}"))
+    _set_folder()
     import gradio as gr
 
+    from serving.ui.hush import hush
     from serving.ui.page import build_page
     from serving.ui.style import css, theme
 
-    blocks = build_page(service, limits)
+    hush()
+    blocks = build_page(service, limits).queue(max_size=WAITING)
     blocks.state_session_capacity = SESSIONS
-    app.add_middleware(Guard, max_body=limits.max_bytes * 4 // 3 + 64 * 1024)
+    wording = Wording(
+        functions={number: len(one.inputs) for number, one in blocks.fns.items()},
+        components=[number for number, one in blocks.blocks.items() if getattr(one, "server_fns", None)],
+    )
+    app.add_middleware(Guard, max_body=limits.max_bytes * 4 // 3 + 64 * 1024, wording=wording)
     gr.mount_gradio_app(
         app,
         blocks,
@@ -48,3 +60,12 @@ def mount_page(app: FastAPI, service: Service, limits: Limits) -> None:
         mcp_server=False,
         favicon_path=str(Path(__file__).parent / "assets" / "icon.svg"),
     )
+
+
+def _set_folder() -> None:
+    """A folder for Gradio that only this process's user can open, gone with the process."""
+    if "GRADIO_TEMP_DIR" in os.environ:
+        return
+    folder = tempfile.mkdtemp(prefix="medzoo-", dir=_IN_MEMORY if os.access(_IN_MEMORY, os.W_OK) else None)
+    os.environ["GRADIO_TEMP_DIR"] = folder
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)

@@ -164,7 +164,7 @@ def build_page(service: Service, limits: Limits) -> gr.Blocks:
                 answers = gr.HTML(cards.empty_html(), elem_id="mz-answers")
         asked = {"fn": compare, "inputs": [picker, question, adapters, others], "outputs": answers}
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        page.load(choices, outputs=adapters, **quiet)
+        page.load(choices, outputs=adapters, concurrency_limit=AT_ONCE, **quiet)
         gr.on([ask.click, question.submit], **asked, concurrency_limit=AT_ONCE, **quiet)
         strip.select(take_example, inputs=strip, outputs=[picker, question], **quiet).then(
             **asked, concurrency_limit=AT_ONCE, **quiet

@@ -98,9 +98,25 @@ def ask(client: httpx.Client) -> list[int]:
         client.post("/gradio_api/queue/join", json={"data": [MARK], "fn_index": 0, "session_hash": MARK}),
         client.post("/gradio_api/component_server", json={"data": MARK, "fn_name": MARK, "component_id": 1}),
         client.post("/gradio_api/upload", files={"files": (f"{MARK}.png", png())}),
+        client.post("/gradio_api/process_recording", files={"video": (MARK, MARK.encode() * 300_000)}),
+        client.post("/gradio_api/component_server", files={"file": (MARK, MARK.encode() * 300_000)}),
         client.get("/gradio_api/file=" + MARK),
+        *ask_page(client),
     ]
     return [reply.status_code for reply in replies]
+
+
+def ask_page(client: httpx.Client) -> list[httpx.Response]:
+    """Put it into all that the page's functions take, in values of the wrong kind too."""
+    replies = []
+    for number, one in enumerate(client.get("/config").json()["dependencies"]):
+        count = len(one["inputs"])
+        for value in (MARK, [MARK], {MARK: MARK}):
+            body = {"fn_index": one["id"], "session_hash": f"{number}", "data": [value] * count}
+            replies.append(client.post("/gradio_api/queue/join", json=body))
+            with client.stream("GET", "/gradio_api/queue/data", params={"session_hash": f"{number}"}) as told:
+                assert [line for line in told.iter_lines() if "process_completed" in line]
+    return replies
 
 
 def test_nothing_of_a_question_an_image_or_a_name_is_kept_also_where_answers_fail(tmp_path):
