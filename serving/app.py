@@ -8,7 +8,7 @@ from serving.defence.wall import Defence, put_around
 from serving.pictures import Pictures
 from serving.rest.errors import add_error_replies, refusal
 from serving.rest.measuring import Measured
-from serving.rest.routes import routes
+from serving.rest.routes import add_routes
 from serving.service import Service
 from zoo.images import Limits
 from zoo.notice import NOTICE
@@ -28,7 +28,7 @@ def build_app(
     limits = limits or Limits()
     pictures = Pictures(limits)
     app = FastAPI(title="MedVLM Zoo", version="1", description=NOTICE, docs_url=None, redoc_url=None)
-    app.include_router(routes(service, pictures, remote=defence.remote if defence else None))
+    add_routes(app, service, pictures, remote=defence.remote if defence else None)
     if page:
         from serving.ui.mount import mount_page
 

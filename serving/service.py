@@ -72,13 +72,13 @@ class Service:
         return self._engine.alive and not self._leaving
 
     def leave(self) -> None:
-        """From now on it is not ready: who puts questions is to go elsewhere. What comes is still answered."""
+        """From now on it is not ready, so that questions go elsewhere. What comes is still answered."""
         self._leaving = True
 
     @property
     def aliases(self) -> tuple[str, ...]:
         """Every name that `adapters()` lists, without the base."""
-        return tuple(self._library.aliases)
+        return tuple(self._library.names.aliases)
 
     def ask(self, asked: Asked, on_piece: Callable[[Piece], None] | None = None) -> Asking:
         """Resolve and bring every adapter named, and put the comparison to the engine.
@@ -265,7 +265,7 @@ class Service:
             DeadlinePassed: answers still need the slots; they are emptied once those have ended.
         """
         repo = self._library.names.forget(alias).repo
-        if any(repo == other.repo for other in self._library.aliases.values()):
+        if any(repo == other.repo for other in self._library.names.aliases.values()):
             return
         leaving = [self._engine.unload(adapter.id) for adapter in self._library.here(repo)]
         deadline = self._clock() + self._timeout_s
@@ -306,7 +306,9 @@ class Service:
         return list_adapter(asked, str(self._library.names.ref(asked)), one, registry=self._registry)
 
     def _get_all(self) -> "list[tuple[str, str, Future[Brought]]]":
-        return [(alias, str(ref), self._library.get(alias)) for alias, ref in self._library.aliases.items()]
+        return [
+            (alias, str(ref), self._library.get(alias)) for alias, ref in self._library.names.aliases.items()
+        ]
 
     def drain(self, *, timeout_s: float) -> bool:
         """Take no more questions and wait for the answers under way; False if that took longer."""

@@ -12,8 +12,10 @@ from serving.defence.keys import LOCAL, ROLES, KeyFile, Role
 from zoo.errors import BadInput, NoKey, NotAllowed, Stopped
 
 API = "/v1/"
-_ASKING = ("/v1/chat/completions", "/v1/compare")
-_RATING = "/v1/annotations"
+ASKING = ("/v1/chat/completions", "/v1/compare")
+LOADING = ("/v1/load_lora_adapter", "/v1/unload_lora_adapter")
+RATING = "/v1/annotations"
+_LOOKING = ("GET", "HEAD", "OPTIONS")
 _PAGE = "/gradio_api/"
 _FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip")
 
@@ -86,11 +88,15 @@ _KEYS = "the operator makes keys by `medzoo keys new NAME` and sets MEDZOO_KEYS_
 
 
 def check_role(caller: Caller, method: str, path: str) -> None:
-    """Raise NotAllowed if the caller's role does not reach for this. What is not listed needs admin."""
-    if method in ("GET", "HEAD", "OPTIONS") or path in _ASKING or path.startswith(_PAGE):
-        needed: Role = "read"
+    """Raise NotAllowed if the caller's role does not reach for this. What the API does not have is let through,
+    to be told so; what is not listed elsewhere needs admin."""
+    nowhere = path.startswith(API) and path not in LOADING
+    if path.startswith(RATING) and method not in _LOOKING:
+        needed: Role = "annotate"
+    elif method in _LOOKING or path in ASKING or path.startswith(_PAGE) or nowhere:
+        needed = "read"
     else:
-        needed = "annotate" if path.startswith(_RATING) else "admin"
+        needed = "admin"
     if ROLES.index(caller.role) < ROLES.index(needed):
         raise NotAllowed(
             f"the key {caller.name!r} has the role {caller.role}, and this needs {needed}",

@@ -1,19 +1,20 @@
 """All REST routes of a service."""
 
-from fastapi import APIRouter
+from fastapi import FastAPI
 
 from serving.pictures import Pictures
 from serving.rest.adapter_routes import adapter_routes
 from serving.rest.asking_routes import asking_routes
+from serving.rest.elsewhere import Elsewhere
 from serving.rest.health_routes import health_routes
 from serving.rest.images import Remote
 from serving.service import Service
 
 
-def routes(service: Service, pictures: Pictures, *, remote: Remote | None = None) -> APIRouter:
-    """The routes of one service; `remote` fetches images by their address, None where that is off."""
-    router = APIRouter()
-    router.include_router(asking_routes(service, pictures, remote))
-    router.include_router(adapter_routes(service))
-    router.include_router(health_routes(service))
-    return router
+def add_routes(app: FastAPI, service: Service, pictures: Pictures, *, remote: Remote | None = None) -> None:
+    """Put the routes of one service into an application; `remote` fetches images by their address, None where
+    that is off."""
+    routers = [asking_routes(service, pictures, remote), adapter_routes(service), health_routes(service)]
+    for router in routers:
+        app.include_router(router)
+    app.router.routes.append(Elsewhere([route for router in routers for route in router.routes]))

@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from serving.app import build_app
-from serving.defence.callers import Callers
+from serving.defence.callers import ASKING, LOADING, Callers
 from serving.defence.keys import KeyFile, add_key, new_key
 from serving.defence.pace import Pace, Quota
 from serving.defence.wall import Defence
@@ -94,6 +94,34 @@ def test_every_reply_is_for_no_other_site_and_says_so(client, tokens, path):
         assert len(reply.headers["x-request-id"]) == 16
         if path.startswith("/v1/"):
             assert reply.headers["cache-control"] == "no-store"
+
+
+def test_every_route_that_changes_something_is_listed_with_its_role(client, tokens):
+    paths = client.get("/openapi.json", headers=basic(tokens.read)).json()["paths"]
+    changing = {path for path, methods in paths.items() if set(methods) - {"get"}}
+    assert changing == {*ASKING, *LOADING}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "allow"),
+    [
+        ("POST", "/v1/embeddings", 404, None),
+        ("GET", "/v1/nowhere/at/all", 404, None),
+        ("PUT", "/v1/models", 405, "GET"),
+        ("GET", "/v1/compare", 405, "POST"),
+        ("PROPFIND", "/v1/chat/completions", 405, "POST"),
+        ("POST", "/v1/chat/completions/", 404, None),
+        ("POST", "/metrics", 405, "GET"),
+    ],
+)
+def test_what_the_api_has_not_is_told_in_its_own_form_beside_the_page(
+    client, tokens, method, path, status, allow
+):
+    reply = client.request(method, path, headers=bearer(tokens.admin))
+    assert (reply.status_code, reply.headers.get("allow")) == (status, allow)
+    assert reply.json()["error"]["type"] == "HttpError"
+    if path.startswith("/v1/"):
+        assert client.request(method, path, headers=bearer(tokens.read)).status_code == status
 
 
 def test_a_body_is_bounded_on_every_route_and_not_looked_at_without_a_key(client, tokens):

@@ -10,6 +10,10 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi import checks
 
 from serving.app import build_app
+from serving.defence.callers import Callers
+from serving.defence.keys import KeyFile, add_key, new_key
+from serving.defence.pace import Pace, Quota
+from serving.defence.wall import Defence
 from zoo.errors import HubError, HubUnreachable
 
 SERVER_ERRORS = {502, 503, 504}
@@ -51,10 +55,16 @@ REACHED = {
 
 
 @pytest.mark.parametrize("hub", HUBS)
-def test_whatever_is_sent_the_server_keeps_to_its_document(hub, make_rig):
+def test_whatever_is_sent_the_server_keeps_to_its_document(hub, make_rig, tmp_path):
     rig = make_rig()
     rig.hub.down = HUBS[hub]
-    document = schemathesis.openapi.from_asgi("/openapi.json", build_app(rig.service, page=False))
+    token, key = new_key("ana", "admin")
+    add_key(tmp_path / "keys", key)
+    keys = KeyFile(tmp_path / "keys")
+    pace = Pace(Quota(per_minute=10**6, burst=10**6, at_once=9))
+    app = build_app(rig.service, defence=Defence(callers=Callers(keys=keys), pace=pace))
+    headers = {"Authorization": f"Bearer {token}"}
+    document = schemathesis.openapi.from_asgi("/openapi.json", app, headers=headers)
     operations = [one.ok() for one in document.get_all_operations()]
     assert {one.label for one in operations} > set(ASKING)
     statuses = set()
@@ -65,7 +75,7 @@ def test_whatever_is_sent_the_server_keeps_to_its_document(hub, make_rig):
         if takes:
             kinds.append(operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
         for cases in kinds:
-            statuses.update((operation.label, status) for status in _send(cases))
+            statuses.update((operation.label, status) for status in _send(cases, headers))
     assert statuses >= REACHED[hub], statuses
 
 
@@ -92,7 +102,7 @@ def _meaningful(draw, fitting):
     return case
 
 
-def _send(cases):
+def _send(cases, headers):
     """Send many; the statuses that came."""
     statuses = set()
 
@@ -105,13 +115,13 @@ def _send(cases):
     )
     @given(case=cases)
     def send(case):
-        reply = case.call()
+        reply = case.call(headers=headers)
         statuses.add(reply.status_code)
         assert reply.status_code < 500 or reply.status_code in SERVER_ERRORS, (
             case.as_curl_command(),
             reply.text,
         )
-        case.validate_response(reply, checks=CHECKED)
+        case.validate_response(reply, checks=CHECKED, headers=headers)
 
     send()
     return statuses

@@ -6,6 +6,7 @@ import openai
 import pytest
 
 from serving.service import Asked
+from tests.serving._brought import brought
 from tests.serving._steps import Steps
 from tests.test_documents import blocks
 from zoo.asking import question
@@ -13,7 +14,7 @@ from zoo.notice import NOTICE
 
 
 def digest_of(rig, name="mdpo"):
-    return rig.library.bring(rig.library.resolve(name)).manifest.weights_sha256
+    return brought(rig.library, name).adapter.manifest.weights_sha256
 
 
 def test_a_completion_is_openais_and_tells_exactly_what_gave_it(ask, about, rig):
@@ -236,7 +237,7 @@ def test_an_image_by_its_address_is_fetched_by_whatever_the_operator_allows(rig,
 
     from serving.pictures import Pictures
     from serving.rest.errors import add_error_replies
-    from serving.rest.routes import routes
+    from serving.rest.routes import add_routes
     from zoo.images import Limits
 
     class Remote:
@@ -246,7 +247,7 @@ def test_an_image_by_its_address_is_fetched_by_whatever_the_operator_allows(rig,
 
     app = FastAPI()
     add_error_replies(app)
-    app.include_router(routes(rig.service, Pictures(Limits()), remote=Remote()))
+    add_routes(app, rig.service, Pictures(Limits()), remote=Remote())
     image = {"type": "image_url", "image_url": {"url": "https://example.org/scan.png"}}
     text = {"type": "text", "text": "Q"}
     with TestClient(app) as client:
