@@ -88,8 +88,8 @@ _KEYS = "the operator makes keys by `medzoo keys new NAME` and sets MEDZOO_KEYS_
 
 
 def check_role(caller: Caller, method: str, path: str) -> None:
-    """Raise NotAllowed if the caller's role does not reach for this. What the API does not have is let through,
-    to be told so; what is not listed elsewhere needs admin."""
+    """Raise NotAllowed if the caller's role does not reach for this. What the API has not is let through, to be
+    told so; what is not listed elsewhere needs admin."""
     nowhere = path.startswith(API) and path not in LOADING
     if path.startswith(RATING) and method not in _LOOKING:
         needed: Role = "annotate"

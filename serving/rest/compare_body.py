@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import Request
 from pydantic import ConfigDict, Field, ValidationError
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -164,6 +165,9 @@ async def read_comparison(request: Request, *, limits: Limits, max_images: int) 
 
 async def _read_form(request: Request, *, limits: Limits, max_images: int) -> Compared:
     most = limits.max_bytes * max_images + FIELDS_BYTES
+    charset = parse_options_header(request.headers["content-type"])[1].get(b"charset", b"utf-8")
+    if charset.lower() not in (b"utf-8", b"utf8", b"us-ascii"):
+        raise BadInput("the form is not in UTF-8", hint=HOW)
     parser = MultiPartParser(
         request.headers,
         bounded(request, most),

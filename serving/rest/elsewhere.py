@@ -1,5 +1,5 @@
-"""What no route of the API takes, told in the API's own form. Without this the page, which takes every path that
-is left, would answer in Gradio's."""
+"""What no route of the API takes, told in the API's own form. Without this the page, which takes every path
+that is left, would answer in Gradio's."""
 
 from collections.abc import Sequence
 

@@ -184,7 +184,7 @@ def test_a_browser_sends_a_key_as_its_password_to_the_page_and_never_to_the_api(
         ("POST", "/v1", "admin"),
     ],
 )
-def test_a_role_does_what_it_may_and_what_the_api_has_not_is_let_through(
+def test_a_role_does_what_it_may_and_what_the_api_has_not_is_told_to_all(
     client_of, tokens, method, path, may
 ):
     client = client_of(keys=True)

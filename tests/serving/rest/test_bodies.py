@@ -37,3 +37,11 @@ def test_a_body_of_many_small_values_is_refused_before_it_is_read(client, path, 
 def test_a_text_with_half_a_character_and_other_such_json_is_refused(client, path, text):
     body = f'{{"model":"base","question":{text}}}'
     assert refused(client.post(path, content=body, headers=JSON)) == (422, "the body is not JSON")
+
+
+@pytest.mark.parametrize("charset", ["undefined", "utf-7", "utf-16", "idna", "x"])
+def test_a_form_in_another_charset_than_utf_8_is_refused(client, charset):
+    body = b'--x\r\nContent-Disposition: form-data; name="question"\r\n\r\n+2AA-\r\n--x--\r\n'
+    headers = {"content-type": f"multipart/form-data; boundary=x; charset={charset}"}
+    reply = client.post("/v1/compare", content=body, headers=headers)
+    assert refused(reply) == (422, "the form is not in UTF-8")
