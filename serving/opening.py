@@ -28,11 +28,14 @@ def open_service(settings: Settings, *, say: Say) -> Service:
     hub = ZooHub(settings.hub)
     named = settings.adapters
     aliases = name_adapters(bring_named(named, hub) if named else list_adapters(settings.hub, base, say))
-    return build_service(settings, hub=hub, aliases=aliases, say=say)
+    return build_service(settings, hub=hub, aliases=aliases, say=say, listed=not named)
 
 
-def build_service(settings: Settings, *, hub: Hub, aliases: Mapping[str, RepoRef], say: Say) -> Service:
-    """The same with the adapters named already: each alias and what it stands for on `hub`.
+def build_service(
+    settings: Settings, *, hub: Hub, aliases: Mapping[str, RepoRef], say: Say, listed: bool = False
+) -> Service:
+    """The same with the adapters named already: each alias and what it stands for on `hub`. If they are only
+    `listed` there, nobody having asked for them, one that cannot be served is left out, and that is said.
 
     Raises:
         ZooError: see `open_service`.
@@ -69,10 +72,11 @@ def build_service(settings: Settings, *, hub: Hub, aliases: Mapping[str, RepoRef
         host_bytes=settings.host_bytes,
         watch=metrics,
     )
+    library = Library(hub, registry, aliases, allow=settings.allow, watch=metrics)
     service = Service(
         base=base,
         engine=engine,
-        library=Library(hub, registry, aliases, allow=settings.allow, watch=metrics),
+        library=library,
         registry=registry,
         max_adapters=min(settings.max_adapters, settings.max_rows, settings.slots + 1),
         max_question_chars=settings.max_question_chars,
@@ -82,8 +86,14 @@ def build_service(settings: Settings, *, hub: Hub, aliases: Mapping[str, RepoRef
     )
     try:
         for alias in list(dict.fromkeys((*settings.pin, *aliases)))[: settings.slots]:
-            adapter = service.prepare(alias, pin=alias in settings.pin)
-            say(f"loaded {alias}: {adapter.id}")
+            try:
+                adapter = service.prepare(alias, pin=alias in settings.pin)
+            except ZooError as error:
+                if not listed or alias in settings.pin:
+                    raise
+                say(f"left out {library.names.forget(alias)}: {error.message}")
+            else:
+                say(f"loaded {alias}: {adapter.id}")
     except Exception:  # whatever it was, the engine's thread must not outlive it
         service.close()
         raise

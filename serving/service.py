@@ -227,7 +227,7 @@ class Service:
         loading = self._engine.warm(adapter, pin=pin, deadline=self._clock() + self._timeout_s)
         try:
             loading.result(timeout=self._timeout_s)
-        except FutureTimeout:
+        except (FutureTimeout, DeadlinePassed):
             raise _not_loaded(alias, self._timeout_s) from None
         finally:
             loading.cancel()  # where nobody waits for it any more
@@ -251,7 +251,7 @@ class Service:
                 await arrived(loading, within_s=self._left(deadline))
             finally:
                 loading.cancel()  # where nobody waits for it any more
-        except TimeoutError:
+        except (TimeoutError, DeadlinePassed):
             raise _not_loaded(alias, self._timeout_s) from None
         self._library.names.name(alias, ref, replace=replace)
         return adapter

@@ -6,7 +6,8 @@ import pytest
 
 from serving.opening import open_service
 from serving.settings import read_settings
-from zoo.errors import DeadlinePassed, HubUnreachable, UnknownName
+from zoo.errors import DeadlinePassed, HubUnreachable, NotFinite, UnknownName
+from zoo.hub import RepoRef
 
 
 @pytest.fixture
@@ -59,6 +60,28 @@ def test_a_hub_without_an_adapter_for_this_base_is_told(open_with, monkeypatch):
     assert service.aliases == ()
     base = service.base.pinned
     assert open_with.said[0] == (f"http://127.0.0.1:9 has no adapter for {base}, so the base serves alone")
+
+
+def test_a_listed_adapter_that_cannot_be_served_is_left_out_and_a_named_one_ends_the_opening(
+    open_with, rig, monkeypatch
+):
+    def load(model, slot, folder, manifest, content):
+        if manifest.variant.name == "mdpo":
+            raise NotFinite("mdpo: a NaN")
+        type(rig.model).load(model, slot, folder, manifest, content)
+
+    found = [("mdpo", RepoRef("local/mdpo")), ("sft", RepoRef("local/sft"))]
+    monkeypatch.setattr("serving.opening.list_adapters", lambda *_: found)
+    service = open_with(load, adapters=(), timeout_s=20)
+    service.close()
+    assert service.aliases == ("sft",)
+    assert open_with.said[1:] == [
+        "left out local/mdpo@main: mdpo: a NaN",
+        f"loaded sft: local/sft@{'0' * 40}",
+    ]
+    for named in ({"adapters": ("local/sft", "local/mdpo")}, {"adapters": (), "pin": ("mdpo",)}):
+        with pytest.raises(NotFinite, match="a NaN"):
+            open_with(load, timeout_s=20, **named)
 
 
 def test_what_is_pinned_is_loaded_first_and_what_is_set_reaches_the_model(open_with):
