@@ -346,3 +346,22 @@ def test_pickled_weights_and_ranks_above_the_banks_are_refused(
     (folder / WEIGHTS_NAME).rename(folder / "adapter_model.bin")
     with pytest.raises(BadAdapter, match="safetensors only"):
         AdapterBank(load_base(get_base("phantom")), slots=2).load(1, folder, read_manifest(folder))
+
+
+def test_a_slot_that_could_not_be_emptied_is_emptied_before_it_is_filled_again(
+    vlm: VisionLanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the larger rank that lay there nothing is left for a batch of ranks that large."""
+    large, small = (random_adapter(tmp_path / f"rank {r}", vlm, seed=r, rank=r) for r in (8, 2))
+    bank = AdapterBank(vlm, slots=3, max_rank=8)
+    bank.load(1, tmp_path / "rank 8", large)
+    bank.load(2, tmp_path / "rank 8", large)
+    with monkeypatch.context() as broken:
+        broken.setattr(torch.Tensor, "zero_", lambda tensor: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            bank.clear(1)
+    assert 1 not in bank.resident
+    bank.load(1, tmp_path / "rank 2", small)
+    embeds = inputs(vlm, 1).repeat(2, 1, 1)
+    wanted = alone(load_base(get_base("phantom")), tmp_path / "rank 2", embeds[:1])
+    torch.testing.assert_close(mixed(bank, [1, 2], embeds)[:1], wanted)
