@@ -1,7 +1,6 @@
 """Adapters on this machine: the commit that a name stands for, and its files, fetched once for all who wait.
 
-A name is resolved to a commit once per request. The Hub is behind a small protocol. Knows nothing of models
-and slots.
+A name is resolved to a commit once per request. Knows nothing of models and slots.
 """
 
 import threading
@@ -10,53 +9,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from serving.core.engine import OnDisk
 from serving.core.registry import Registry
-from serving.core.requests import AdapterId
+from serving.core.requests import BASE, AdapterId
 from serving.core.watch import Watch
+from serving.library.hub import Hub as Hub
+from serving.library.hub import ZooHub as ZooHub
 from serving.library.names import Names
 from serving.library.names import name_adapters as name_adapters
 from serving.library.sharing import SharedCalls
-from zoo.errors import HubError, HubUnreachable, ZooError
-from zoo.hub import RepoRef, fetch, is_full_sha, last_resolved, resolve
+from zoo.errors import BadAdapter, HubError, HubUnreachable, ZooError
+from zoo.hub import RepoRef, is_full_sha
 from zoo.manifest import CONFIG_NAME, MANIFEST_NAME, WEIGHTS_NAME, read_manifest
 
 _Value = TypeVar("_Value")
-
-
-class Hub(Protocol):
-    """What the library asks of a Hub."""
-
-    def resolve(self, repo: str, revision: str) -> str:
-        """The full sha that a revision stands for now."""
-
-    def last_resolved(self, repo: str, revision: str) -> str | None:
-        """What this Hub last said, for when it cannot be asked."""
-
-    def fetch(self, repo: str, sha: str) -> Path:
-        """The folder of the adapter's files."""
-
-
-class ZooHub:
-    """The Hub at an address, through `zoo.hub`."""
-
-    def __init__(self, endpoint: str | None = None, token: str | None = None) -> None:
-        self._endpoint, self._token = endpoint, token
-
-    def resolve(self, repo: str, revision: str) -> str:
-        """See `zoo.hub.resolve`."""
-        return resolve(repo, revision, endpoint=self._endpoint, token=self._token)
-
-    def last_resolved(self, repo: str, revision: str) -> str | None:
-        """See `zoo.hub.last_resolved`."""
-        return last_resolved(repo, revision, endpoint=self._endpoint)
-
-    def fetch(self, repo: str, sha: str) -> Path:
-        """See `zoo.hub.fetch`."""
-        return fetch(repo, sha, endpoint=self._endpoint, token=self._token)[0]
 
 
 @dataclass(frozen=True)
@@ -120,11 +88,6 @@ class Library:
         self._resolves: SharedCalls[_Head] = SharedCalls(clock=clock)
         self._fetches: SharedCalls[OnDisk] = SharedCalls(clock=clock)
 
-    @property
-    def aliases(self) -> Mapping[str, RepoRef]:
-        """What each alias stands for now, as it was written."""
-        return self.names.aliases
-
     def here(self, repo: str) -> list[OnDisk]:
         """Every commit of a repo that was brought here while this server ran."""
         with self._lock:
@@ -133,8 +96,16 @@ class Library:
     def get(self, asked: str, ref: RepoRef | None = None) -> "Future[Brought]":
         """What a name stands for now, with its files; `ref` in place of what the name stands for.
 
+        Files that were fetched and are gone since, such as from a cache that was cleared, are fetched anew,
+        unless the adapter is loaded and needs none.
+
         The future raises:
-            ZooError: see `Names.ref`, `resolve` and `bring`; `Busy` if too much is asked of the Hub at once.
+            UnknownName, BadInput, NotAllowed: see `Names.ref`.
+            NotOnHub: there is no such repo or revision.
+            HubUnreachable: the Hub does not answer, and never told this name's commit before.
+            HubError, BadManifest: the fetch failed; all who wait are told why; the next tries again.
+            BadAdapter: it bears the base's name.
+            Busy: too much is asked of the Hub at once.
         """
         brought: Future[Brought] = Future()
         brought.set_running_or_notify_cancel()
@@ -152,30 +123,6 @@ class Library:
             wanted = ref or self.names.ref(asked)
             self._resolve(wanted).add_done_callback(known)
         return brought
-
-    def resolve(self, asked: str, *, within_s: float | None = None) -> Resolved:
-        """The commit that a name stands for now, waited for.
-
-        Raises:
-            NotOnHub: there is no such repo or revision.
-            HubUnreachable: the Hub does not answer, and never told this name's commit before.
-            TimeoutError: the Hub took too long.
-            ZooError: see `Names.ref`.
-        """
-        ref = self.names.ref(asked)
-        return _resolved(asked, ref, self._resolve(ref).result(timeout=within_s))
-
-    def bring(self, wanted: Resolved, *, within_s: float | None = None) -> OnDisk:
-        """The adapter's files, fetched if they are not here, waited for; one fetch serves all who wait.
-
-        Files that were fetched and are gone since, such as from a cache that was cleared, are fetched anew,
-        unless the adapter is loaded and needs none.
-
-        Raises:
-            ZooError: the fetch failed; every waiter gets the reason, and the next request tries again.
-            TimeoutError: the Hub took too long.
-        """
-        return self._bring(wanted).result(timeout=within_s)
 
     def _resolve(self, ref: RepoRef) -> "Future[_Head]":
         now = self._clock()
@@ -225,6 +172,11 @@ class Library:
             with _named(f"{repo}@{sha} could not be fetched", self._watch):
                 folder = self._hub.fetch(repo, sha)
                 manifest = read_manifest(folder)
+                if manifest.variant.name == BASE:
+                    raise BadAdapter(
+                        f"{repo}@{sha} calls its variant {BASE!r}, which is the name of the base itself",
+                        hint="its author has to publish it under another name",
+                    )
         except ZooError as error:
             self._registry.set_status(repo, sha, "failed", error.message)
             raise

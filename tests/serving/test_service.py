@@ -4,6 +4,7 @@ import pytest
 
 from serving.core.requests import AdapterId
 from serving.service import Asked
+from tests.serving._brought import brought
 from zoo.asking import question
 from zoo.errors import BadInput, DeadlinePassed
 
@@ -16,7 +17,7 @@ def test_answers_come_in_the_order_asked_each_with_its_provenance(rig, image):
         ("base", "base", "base: What is shown? 64x48"),
         ("local/sft@main", "sft", "sft: What is shown? 64x48"),
     ]
-    digest = rig.library.bring(rig.library.resolve("mdpo")).manifest.weights_sha256
+    digest = brought(rig.library, "mdpo").adapter.manifest.weights_sha256
     assert done.answers[0].adapter == AdapterId("local/mdpo", "2" * 40, digest)
     assert done.answers[1].adapter == AdapterId("medvlm-zoo/phantom", "a" * 40, "")
     assert {a.base for a in done.answers} == {"phantom@" + "a" * 40}

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from serving.core.engine import OnDisk, Work
+from tests.serving._brought import brought
 from zoo.asking import Piece, Sampling
 from zoo.asking import question as turns
 
@@ -19,9 +20,7 @@ class Asker:
     def adapters(self, rig: Any, *names: str) -> tuple[OnDisk | None, ...]:
         """The adapters of these variants; `base` is none."""
         library = rig.library
-        return tuple(
-            None if name == "base" else library.bring(library.resolve(f"local/{name}")) for name in names
-        )
+        return tuple(None if name == "base" else brought(library, f"local/{name}").adapter for name in names)
 
     def __call__(
         self,

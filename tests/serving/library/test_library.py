@@ -5,8 +5,10 @@ import pytest
 
 from serving.library import Library, name_adapters
 from serving.service import Asked
+from tests.serving._brought import brought
 from zoo.asking import question
 from zoo.errors import (
+    BadAdapter,
     BadInput,
     DeadlinePassed,
     HubError,
@@ -36,24 +38,22 @@ def test_an_alias_follows_its_branch_and_the_answer_says_which_commit_it_was(rig
 def test_a_failed_fetch_tells_its_reason_to_every_waiter_and_is_tried_again(rig):
     rig.hub.gate.clear()
     rig.hub.fault = NotOnHub("the weights are gone")
-    wanted = rig.library.resolve("mdpo")
     with ThreadPoolExecutor(4) as pool:
-        waiters = [pool.submit(rig.library.bring, wanted) for _ in range(4)]
+        waiters = [pool.submit(brought, rig.library, "mdpo") for _ in range(4)]
         rig.hub.gate.set()
         assert {str(one.exception(5)) for one in waiters} == {"the weights are gone"}
-    status = rig.registry.status(wanted.repo, wanted.sha)
+    status = rig.registry.status("local/mdpo", "2" * 40)
     assert (status.state, status.reason) == ("failed", "the weights are gone")
     rig.hub.fault = None
-    assert rig.library.bring(wanted).manifest.variant.name == "mdpo"
+    assert brought(rig.library, "mdpo").adapter.manifest.variant.name == "mdpo"
 
 
 def test_one_fetch_serves_all_who_wait_for_it(rig):
     rig.hub.gate.clear()
-    wanted = rig.library.resolve("mdpo")
     with ThreadPoolExecutor(4) as pool:
-        waiters = [pool.submit(rig.library.bring, wanted) for _ in range(4)]
+        waiters = [pool.submit(brought, rig.library, "mdpo") for _ in range(4)]
         rig.hub.gate.set()
-        assert len({one.result(5).folder for one in waiters}) == 1
+        assert len({one.result(5).adapter.folder for one in waiters}) == 1
     assert rig.hub.fetched == [f"local/mdpo@{'2' * 40}"]
 
 
@@ -62,12 +62,12 @@ def test_without_the_hub_the_last_known_commit_answers_and_says_so(rig, image):
     answer = rig.service.compare([image], "Q", ["mdpo"]).answers[0]
     assert (answer.adapter.sha, answer.hub_unreachable) == ("2" * 40, True)
     with pytest.raises(HubUnreachable):
-        rig.library.resolve("never/seen")
+        brought(rig.library, "never/seen")
 
 
 def test_a_name_that_is_no_alias_and_no_repo_suggests_the_nearest(rig):
     with pytest.raises(UnknownName, match="no adapter is named 'mdop'") as refused:
-        rig.library.resolve("mdop")
+        brought(rig.library, "mdop")
     assert refused.value.hint == "did you mean 'mdpo'?"
 
 
@@ -91,27 +91,25 @@ def test_no_variant_may_be_named_like_the_base():
 
 
 def test_files_that_are_gone_are_fetched_anew(rig, make_adapter, image):
-    wanted = rig.library.resolve("mdpo")
-    first = rig.library.bring(wanted)
+    first = brought(rig.library, "mdpo").adapter
     shutil.rmtree(first.folder)
-    rig.hub.add(wanted.repo, wanted.sha, make_adapter("again", variant="mdpo", seed=2))
-    second = rig.library.bring(wanted)
+    rig.hub.add("local/mdpo", "2" * 40, make_adapter("again", variant="mdpo", seed=2))
+    second = brought(rig.library, "mdpo").adapter
     assert second.folder.is_dir()
     assert second.id == first.id
-    assert rig.library.bring(wanted) == second
+    assert brought(rig.library, "mdpo").adapter == second
     assert rig.hub.fetched == [f"local/mdpo@{'2' * 40}"] * 2
 
 
 def test_a_cache_without_its_weights_counts_as_gone(rig):
-    wanted = rig.library.resolve("mdpo")
-    weights = rig.library.bring(wanted).folder / "adapter_model.safetensors"
+    weights = brought(rig.library, "mdpo").adapter.folder / "adapter_model.safetensors"
     weights.unlink()
     rig.hub.fault = HubUnreachable("no answer")
     with pytest.raises(HubUnreachable):
-        rig.library.bring(wanted)
+        brought(rig.library, "mdpo")
     weights.touch()
     rig.hub.fault = None
-    assert rig.library.bring(wanted).manifest.variant.name == "mdpo"
+    assert brought(rig.library, "mdpo").adapter.manifest.variant.name == "mdpo"
 
 
 def test_an_adapter_whose_files_are_gone_serves_while_it_is_loaded_and_after_its_eviction(
@@ -145,27 +143,27 @@ def hand_moved(rig, now):
 
 def test_a_burst_of_requests_asks_the_hub_for_a_name_once_a_second(rig, now, hand_moved, make_adapter):
     for _ in range(100):
-        hand_moved.resolve("mdpo")
+        brought(hand_moved, "mdpo")
     assert rig.hub.resolved == ["local/mdpo@main"]
     rig.hub.add("local/mdpo", "7" * 40, make_adapter("newer", variant="mdpo", seed=99))
     now[0] = 0.99
-    assert hand_moved.resolve("mdpo").sha == "2" * 40
+    assert brought(hand_moved, "mdpo").resolved.sha == "2" * 40
     now[0] = 1.0
-    assert hand_moved.resolve("mdpo").sha == "7" * 40
+    assert brought(hand_moved, "mdpo").resolved.sha == "7" * 40
     assert rig.hub.resolved == ["local/mdpo@main"] * 2
 
 
 def test_a_commit_is_never_asked_for(rig, hand_moved):
-    assert hand_moved.resolve("local/mdpo@" + "2" * 40).sha == "2" * 40
+    assert brought(hand_moved, "local/mdpo@" + "2" * 40).resolved.sha == "2" * 40
     assert rig.hub.resolved == []
 
 
 def test_a_name_that_failed_is_asked_for_again_at_once(rig, hand_moved):
     rig.hub.down = HubError("it answered 400")
     with pytest.raises(HubError):
-        hand_moved.resolve("mdpo")
+        brought(hand_moved, "mdpo")
     rig.hub.down = None
-    assert hand_moved.resolve("mdpo").sha == "2" * 40
+    assert brought(hand_moved, "mdpo").resolved.sha == "2" * 40
 
 
 def test_a_hub_that_lets_one_wait_in_vain_is_asked_no_more_than_half_of_the_time(rig, now, hand_moved):
@@ -176,7 +174,7 @@ def test_a_hub_that_lets_one_wait_in_vain_is_asked_no_more_than_half_of_the_time
 
     rig.hub.resolve = hang
     for _ in range(20):
-        found = hand_moved.resolve("mdpo")
+        found = brought(hand_moved, "mdpo").resolved
         assert (found.sha, found.hub_unreachable) == ("2" * 40, True)
         now[0] += 1.0
     assert len(rig.hub.resolved) == 2
@@ -186,16 +184,18 @@ def test_a_repo_without_an_alias_is_brought_only_where_a_pattern_allows_it(rig):
     aliases = {"mdpo": RepoRef("local/mdpo", "v1")}
     shut = Library(rig.hub, rig.registry, aliases)
     with pytest.raises(NotAllowed, match="local/sft is not among") as refused:
-        shut.resolve("local/sft@main")
+        brought(shut, "local/sft@main")
     assert "MEDZOO_ALLOW" in refused.value.hint
-    assert shut.resolve("local/mdpo").sha == "2" * 40, "another revision of an alias's repo is allowed"
+    assert brought(shut, "local/mdpo").resolved.sha == "2" * 40, (
+        "another revision of an alias's repo is allowed"
+    )
     assert rig.hub.resolved == ["local/mdpo@main"], "what is not allowed is not asked for"
     some = Library(rig.hub, rig.registry, aliases, allow=("other/*", "local/s*"))
-    assert some.resolve("local/sft").sha == "0" * 40
+    assert brought(some, "local/sft").resolved.sha == "0" * 40
     with pytest.raises(NotAllowed):
-        some.resolve("local/text_hallu")
+        brought(some, "local/text_hallu")
     with pytest.raises(NotAllowed):
-        some.resolve("LOCAL/sft")
+        brought(some, "LOCAL/sft")
 
 
 def test_a_download_that_breaks_off_has_a_name_and_a_count(rig):
@@ -203,10 +203,10 @@ def test_a_download_that_breaks_off_has_a_name_and_a_count(rig):
     counted = []
     rig.library._watch.failed = counted.append
     with pytest.raises(HubError, match=r"local/mdpo@2{40} could not be fetched \(OSError\)"):
-        rig.library.bring(rig.library.resolve("mdpo"))
+        brought(rig.library, "mdpo")
     assert counted == ["HubError"]
     rig.hub.fault = None
-    assert rig.library.bring(rig.library.resolve("mdpo")).manifest.variant.name == "mdpo"
+    assert brought(rig.library, "mdpo").adapter.manifest.variant.name == "mdpo"
 
 
 def test_a_hub_that_hangs_costs_a_question_its_time_and_nothing_else(rig, image):
@@ -229,3 +229,10 @@ def test_requests_under_way_keep_the_commit_that_their_name_stood_for(rig, image
     after = rig.service.ask(asked)
     rig.model.gate.set()
     assert [one.result().answers[0].adapter.sha for one in (before, after)] == ["2" * 40, "7" * 40]
+
+
+def test_an_adapter_that_calls_its_variant_base_is_refused_whenever_it_comes(rig, image, make_adapter):
+    rig.hub.add("local/sly", "5" * 40, make_adapter("sly", variant="base", seed=99))
+    with pytest.raises(BadAdapter, match=r"local/sly@5{40} calls its variant 'base'"):
+        rig.service.compare([image], "Q", ["local/sly"])
+    assert rig.registry.status("local/sly", "5" * 40).state == "failed"

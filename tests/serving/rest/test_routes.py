@@ -9,6 +9,7 @@ from pydicom.data import get_testdata_file
 
 from serving.app import build_app
 from serving.service import Asked
+from tests.serving._brought import brought
 from zoo.asking import question
 from zoo.images import Limits
 from zoo.notice import NOTICE
@@ -32,7 +33,7 @@ def still_serves(client, png) -> bool:
 
 def test_a_comparison_by_upload_gives_every_answer_with_its_provenance(client, png, rig):
     reply = form(client, png, "mdpo", "base", question="What is shown?")
-    digest = rig.library.bring(rig.library.resolve("mdpo")).manifest.weights_sha256
+    digest = brought(rig.library, "mdpo").adapter.manifest.weights_sha256
     assert reply.status_code == 200
     body = reply.json()
     assert (body["question"], body["notice"]) == ("What is shown?", NOTICE)

@@ -12,6 +12,7 @@ from PIL import Image
 from serving.asking import Asked
 from serving.rest.compare_stream import compared
 from serving.rest.streams import Pieces, begin
+from tests.serving._brought import brought
 from tests.serving._steps import Steps
 from zoo.asking import question
 from zoo.notice import NOTICE
@@ -52,7 +53,7 @@ def streamed(http, png):
 def test_a_comparison_streams_who_answers_then_their_words_then_all_of_it(streamed, rig, http, png):
     rig.model.gate = Steps(1)
     headers, *told = (rig.model.gate.release() or one for one in streamed("Q", "mdpo,base"))
-    digest = rig.library.bring(rig.library.resolve("mdpo")).manifest.weights_sha256
+    digest = brought(rig.library, "mdpo").adapter.manifest.weights_sha256
     (first, rows), *middle, (last, whole) = told
     assert (first, rows["notice"]) == ("rows", NOTICE)
     assert [(one["id"], one["digest"], one["base"]) for one in rows["rows"]] == [

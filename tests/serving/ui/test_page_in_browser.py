@@ -13,6 +13,7 @@ import uvicorn
 
 from serving.app import build_app
 from serving.run import listen
+from tests.serving._brought import brought
 from zoo.notice import NOTICE
 
 pytestmark = [
@@ -93,7 +94,7 @@ def test_a_scan_is_asked_about_side_by_side_and_nothing_leaves_this_machine(
     assert texts == [f"{name}: What is shown? 64x48" for name in ("base", "sft", "text_hallu", "mdpo")]
     cards = [one.text for one in wait(browser, ".mz-card", 4)]
     assert "local/mdpo@22222222" in cards[3]
-    digest = rig.library.bring(rig.library.resolve("mdpo")).manifest.weights_sha256
+    digest = brought(rig.library, "mdpo").adapter.manifest.weights_sha256
     assert f"weights {digest[:8]}" in cards[3]
     if path := os.environ.get("MEDZOO_SCREENSHOT"):
         browser.save_screenshot(path)

@@ -1,0 +1,38 @@
+"""The Hub behind the library: what is asked of one, and the one at an address."""
+
+from pathlib import Path
+from typing import Protocol
+
+from zoo.hub import fetch, last_resolved, resolve
+
+
+class Hub(Protocol):
+    """What the library asks of a Hub."""
+
+    def resolve(self, repo: str, revision: str) -> str:
+        """The full sha that a revision stands for now."""
+
+    def last_resolved(self, repo: str, revision: str) -> str | None:
+        """What this Hub last said, for when it cannot be asked."""
+
+    def fetch(self, repo: str, sha: str) -> Path:
+        """The folder of the adapter's files."""
+
+
+class ZooHub:
+    """The Hub at an address, through `zoo.hub`."""
+
+    def __init__(self, endpoint: str | None = None, token: str | None = None) -> None:
+        self._endpoint, self._token = endpoint, token
+
+    def resolve(self, repo: str, revision: str) -> str:
+        """See `zoo.hub.resolve`."""
+        return resolve(repo, revision, endpoint=self._endpoint, token=self._token)
+
+    def last_resolved(self, repo: str, revision: str) -> str | None:
+        """See `zoo.hub.last_resolved`."""
+        return last_resolved(repo, revision, endpoint=self._endpoint)
+
+    def fetch(self, repo: str, sha: str) -> Path:
+        """See `zoo.hub.fetch`."""
+        return fetch(repo, sha, endpoint=self._endpoint, token=self._token)[0]
