@@ -1,20 +1,33 @@
 """Connections that cannot be held open for nothing: uvicorn's HTTP/1.1 with a time for each request's head, a
-bound on how many there are, and replies that reach a client which is still sending.
+bound on how many there are in all and of one address, and replies that reach a client still sending.
 
 uvicorn closes a connection that is idle between requests, and waits for ever for a head that comes a byte
-at a time, or for the rest of a body that was refused. What is refused here is told in bytes made
-beforehand: no application has seen the request yet.
+at a time, for the rest of a body that was refused, or for a client that does not read. What is refused here
+is told in bytes made beforehand: no application has seen the request yet.
 """
 
 import asyncio
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from serving.defence.addresses import is_loopback
+from serving.defence.gate import HEALTH
+
 LINGER_S = 2.0
 """How long a client may go on sending after its reply; a connection closed at once loses the reply."""
+UNREAD_S = 30.0
+"""How long replies may lie here unread."""
+SHARE = 4
+"""One address may have this part of all connections; this machine, where proxies are, may have them all."""
+SPARE = 8
+"""Connections beyond all others, on which what watches over the server may ask how it is, no more."""
+SPARE_S = 1.0
+"""How soon it has to."""
+_ASKS_HEALTH = tuple(f"GET {path} ".encode() for path in HEALTH)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +40,7 @@ class Refusals:
 
 
 def connections(*, most: int, head_timeout_s: float, refusals: Refusals) -> type[asyncio.Protocol]:
-    """The protocol that uvicorn takes as its `http`: at most so many at once."""
+    """The protocol that uvicorn takes as its `http`: at most so many at once, and `SPARE` more."""
 
     class Connection(_Connection):
         pass
@@ -41,22 +54,50 @@ class _Connection(H11Protocol):
     head_timeout_s: float
     refusals: Refusals
     _timer: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
     _heard = False
     _lingers = False
+    _is_spare = False
+    peer = ""
+    """Whose connection it is."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(_Closing(transport, self))  # type: ignore[arg-type]
-        if len(self.connections) > self.most:
+        self.peer = _peer(self.client[0]) if self.client else ""
+        held = [one for one in self.connections if isinstance(one, _Connection)]
+        self._is_spare = len(held) > self.most
+        crowd = sum(one.peer == self.peer for one in held) if self.peer else 0
+        if len(held) > self.most + SPARE or crowd > max(1, self.most // SHARE):
             self._refuse(503, self.refusals.crowded)
         else:
-            self._timer = self.loop.call_later(self.head_timeout_s, self._expire)
+            wait_s = SPARE_S if self._is_spare else self.head_timeout_s
+            self._timer = self.loop.call_later(wait_s, self._expire)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self.resume_writing()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.expect_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+    def expect_reading(self) -> None:
+        """End the connection soon if what was said on it is not read."""
+        if self._unread is None:
+            self._unread = self.loop.call_later(UNREAD_S, self.transport.abort)
 
     def data_received(self, data: bytes) -> None:
         if self._lingers:
+            return
+        if self._is_spare and not data.startswith(_ASKS_HEALTH):
+            self._refuse(503, self.refusals.crowded)
             return
         self._heard = True
         super().data_received(data)
@@ -68,7 +109,9 @@ class _Connection(H11Protocol):
     def on_response_complete(self) -> None:
         self._heard = False
         super().on_response_complete()
-        if self._timer is None and self.still_sending:
+        if self._is_spare:
+            self.transport.close()
+        elif self._timer is None and self.still_sending:
             self._timer = self.loop.call_later(LINGER_S, self.transport.abort)
 
     def send_400_response(self, msg: str) -> None:
@@ -127,4 +170,16 @@ class _Closing:
             self._transport.write_eof()
             self._connection.linger()
         else:
-            self._transport.close()
+            self._transport.close()  # when what was said is read
+            self._connection.expect_reading()
+
+
+def _peer(host: str) -> str:
+    """Who counts as one: an address, of IPv6 a network, as anyone has all of one; this machine is nobody."""
+    if is_loopback(host):
+        return ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    return host if address.version == 4 else address.exploded[:19]

@@ -10,8 +10,9 @@ import urllib.request
 import httpx
 import pytest
 
+from serving.defence import connections as module
 from serving.defence.arrival import Arrival
-from serving.defence.connections import LINGER_S, Refusals, connections
+from serving.defence.connections import LINGER_S, SPARE, Refusals, connections
 from tests.serving.defence.conftest import behind, error_of, refuse
 
 MOST = 100_000
@@ -172,13 +173,98 @@ def test_an_answer_that_takes_long_is_waited_for(serve):
 
 def test_one_connection_too_many_is_told_so_and_a_closed_one_makes_room(connect, client):
     held = [connect() for _ in range(6)]
-    crowded = everything(connect())
+    time.sleep(0.1)
+    crowded = everything(connect(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n"))
     assert crowded.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
     assert error_of(crowded) == "crowded"
     for one in held:
         one.close()
     time.sleep(0.1)
     assert client.get("/x").status_code == 200
+
+
+def test_where_all_connections_are_taken_it_can_still_be_asked_how_the_server_is(connect):
+    held = [connect() for _ in range(6)]
+    time.sleep(0.1)
+    well = everything(connect(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 2))
+    assert well.startswith(b"HTTP/1.1 200 ")
+    assert well.count(b"HTTP/1.1") == 1
+    held += [connect() for _ in range(SPARE)]
+    time.sleep(0.1)
+    assert everything(connect()).startswith(b"HTTP/1.1 503 ")
+
+
+def test_one_address_has_a_part_of_all_connections_and_this_machine_has_no_such_bound(serve, monkeypatch):
+    http = connections(most=8, head_timeout_s=5, refusals=REFUSALS)
+    with serve(behind(), http=http) as port:
+        near = [socket.create_connection(("127.0.0.1", port), timeout=2) for _ in range(3)]
+        time.sleep(0.1)
+        monkeypatch.setattr(module, "is_loopback", lambda host: False)
+        far = [socket.create_connection(("127.0.0.1", port), timeout=2) for _ in range(3)]
+        assert error_of(everything(far.pop())) == "crowded"
+        for one in (*near, *far):
+            one.sendall(b"GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert everything(one).startswith(b"HTTP/1.1 200 ")
+            one.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "peer"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:3::4", "2001:0db8:0001:0002"),
+        ("127.0.0.1", ""),
+        ("::1", ""),
+    ],
+)
+def test_a_network_of_ipv6_counts_as_one_address(host, peer):
+    assert module._peer(host) == peer
+
+
+def test_a_client_that_does_not_read_is_left_soon(serve, monkeypatch):
+    monkeypatch.setattr(module, "UNREAD_S", 0.3)
+    lost = []
+    ended = module._Connection.connection_lost
+    noting = lambda self, exc: (lost.append(time.monotonic()), ended(self, exc))  # noqa: E731
+    monkeypatch.setattr(module._Connection, "connection_lost", noting)
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(1000):
+            await send({"type": "http.response.body", "body": bytes(1 << 20), "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    http = connections(most=6, head_timeout_s=5, refusals=REFUSALS)
+    with serve(app, http=http, lifespan="off") as port, socket.socket() as asking:
+        asking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+        asking.connect(("127.0.0.1", port))
+        began = time.monotonic()
+        asking.sendall(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+        while not lost and time.monotonic() < began + 5:
+            time.sleep(0.02)
+        assert lost
+        assert lost[0] - began > 0.25
+
+
+def test_a_client_that_reads_slowly_reads_all(serve, monkeypatch):
+    monkeypatch.setattr(module, "UNREAD_S", 0.5)
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(60):
+            await send({"type": "http.response.body", "body": bytes(100_000), "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    http = connections(most=6, head_timeout_s=5, refusals=REFUSALS)
+    with serve(app, http=http, lifespan="off") as port:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as asking:
+            asking.sendall(b"GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            count, began = 0, time.monotonic()
+            while more := asking.recv(100_000):
+                count += len(more)
+                time.sleep(0.02)
+        assert time.monotonic() - began > 0.5
+        assert count > 6_000_000
 
 
 @pytest.mark.parametrize(
