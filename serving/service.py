@@ -76,6 +76,11 @@ class Service:
         self._leaving = True
 
     @property
+    @property
+    def allow(self) -> tuple[str, ...]:
+        """Patterns of the repos that may be asked for beside the aliases."""
+        return self._library.names.allow
+
     def aliases(self) -> tuple[str, ...]:
         """Every name that `adapters()` lists, without the base."""
         return tuple(self._library.names.aliases)

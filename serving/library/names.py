@@ -21,6 +21,11 @@ class Names:
         self._lock = threading.RLock()
 
     @property
+    def allow(self) -> tuple[str, ...]:
+        """The patterns."""
+        return self._allow
+
+    @property
     def aliases(self) -> Mapping[str, RepoRef]:
         """What each alias stands for now, as it was written."""
         with self._lock:

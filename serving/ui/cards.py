@@ -18,7 +18,7 @@ SHORT = 8
 
 def comparison_html(comparison: Comparison, listings: dict[str, Listing]) -> str:
     """All answers side by side; `listings` by alias give titles and scores where they are known."""
-    base = next((one for one in comparison.answers if one.variant == BASE), None)
+    base = next((one for one in comparison.answers if _is_base(one)), None)
     cards = "".join(
         _card(number, one, base, listings.get(one.asked)) for number, one in enumerate(comparison.answers)
     )
@@ -36,7 +36,8 @@ def comparison_html(comparison: Comparison, listings: dict[str, Listing]) -> str
 def waiting_html(question: str, names: list[str]) -> str:
     """Empty cards in place of the answers to come."""
     cards = "".join(
-        f'<article class="mz-card" style="--mz:{_colour(number, name)}">{_head(number, name, "")}'
+        f'<article class="mz-card" style="--mz:{_colour(number, base=name == BASE)}">'
+        f"{_head(number, name, '')}"
         f'<div class="mz-bones"><i></i><i></i></div></article>'
         for number, name in enumerate(names)
     )
@@ -50,8 +51,8 @@ def waiting_html(question: str, names: list[str]) -> str:
 def live_html(question: str, answering: Sequence[Answering], texts: Sequence[str]) -> str:
     """What each has said so far, with who is saying it."""
     cards = "".join(
-        f'<article class="mz-card" style="--mz:{_colour(number, who.variant)}">'
-        f'{_head(number, who.variant, "")}<p class="mz-live">{escape(text)}</p>'
+        f'<article class="mz-card" style="--mz:{_colour(number, base=_is_base(who))}">'
+        f'{_head(number, who.asked, _variant(who))}<p class="mz-live">{escape(text)}</p>'
         f"<footer>{_where(who)}</footer></article>"
         for number, (who, text) in enumerate(zip(answering, texts, strict=True))
     )
@@ -103,14 +104,24 @@ def _card(number: int, answer: Answer, base: Answer | None, listing: Listing | N
         chips.append(
             _chip("Hub out of reach: last known commit", "mz-differs", "The name could not be asked anew")
         )
-    title = listing.title if listing else ("without any adapter" if answer.variant == BASE else "")
+    title = listing.title if listing else ("without any adapter" if _is_base(answer) else _variant(answer))
     empty = '<span class="mz-none">(no words)</span>'
     return (
-        f'<article class="mz-card" style="--mz:{_colour(number, answer.variant)}">'
-        f"{_head(number, answer.variant, title)}"
+        f'<article class="mz-card" style="--mz:{_colour(number, base=_is_base(answer))}">'
+        f"{_head(number, answer.asked, title)}"
         f'<p class="mz-text">{text or empty}</p>'
         f'<p class="mz-chips">{"".join(chips)}</p>{_provenance(answer)}</article>'
     )
+
+
+def _is_base(who: Answering) -> bool:
+    """By what answers, which is no adapter, and not by a name."""
+    return not who.adapter.digest
+
+
+def _variant(who: Answering) -> str:
+    """The variant, where the name that was asked for is another."""
+    return "" if who.asked == who.variant else who.variant
 
 
 def _head(number: int, name: str, title: str) -> str:
@@ -170,8 +181,8 @@ def _percent(score: Evaluation) -> str:
     return f"{score.value * 100:.1f} % ({score.low * 100:.1f}–{score.high * 100:.1f})"
 
 
-def _colour(number: int, name: str) -> str:
-    return BASE_COLOUR if name == BASE else COLOURS[number % len(COLOURS)]
+def _colour(number: int, *, base: bool) -> str:
+    return BASE_COLOUR if base else COLOURS[number % len(COLOURS)]
 
 
 def _letter(number: int) -> str:

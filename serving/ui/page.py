@@ -151,6 +151,7 @@ def build_page(service: Service, limits: Limits) -> gr.Blocks:
                     placeholder="namespace/name@revision, ...",
                     max_lines=1,
                     elem_id="mz-others",
+                    visible=bool(service.allow),
                 )
                 ask = gr.Button("Compare", variant="primary", size="lg", elem_id="mz-compare")
             with gr.Column(scale=9, min_width=400):

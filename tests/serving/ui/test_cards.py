@@ -1,7 +1,8 @@
+import re
 from dataclasses import replace
 
 from serving.core.requests import AdapterId, Answer, Comparison
-from serving.ui.cards import comparison_html, fault_html, live_html, waiting_html
+from serving.ui.cards import BASE_COLOUR, COLOURS, comparison_html, fault_html, live_html, waiting_html
 from zoo.errors import BadInput
 
 
@@ -67,3 +68,23 @@ def test_the_time_to_the_first_token_and_the_pace_after_it_are_told():
     assert "first token after 200 ms, then 20 tokens/s" in page(answer("a nodule here", "mdpo"))
     at_once = replace(answer("yes", "mdpo"), tokens=1, first_token_ms=300)
     assert "<dd>first token after 300 ms</dd>" in page(at_once)
+
+
+def test_two_answers_of_one_variant_are_told_apart_by_what_was_asked_and_never_change_their_names():
+    asked = ["mdpo", "me/mdpo@v2", "base"]
+    answers = [
+        answer("yes", "mdpo"),
+        replace(answer("no", "mdpo"), asked="me/mdpo@v2"),
+        answer("no", "base", ""),
+    ]
+    whole = page(*answers)
+    for html in (waiting_html("Q", asked), live_html("Q", answers, ["", "", ""]), whole):
+        assert re.findall(r"<h3>(.*?)<(?:/h3|small)", html) == asked
+    assert re.findall(r"<small>(.*?)</small>", whole) == ["mdpo", "without any adapter"]
+
+
+def test_the_base_is_known_by_its_lack_of_weights_and_not_by_a_name():
+    html = page(answer("a mass", "base"), answer("a nodule", "base", ""))
+    assert f"--mz:{COLOURS[0]}" in html
+    assert f"--mz:{BASE_COLOUR}" in html
+    assert "a <mark>mass</mark>" in html

@@ -12,8 +12,10 @@ import uvicorn
 
 from serving.app import build_app
 from serving.run import listen
+from serving.ui.page import build_page
 from serving.ui.tray import Tray
 from tests.serving._steps import Steps
+from zoo.images import Limits
 
 LONG = " ".join(["word"] * 40)
 
@@ -106,3 +108,11 @@ def test_a_page_that_is_closed_cancels_its_comparison(page, rig, monkeypatch):
     assert tickets[0].done.cancelled()
     rig.service.close()
     assert len(rig.model.steps) <= 2
+
+
+@pytest.mark.parametrize("allow", [(), ("me/*",)])
+def test_other_repos_can_be_named_where_the_operator_allows_some(rig, allow):
+    rig.library.names._allow = allow
+    blocks = build_page(rig.service, Limits()).blocks.values()
+    (others,) = [one for one in blocks if one.elem_id == "mz-others"]
+    assert others.visible == bool(allow)
