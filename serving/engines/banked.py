@@ -33,9 +33,9 @@ class BankedModel:
         features = self._vlm.encode_images(images)
         return features, features.nbytes
 
-    def check(self, features: Any, turns: Sequence[Turn]) -> None:
-        """Raise BadInput if these turns cannot be put to the base."""
-        self._vlm.prompt_ids(tuple(turns), features)
+    def check(self, features: Any, turns: Sequence[Turn], *, max_tokens: int) -> None:
+        """Raise BadInput if these turns cannot be put to the base, or not with so long an answer."""
+        self._vlm.check_length(len(self._vlm.prompt_ids(tuple(turns), features)), max_tokens)
 
     def read(self, folder: Path) -> AdapterFiles:
         """See `zoo.vlm.bank.AdapterBank.read`."""

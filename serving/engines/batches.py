@@ -112,7 +112,7 @@ class Batches:
         if wrong := self._wrong(job):
             raise wrong
         features = self._seen.features(job.key, job.work.images, now=self._clock())
-        self._model.check(features, job.work.turns)
+        self._model.check(features, job.work.turns, max_tokens=job.work.sampling.max_tokens)
         return features
 
     def _wrong(self, job: Job) -> EngineFailed | None:

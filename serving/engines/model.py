@@ -60,8 +60,8 @@ class Model(Protocol):
     def encode(self, images: Sequence["Image"]) -> tuple[Any, int]:
         """Features of one question's images, and the bytes they take."""
 
-    def check(self, features: Any, turns: Sequence[Turn]) -> None:
-        """Raise BadInput if these turns cannot be put to the base."""
+    def check(self, features: Any, turns: Sequence[Turn], *, max_tokens: int) -> None:
+        """Raise BadInput if these turns cannot be put to the base, or not with so long an answer."""
 
     def read(self, folder: Path) -> Content:
         """The bytes of an adapter's files."""

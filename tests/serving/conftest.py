@@ -87,7 +87,7 @@ class FakeModel:
         self.encoded += 1
         return images[0].size, 8
 
-    def check(self, features: Any, turns: Any) -> None:
+    def check(self, features: Any, turns: Any, *, max_tokens: int) -> None:
         if "unspeakable" in turns[-1].text:
             raise BadInput("this cannot be asked")
 

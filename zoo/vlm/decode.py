@@ -48,7 +48,8 @@ class Decoding:
     """
 
     def __init__(self, vlm: VisionLanguageModel, rows: Sequence[Row]) -> None:
-        """Raises BadInput where a row names a slot and the model has no bank, or a prompt is refused."""
+        """Raises BadInput where a row names a slot and the model has no bank, or a prompt is refused, by
+        itself or with so many tokens as are asked for."""
         slots = sorted({row.slot for row in rows})
         if vlm.bank is None and any(slots):
             raise BadInput(f"slots {slots} are asked for and no adapter bank is attached")
@@ -61,6 +62,8 @@ class Decoding:
         self._prompts = [prompts[id(row.features), row.prompt] for row in rows]
         self.prompt_tokens = [len(prompt.ids) for prompt in self._prompts]
         """Tokens of each row's prompt, its images' included."""
+        for row, tokens in zip(rows, self.prompt_tokens, strict=True):
+            vlm.check_length(tokens, row.sampling.max_tokens)
         self._texts = [Text(self._decode, row.sampling.stop) for row in rows]
         self._tokens = [0] * len(rows)
         self._dice = Dice([row.sampling for row in rows])

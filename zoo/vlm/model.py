@@ -125,6 +125,16 @@ class VisionLanguageModel:
         ids: list[int] = self.tokenizer(self._text(prompt, features), add_special_tokens=False)["input_ids"]
         return ids
 
+    def check_length(self, prompt_tokens: int, max_tokens: int) -> None:
+        """Raise BadInput if a prompt and its answer are longer than what the base was made for."""
+        longest = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        if longest is not None and prompt_tokens + max_tokens > longest:
+            raise BadInput(
+                f"the prompt has {prompt_tokens} tokens, its images' included, and {max_tokens} more are "
+                f"asked for; {self.base.name} takes {longest} together",
+                hint="shorten the question, or ask for fewer tokens",
+            )
+
     def _text(self, prompt: str | Sequence[Turn], features: ImageFeatures) -> str:
         turns = question(prompt, images=len(features.images)) if isinstance(prompt, str) else prompt
         for turn in turns:

@@ -58,14 +58,19 @@ def test_what_many_are_told_through_few_slots_is_what_each_adapter_says_alone(tm
     assert len({text for answers in expected for text, _ in answers}) > 10
 
 
-def test_a_question_that_the_base_cannot_be_asked_is_refused_by_name():
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("What is <image> shown?", "a question may not hold '<image>'"),
+        ("\U0001fac1" * 2000, r"the prompt has \d+ tokens.* and 64 more.* phantom takes 2048 together"),
+    ],
+)
+def test_a_question_that_the_base_cannot_be_asked_is_refused_by_name(text, words):
     questions = load_questions("phantom", "test", limit=1)
     image = questions.open_image(questions.questions[0].images[0])
     model = BankedModel(load_base(get_base("phantom")), slots=1, max_rank=4)
     engine = EmbeddedEngine(model, Registry(slots=1), slots=1)
-    work = Work(
-        images=(image,), turns=question("What is <image> shown?"), adapters=(None,), sampling=Sampling()
-    )
-    with pytest.raises(BadInput, match="a question may not hold '<image>'"):
+    work = Work(images=(image,), turns=question(text), adapters=(None,), sampling=Sampling())
+    with pytest.raises(BadInput, match=words):
         engine.submit(work).done.result(60)
     engine.close()

@@ -223,6 +223,18 @@ def test_a_slot_without_a_bank_or_without_an_adapter_is_refused(
         Decoding(vlm, [row]).step()
 
 
+def test_a_prompt_whose_answer_may_be_longer_than_the_base_takes_is_refused_before_anything_runs(
+    vlm: VisionLanguageModel, rows: list[Row]
+) -> None:
+    (longest,) = Decoding(vlm, rows[:1]).prompt_tokens
+    room = vlm.model.config.get_text_config().max_position_embeddings - longest
+    with runs(vlm) as passes:
+        Decoding(vlm, [replace(rows[0], sampling=Sampling(max_tokens=room))])
+        with pytest.raises(BadInput, match=rf"prompt has {longest} tokens.* and {room + 1} more.* 2048 tog"):
+            Decoding(vlm, [replace(rows[0], sampling=Sampling(max_tokens=room + 1))])
+    assert passes == []
+
+
 @torch.no_grad()
 def test_prompts_of_one_length_may_have_their_images_in_different_places(
     kind: str, load_tiny: Load, pictures: Sequence[Image.Image]
