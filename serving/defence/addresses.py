@@ -1,9 +1,11 @@
 """Which hosts and addresses are this machine, and which are the open internet. Resolves no names."""
 
+import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
 
+_AUTHORITY = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:@/]*))(?::[0-9]*)?")
 _OPEN_V6 = ip_network("2000::/3")
 _CLOSED = tuple(
     ip_network(written)
@@ -31,10 +33,10 @@ def is_loopback(host: str) -> bool:
 
 
 def host_name(written: str) -> str:
-    """The host of a Host header or of an origin's authority, without port, brackets and final dot."""
-    if written.startswith("["):
-        return written[1:].partition("]")[0].lower()
-    return written.partition(":")[0].lower().rstrip(".")
+    """The host of a Host header or of an origin's authority, without port, brackets and final dot; what is
+    no such thing stays as it is written, and so fits no name."""
+    parts = _AUTHORITY.fullmatch(written.lower())
+    return (parts[1] or parts[2] or "").rstrip(".") if parts else written.lower()
 
 
 def is_public(address: Address) -> bool:

@@ -17,7 +17,11 @@ LOADING = ("/v1/load_lora_adapter", "/v1/unload_lora_adapter")
 RATING = "/v1/annotations"
 _LOOKING = ("GET", "HEAD", "OPTIONS")
 _PAGE = "/gradio_api/"
-_FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip")
+_FORWARDED = (
+    *(b"forwarded", b"x-forwarded-", b"x-original-", b"via", b"x-real-ip", b"x-client-ip"),
+    *(b"true-client-ip", b"cf-"),
+)
+"""How the headers begin that proxies add."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class Callers:
         client = scope.get("client")
         if client is None or not is_loopback(client[0]):
             raise NotAllowed("this server has no keys, so it serves its own machine alone", hint=_KEYS)
-        if any(name in _FORWARDED for name, _ in scope["headers"]):
+        if any(name.startswith(_FORWARDED) for name, _ in scope["headers"]):
             raise NotAllowed("this server has no keys, and a proxy stands before it", hint=_KEYS)
 
     def _check_origin(self, scope: Scope, host: str) -> None:
@@ -88,8 +92,8 @@ _KEYS = "the operator makes keys by `medzoo keys new NAME` and sets MEDZOO_KEYS_
 
 
 def check_role(caller: Caller, method: str, path: str) -> None:
-    """Raise NotAllowed if the caller's role does not reach for this. What the API has not is let through, to be
-    told so; what is not listed elsewhere needs admin."""
+    """Raise NotAllowed if the caller's role does not reach for this. What the API has not is let through,
+    to be told so; what is not listed elsewhere needs admin."""
     nowhere = path.startswith(API) and path not in LOADING
     if path.startswith(RATING) and method not in _LOOKING:
         needed: Role = "annotate"

@@ -50,3 +50,21 @@ def test_these_hosts_are_not_this_machine(host):
 )
 def test_the_host_of_an_authority(written, host):
     assert host_name(written) == host
+
+
+@pytest.mark.parametrize(
+    ("written", "host"),
+    [
+        ("Zoo.Example.:443", "zoo.example"),
+        ("localhost", "localhost"),
+        ("[::1]:7860", "::1"),
+        ("[::1].evil.test", "[::1].evil.test"),
+        ("[::1]evil", "[::1]evil"),
+        ("localhost:@evil.test", "localhost:@evil.test"),
+        ("localhost:7860/x", "localhost:7860/x"),
+        ("", ""),
+    ],
+)
+def test_a_host_is_taken_out_of_what_names_it_and_of_nothing_else(written, host):
+    assert host_name(written) == host
+    assert is_loopback(host_name(written)) == (host in ("localhost", "::1"))

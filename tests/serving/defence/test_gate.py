@@ -79,23 +79,18 @@ def test_without_keys_this_machine_goes_by_its_own_names(client_of, name):
         (HERE, "rebound.evil.test", {}, "this server has no such name as the Host header's"),
         (HERE, "127.0.0.1.evil.test", {}, "this server has no such name as the Host header's"),
         (HERE, "10.1.2.3", {}, "this server has no such name as the Host header's"),
-        (
-            HERE,
-            "127.0.0.1",
-            {"X-Forwarded-For": "10.1.2.3"},
-            "this server has no keys, and a proxy stands before it",
-        ),
-        (
-            HERE,
-            "127.0.0.1",
-            {"Forwarded": "for=10.1.2.3"},
-            "this server has no keys, and a proxy stands before it",
-        ),
-        (
-            HERE,
-            "127.0.0.1",
-            {"X-Real-IP": "127.0.0.1"},
-            "this server has no keys, and a proxy stands before it",
+        *(
+            (HERE, "127.0.0.1", {name: value}, "this server has no keys, and a proxy stands before it")
+            for name, value in {
+                "X-Forwarded-For": "10.1.2.3",
+                "X-Forwarded-Proto": "https",
+                "X-Original-Forwarded-For": "10.1.2.3",
+                "Forwarded": "for=10.1.2.3",
+                "Via": "1.1 proxy",
+                "X-Real-IP": "127.0.0.1",
+                "CF-Connecting-IP": "10.1.2.3",
+                "True-Client-IP": "10.1.2.3",
+            }.items()
         ),
     ],
 )
