@@ -2,14 +2,17 @@
 
 A name is resolved once, every address it has must be of the open internet, and the connection is made to the
 very address that was checked. Redirects are not followed, no proxy is used, nothing is sent but the request.
-What an address said, or why it could not be reached, is told to no one: only that it gave no image.
+What an address said, or why it could not be reached, is told to no one: only that it gave no image. Names
+are resolved in threads of their own, since a name server may keep one for as long as it likes.
 """
 
 import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -17,12 +20,14 @@ from urllib.parse import urlsplit
 import h11
 
 from serving.defence.addresses import Address, is_public
-from zoo.errors import BadImage, ImageTooLarge, NotAllowed
+from zoo.errors import BadImage, Busy, ImageTooLarge, NotAllowed
 
 MOST_ADDRESSES = 4
 """Addresses of one name that are tried."""
 AT_ONCE = 8
 """Images that are fetched at once."""
+WAITING = 32
+"""Images that may wait for that."""
 _CHUNK = 64 * 1024
 _PLAIN = re.compile(r"[!-\[\]-~]{1,2000}")
 """A URL's characters: printable ASCII but the backslash, which some read as a slash."""
@@ -48,10 +53,45 @@ class _Place:
         return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
 
 
+_resolving = threading.BoundedSemaphore(2 * AT_ONCE)
+"""Twice as many, as some may be names that nobody waits for any more."""
+
+
 async def resolve(host: str, port: int) -> list[str]:
-    """The addresses of a host, asked of the system."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
+    """The addresses of a host, asked of the system.
+
+    Raises:
+        OSError: it has none.
+        Busy: too many names are being asked for.
+    """
+    if not _resolving.acquire(blocking=False):
+        raise _busy()
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[list[str]] = loop.create_future()
+
+    def settle(addresses: list[str], error: OSError | UnicodeError | None) -> None:
+        if found.done():  # nobody waits any more
+            return
+        if error is None:
+            found.set_result(addresses)
+        else:
+            found.set_exception(error)
+
+    def ask() -> None:
+        addresses: list[str] = []
+        failed: OSError | UnicodeError | None = None
+        try:
+            told = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = [str(address[0]) for *_, address in told]
+        except (OSError, UnicodeError) as error:
+            failed = error
+        finally:
+            _resolving.release()
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(settle, addresses, failed)
+
+    threading.Thread(target=ask, name="name", daemon=True).start()
+    return await found
 
 
 class RemoteImages:
@@ -74,6 +114,7 @@ class RemoteImages:
         self._public = public
         self._context = context or ssl.create_default_context()
         self._room = asyncio.Semaphore(AT_ONCE)
+        self._waiting = 0
 
     async def fetch(self, url: str) -> bytes:
         """The file that lies at an address: the start of a PNG, JPEG, JPEG 2000 or DICOM file is in it.
@@ -82,16 +123,35 @@ class RemoteImages:
             NotAllowed: another scheme or port, a user name, an address that is not public, a redirect.
             ImageTooLarge: more than `max_bytes`; found while it arrives.
             BadImage: the address gives no image, or not in time.
+            Busy: too many images are being fetched.
         """
         place = self._read(url)
         try:
-            async with asyncio.timeout(self._timeout_s), self._room:
+            async with self._turn(), asyncio.timeout(self._timeout_s):
                 data = await self._get(place, await self._checked(place))
         except TimeoutError:
             raise BadImage(f"no image came within {self._timeout_s:g} s", hint=_HINT) from None
         if not data.startswith(_MAGIC) and data[128:132] != b"DICM":
             raise BadImage("what lies at the image's address is no PNG, JPEG or DICOM file", hint=_HINT)
         return data
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """One of the few places, waited for as long as an image may take."""
+        if self._waiting >= WAITING:
+            raise _busy()
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._room.acquire()
+        except TimeoutError:
+            raise _busy() from None
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._room.release()
 
     def _read(self, url: str) -> _Place:
         try:
@@ -187,3 +247,7 @@ class RemoteImages:
 
 def _nothing() -> BadImage:
     return BadImage("the image's address gave no image", hint=_HINT)
+
+
+def _busy() -> Busy:
+    return Busy("too many images are fetched by their addresses", hint=f"ask again later, or {_HINT}")

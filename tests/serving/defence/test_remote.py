@@ -3,12 +3,13 @@ import shutil
 import socket
 import ssl
 import subprocess
+import threading
 from contextlib import asynccontextmanager
 
 import pytest
 
-from serving.defence.remote import RemoteImages
-from zoo.errors import BadImage, ImageTooLarge, NotAllowed
+from serving.defence.remote import AT_ONCE, WAITING, RemoteImages
+from zoo.errors import BadImage, Busy, ImageTooLarge, NotAllowed
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 
@@ -218,3 +219,47 @@ def test_a_certificate_must_be_of_the_name_that_was_asked_for(named, tmp_path):
             fetch(Site(reply()), url, tls=served, context=trusted)
     with pytest.raises(BadImage, match="gave no image"):  # of no authority that this machine knows
         fetch(Site(reply()), url, tls=served)
+
+
+def test_who_waits_for_a_place_loses_none_of_the_time_that_an_image_may_take():
+    async def slowly(host, port):
+        await asyncio.sleep(0.2)
+        return ["10.0.0.7"]
+
+    async def run():
+        remote = RemoteImages(max_bytes=9, resolve=slowly, timeout_s=0.35)
+        asked = [remote.fetch("http://images.test/") for _ in range(AT_ONCE * 2)]
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    assert [type(error) for error in asyncio.run(run())] == [NotAllowed] * AT_ONCE * 2
+
+
+def test_where_too_many_images_wait_the_next_is_told_so():
+    async def never(host, port):
+        await asyncio.sleep(60)
+
+    async def run():
+        remote = RemoteImages(max_bytes=9, resolve=never, timeout_s=0.3)
+        asked = [remote.fetch("http://images.test/") for _ in range(AT_ONCE + WAITING + 1)]
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    *early, last = asyncio.run(run())
+    assert [type(error) for error in early[:AT_ONCE]] == [BadImage] * AT_ONCE
+    assert type(last) is Busy
+
+
+def test_a_name_server_that_hangs_keeps_no_thread_that_others_need(monkeypatch):
+    gate = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: gate.wait(20) and [])
+
+    async def run():
+        remote = RemoteImages(max_bytes=9, timeout_s=0.1)
+        asked = [remote.fetch("http://images.test/") for _ in range(AT_ONCE * 4)]
+        errors = await asyncio.gather(*asked, return_exceptions=True)
+        await asyncio.wait_for(asyncio.to_thread(lambda: 0), 1)
+        return {type(error) for error in errors}
+
+    try:
+        assert asyncio.run(run()) == {BadImage, Busy}
+    finally:
+        gate.set()
