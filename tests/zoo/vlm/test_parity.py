@@ -100,37 +100,54 @@ def check(
     features: Sequence[ImageFeatures],
     expected: Answers,
     mixes: Sequence[Sequence[int]],
+    *,
+    at_once: int = 1,
 ) -> None:
-    """Every mix of slots, put one question, or a question each, says what is expected."""
-    for number, mix in enumerate(mixes):
-        of_row = [(number + (place if number % 2 else 0)) % QUESTIONS for place in range(len(mix))]
+    """Every mix of slots, put one question, or a question each, says what is expected; so many in a batch."""
+    wanted = [
+        [(slot, (number + (place if number % 2 else 0)) % QUESTIONS) for place, slot in enumerate(mix)]
+        for number, mix in enumerate(mixes)
+    ]
+    for start in range(0, len(wanted), at_once):
+        batch = [one for mix in wanted[start : start + at_once] for one in mix]
         rows = [
             Row(features[n], asked.questions[n].prompt, slot, Sampling(max_tokens=TOKENS))
-            for slot, n in zip(mix, of_row, strict=True)
+            for slot, n in batch
         ]
         decoding = Tokens(vlm, rows)
         while decoding.open:
             decoding.step()
-        assert decoding.said == [expected[slot, n] for slot, n in zip(mix, of_row, strict=True)], mix
+        assert decoding.said == [expected[one] for one in batch], batch
 
 
+@pytest.fixture(scope="module")
+def expected(folders: list[Path], asked: QuestionSet) -> Answers:
+    found = {
+        (slot, number): tokens
+        for slot, folder in enumerate([None, *folders])
+        for number, tokens in enumerate(alone(folder, asked))
+    }
+    different = {tuple(found[slot, 0]) for slot in range(ADAPTERS + 1)}
+    assert len(different) >= ADAPTERS - 2, "many say the same"
+    return found
+
+
+@pytest.mark.parametrize("at_once", [16, pytest.param(1, marks=pytest.mark.slow)])
 def test_every_mix_of_adapters_says_what_each_says_alone_in_peft(
-    folders: list[Path], asked: QuestionSet
+    at_once: int, folders: list[Path], asked: QuestionSet, expected: Answers
 ) -> None:
-    expected: Answers = {}
-    for slot, folder in enumerate([None, *folders]):
-        for number, tokens in enumerate(alone(folder, asked)):
-            expected[slot, number] = tokens
-    assert len({tuple(expected[slot, 0]) for slot in range(ADAPTERS + 1)}) >= ADAPTERS - 2, (
-        "many say the same"
-    )
+    """Each mix in a batch of its own, and several beside each other in a larger one."""
     vlm = banked(folders)
-    mixes: list[tuple[int, ...]] = []
-    for size in range(1, 9):
-        mixes += combinations(range(ADAPTERS + 1), size)
+    mixes = [mix for size in range(1, 9) for mix in combinations(range(ADAPTERS + 1), size)]
     assert len(mixes) == 510
-    rng = random.Random(0)
-    mixes += [tuple(rng.choices(range(ADAPTERS + 1), k=rng.randint(2, 8))) for _ in range(60)]
+    check(vlm, asked, encode(vlm, asked), expected, mixes, at_once=at_once)
+
+
+def test_mixes_in_which_adapters_come_again_say_what_each_says_alone_in_peft(
+    folders: list[Path], asked: QuestionSet, expected: Answers
+) -> None:
+    vlm, rng = banked(folders), random.Random(0)
+    mixes = [tuple(rng.choices(range(ADAPTERS + 1), k=rng.randint(2, 8))) for _ in range(60)]
     check(vlm, asked, encode(vlm, asked), expected, mixes)
 
 
@@ -144,14 +161,14 @@ def test_a_mix_says_what_each_says_alone_in_the_same_precision(
     """Of tuned adapters, whose likeliest tokens lie further apart than the precision rounds."""
     vlm = banked(folders[: len(TUNED)], dtype=dtype, quantize=quantize)
     features = encode(vlm, asked)
-    expected: Answers = {}
+    said: Answers = {}
     for slot in range(len(TUNED) + 1):
         for number, question in enumerate(asked.questions):
             row = Row(features[number], question.prompt, slot, Sampling(max_tokens=TOKENS))
             decoding = Tokens(vlm, [row])
             while decoding.open:
                 decoding.step()
-            (expected[slot, number],) = decoding.said
+            (said[slot, number],) = decoding.said
     rng = random.Random(0)
     mixes = [tuple(rng.choices(range(len(TUNED) + 1), k=rng.randint(2, 8))) for _ in range(20)]
-    check(vlm, asked, features, expected, mixes)
+    check(vlm, asked, features, said, mixes)
