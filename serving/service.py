@@ -259,6 +259,7 @@ class Service:
         except (TimeoutError, DeadlinePassed):
             raise _not_loaded(alias, self._timeout_s) from None
         self._library.names.name(alias, ref, replace=replace)
+        self._library.names.stands_for(ref, adapter.id.sha)
         return adapter
 
     async def unload(self, alias: str) -> None:

@@ -93,7 +93,8 @@ class Registry:
         self._slots: dict[int, _Entry] = {}
         self._current: dict[AdapterId, _Entry] = {}
         """The load that the next user of an adapter gets; one that was unloaded or failed is not here."""
-        self._pinned: set[AdapterId] = set()
+        self._pinned: set[tuple[str, str]] = set()
+        """Repo and commit."""
         self._holds: set[int] = set()
         self._statuses: dict[tuple[str, str], Status] = {}
         """Of the last `MOST_STATUSES` that anything was heard of, the newest last."""
@@ -193,7 +194,14 @@ class Registry:
     def pin(self, adapter: AdapterId) -> None:
         """Evict it only when nothing else can be, until it is unloaded."""
         with self._lock:
-            self._pinned.add(adapter)
+            self._pinned.add((adapter.repo, adapter.sha))
+
+    def moved(self, repo: str, before: str, sha: str) -> None:
+        """A name that stood for one commit stands for another: a pin goes with it."""
+        with self._lock:
+            if (repo, before) in self._pinned:
+                self._pinned.remove((repo, before))
+                self._pinned.add((repo, sha))
 
     def unload(self, adapter: AdapterId) -> tuple[Load, ...]:
         """Let nobody new use an adapter's load; whoever asks for it later gets a new one.
@@ -203,7 +211,7 @@ class Registry:
         """
         with self._lock:
             self._current.pop(adapter, None)
-            self._pinned.discard(adapter)
+            self._pinned.discard((adapter.repo, adapter.sha))
             return tuple(
                 entry.load
                 for entry in self._slots.values()
@@ -249,7 +257,8 @@ class Registry:
             if entry.phase == "ready" and adapter not in keep
         }
         users = {adapter: self._current[adapter].users for adapter in idle}
-        order = eviction_order(idle, users=users, pinned=self._pinned)
+        pinned = [adapter for adapter in idle if (adapter.repo, adapter.sha) in self._pinned]
+        order = eviction_order(idle, users=users, pinned=pinned)
         return order[:count] if len(order) >= count else None
 
     def _evict(self, adapter: AdapterId) -> Load:

@@ -112,7 +112,7 @@ class Library:
 
         def known(done: "Future[_Head]") -> None:
             with _failing(brought):
-                resolved = _resolved(asked, wanted, done.result())
+                resolved = self._resolved(asked, wanted, done.result())
                 self._bring(resolved).add_done_callback(lambda files: fetched(resolved, files))
 
         def fetched(resolved: Resolved, done: "Future[OnDisk]") -> None:
@@ -123,6 +123,11 @@ class Library:
             wanted = ref or self.names.ref(asked)
             self._resolve(wanted).add_done_callback(known)
         return brought
+
+    def _resolved(self, asked: str, ref: RepoRef, head: _Head) -> Resolved:
+        if before := self.names.stands_for(ref, head.sha):
+            self._registry.moved(ref.repo, before, head.sha)
+        return Resolved(asked, ref.repo, head.sha, head.hub_unreachable)
 
     def _resolve(self, ref: RepoRef) -> "Future[_Head]":
         now = self._clock()
@@ -185,10 +190,6 @@ class Library:
             self._here[repo, sha] = adapter
         self._registry.set_status(repo, sha, "on_disk")
         return adapter
-
-
-def _resolved(asked: str, ref: RepoRef, head: _Head) -> Resolved:
-    return Resolved(asked, ref.repo, head.sha, head.hub_unreachable)
 
 
 @contextmanager

@@ -7,8 +7,10 @@ from fnmatch import fnmatchcase
 
 from serving.core.requests import BASE
 from zoo.errors import BadInput, NotAllowed, UnknownName
-from zoo.hub import RepoRef, parse_ref
+from zoo.hub import RepoRef, is_full_sha, parse_ref
 
+_MOST_REVISION = 256
+_MOST_COMMITS = 64
 _ALIAS = re.compile(r"\w[\w.-]{0,95}", re.ASCII)
 
 
@@ -19,6 +21,8 @@ class Names:
         self._aliases = dict(aliases or {})
         self._allow = tuple(allow)
         self._lock = threading.RLock()
+        self._commits: dict[RepoRef, list[str]] = {}
+        """The commits that what an alias stands for was, the newest last; at most `_MOST_COMMITS`."""
 
     @property
     def allow(self) -> tuple[str, ...]:
@@ -32,12 +36,14 @@ class Names:
             return dict(self._aliases)
 
     def ref(self, asked: str) -> RepoRef:
-        """What a name stands for, where it may be asked for.
+        """What a name stands for, where it may be asked for: an alias; anything in a repo that a pattern
+        allows but `refs/`, where a Hub keeps what strangers propose; and of an alias's repo the revision and
+        the commits that the alias stands for or stood for.
 
         Raises:
             UnknownName: it is no alias and has not the form of a repo.
-            BadInput: it has a slash and names no repo.
-            NotAllowed: a repo that has no alias and that no pattern allows.
+            BadInput: it has a slash and names no repo or no revision.
+            NotAllowed: a repo that has no alias and that no pattern allows, or another revision of one.
         """
         aliases = self.aliases
         if asked in aliases:
@@ -45,13 +51,38 @@ class Names:
         if "/" not in asked:
             raise UnknownName("adapter", asked, (BASE, *aliases))
         ref = parse_ref(asked)
-        named = any(ref.repo == one.repo for one in aliases.values())
-        if not named and not any(fnmatchcase(ref.repo, pattern) for pattern in self._allow):
-            raise NotAllowed(
-                f"{ref.repo} is not among the adapters of this server",
-                hint=f"its operator can allow it: --allow {ref.repo}, or MEDZOO_ALLOW",
+        if len(ref.revision) > _MOST_REVISION or ref.revision.startswith("refs/"):
+            raise BadInput(
+                f"{ref.revision[:80]!r} is no revision that can be asked for here",
+                hint="name a branch, a tag or a commit",
             )
-        return ref
+        if any(fnmatchcase(ref.repo, pattern) for pattern in self._allow) or self._has_stood_for(ref):
+            return ref
+        hint = f"its operator can allow it: --allow {ref.repo}, or MEDZOO_ALLOW"
+        names = [alias for alias, one in aliases.items() if one.repo == ref.repo]
+        if names:
+            raise NotAllowed(
+                f"{ref} is not what an adapter of this server stands for",
+                hint=f"ask for {names[0]!r}; for other revisions {hint}",
+            )
+        raise NotAllowed(f"{ref.repo} is not among the adapters of this server", hint=hint)
+
+    def _has_stood_for(self, ref: RepoRef) -> bool:
+        with self._lock:
+            return ref in self._aliases.values() or (
+                is_full_sha(ref.revision)
+                and any(one.repo == ref.repo and ref.revision in shas for one, shas in self._commits.items())
+            )
+
+    def stands_for(self, ref: RepoRef, sha: str) -> str | None:
+        """Note the commit that a ref is now, if an alias has it. Gives what it was before, if another."""
+        with self._lock:
+            if ref not in self._aliases.values():
+                return None
+            shas = self._commits.setdefault(ref, [])
+            before = shas[-1] if shas and shas[-1] != sha else None
+            self._commits[ref] = [*(one for one in shas if one != sha), sha][-_MOST_COMMITS:]
+            return before
 
     def check(self, alias: str, *, replace: bool = False) -> None:
         """Raise BadInput if no adapter can be given this name: it has not the form of one, is the base's, or
@@ -76,6 +107,7 @@ class Names:
         with self._lock:
             self.check(alias, replace=replace)
             self._aliases[alias] = ref
+            self._forget_commits()
 
     def forget(self, alias: str) -> RepoRef:
         """Take an alias away; what it stood for.
@@ -86,7 +118,14 @@ class Names:
         with self._lock:
             if alias not in self._aliases:
                 raise UnknownName("adapter", alias, self._aliases)
-            return self._aliases.pop(alias)
+            ref = self._aliases.pop(alias)
+            self._forget_commits()
+            return ref
+
+    def _forget_commits(self) -> None:
+        """Keep those alone of what an alias still stands for."""
+        refs = set(self._aliases.values())
+        self._commits = {ref: shas for ref, shas in self._commits.items() if ref in refs}
 
 
 def name_adapters(found: Sequence[tuple[str, RepoRef]]) -> dict[str, RepoRef]:

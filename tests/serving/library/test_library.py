@@ -186,16 +186,52 @@ def test_a_repo_without_an_alias_is_brought_only_where_a_pattern_allows_it(rig):
     with pytest.raises(NotAllowed, match="local/sft is not among") as refused:
         brought(shut, "local/sft@main")
     assert "MEDZOO_ALLOW" in refused.value.hint
-    assert brought(shut, "local/mdpo").resolved.sha == "2" * 40, (
-        "another revision of an alias's repo is allowed"
-    )
-    assert rig.hub.resolved == ["local/mdpo@main"], "what is not allowed is not asked for"
+    assert rig.hub.resolved == [], "what is not allowed is not asked for"
     some = Library(rig.hub, rig.registry, aliases, allow=("other/*", "local/s*"))
     assert brought(some, "local/sft").resolved.sha == "0" * 40
     with pytest.raises(NotAllowed):
         brought(some, "local/text_hallu")
     with pytest.raises(NotAllowed):
         brought(some, "LOCAL/sft")
+
+
+def test_of_an_aliass_repo_only_what_the_alias_stands_for_or_stood_for_is_brought(rig, now, make_adapter):
+    aliases = {"mdpo": RepoRef("local/mdpo"), "sft": RepoRef("local/sft", "v1")}
+    shut = Library(rig.hub, rig.registry, aliases, clock=lambda: now[0])
+    first, second = "2" * 40, "7" * 40
+    with pytest.raises(NotAllowed, match=f"local/mdpo@{first} is not what an adapter of this server"):
+        brought(shut, f"local/mdpo@{first}")
+    for asked in ("mdpo", "local/mdpo", "local/mdpo@main", f"local/mdpo@{first}"):
+        assert brought(shut, asked).resolved.sha == first
+    rig.hub.add("local/mdpo", second, make_adapter("newer", variant="mdpo", seed=99))
+    now[0] = 10.0
+    assert brought(shut, "mdpo").resolved.sha == second
+    assert brought(shut, f"local/mdpo@{first}").resolved.sha == first
+    for asked in ("local/mdpo@v1", f"local/mdpo@{'5' * 40}", "local/sft", f"local/sft@{'0' * 40}"):
+        with pytest.raises(NotAllowed) as refused:
+            brought(shut, asked)
+        assert "--allow" in refused.value.hint
+    shut.names.forget("mdpo")
+    with pytest.raises(NotAllowed):
+        brought(shut, f"local/mdpo@{first}")
+
+
+@pytest.mark.parametrize("revision", ["refs/pr/7", "refs/heads/main", "x" * 257])
+def test_what_strangers_propose_and_endless_revisions_are_never_asked_for(rig, revision):
+    with pytest.raises(BadInput, match="no revision that can be asked for here") as refused:
+        brought(rig.library, f"local/mdpo@{revision}")
+    assert len(str(refused.value)) < 300
+    assert rig.hub.resolved == []
+
+
+def test_a_pin_goes_with_the_name_that_was_pinned(make_rig, image, make_adapter):
+    rig = make_rig(slots=2)
+    rig.service.prepare("sft", pin=True)
+    rig.hub.add("local/sft", "f" * 40, make_adapter("newer", variant="sft", seed=77))
+    for name in ("sft", "mdpo", "text_hallu", "mdpo"):
+        rig.service.compare([image], "Q", [name])
+    kept = {one.load.adapter.sha for one in rig.registry.occupied().values()}
+    assert kept == {"f" * 40, "2" * 40}
 
 
 def test_a_download_that_breaks_off_has_a_name_and_a_count(rig):
