@@ -5,23 +5,28 @@ It knows the files of an adapter and of a pair set by name and nothing of what t
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Literal
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, get_session
+import httpx2
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_session
 from huggingface_hub.errors import LocalEntryNotFoundError
+from huggingface_hub.hf_api import RepoSibling
 from tqdm import tqdm
 
-from zoo.errors import BadInput, HubError, HubUnreachable, NotOnHub
-from zoo.hub_access import asking, cache_of, hub_api, recall, remember
+from zoo.errors import BadAdapter, BadInput, HubError, HubUnreachable, NotOnHub
+from zoo.hub_access import asking, cache_of, hub_api, recall, remember, shown
 from zoo.hub_access import hub_address as hub_address
 from zoo.manifest import CONFIG_NAME, LOG_NAME, MANIFEST_NAME, PICTURE_NAME, WEIGHTS_NAME
 
 TAG = "medvlm-zoo"
 """The tag that every card of the zoo carries; adapters are found on a Hub by it."""
 PREDICTIONS_NAME = "predictions.jsonl"
+SMALL_BYTES = 10 * 1024**2
+"""How large an adapter's configuration and manifest may be, which are read whole."""
 ANSWER_S = 10.0
 """How long a Hub may keep silent, in seconds, before a first question to it counts as unanswered."""
 
@@ -52,8 +57,10 @@ PAIR_SET = FolderKind(
     files=(*_WHOLE_PAIR_SET, "images/*.png", "rejected/*.png"),
 )
 
+_SHOWN = 300
+"""Characters that an error quotes of a name: more than any can have."""
 _REPO = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", re.ASCII)
-_REVISION = re.compile(r"\w[\w./-]*", re.ASCII)
+_REVISION = re.compile(r"\w[\w./-]{0,199}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -85,11 +92,11 @@ def parse_ref(text: str) -> RepoRef:
     repo, at, revision = text.partition("@")
     hint = "write it as namespace/name or namespace/name@revision, such as medvlm-zoo/phantom-mdpo@main"
     if not _REPO.fullmatch(repo) or "--" in repo or ".." in repo:
-        raise BadInput(f"{text!r} names no repo", hint=hint)
+        raise BadInput(f"{text[:_SHOWN]!r} names no repo", hint=hint)
     if not at:
         return RepoRef(repo)
     if not _REVISION.fullmatch(revision) or ".." in revision or "//" in revision:
-        raise BadInput(f"{text!r} has no valid revision: {revision!r}", hint=hint)
+        raise BadInput(f"{text[:_SHOWN]!r} has no valid revision: {revision[:_SHOWN]!r}", hint=hint)
     return RepoRef(repo, revision)
 
 
@@ -142,12 +149,12 @@ def publish_folder(
         head = (api.model_info if kind.repo_type == "model" else api.dataset_info)(repo)
         if private and not head.private:
             raise HubError(
-                f"{repo} on {address} is public already, so nothing was published",
+                f"{repo} on {shown(address)} is public already, so nothing was published",
                 hint="publish without --private, to another repo, or make that one private first",
             )
         tags = api.list_repo_refs(repo, repo_type=kind.repo_type).tags if tag is not None else []
         if tag in {known.name for known in tags}:
-            raise HubError(f"{repo} on {address} has a tag {tag!r} already", hint="take another tag")
+            raise HubError(f"{repo} on {shown(address)} has a tag {tag!r} already", hint="take another tag")
         there = {sibling.rfilename for sibling in head.siblings or []}
         stale = sorted(name for name in there if _is_ours(name, kind) and name not in files)
         commit = api.create_commit(
@@ -194,17 +201,25 @@ def resolve(
     address = hub_address(endpoint)
     try:
         with asking(f"{repo}@{revision}", address):
-            info = hub_api(address, token).model_info(repo, revision=revision, timeout=ANSWER_S)
-            sha = info.sha
+            sha = _commit(hub_api(address, token), repo, revision)
     except HubUnreachable as error:
         if known := recall(address, repo, revision):
             hint = f"it last stood for {known}: {repo}@{known} needs no Hub if it was fetched before"
             raise HubUnreachable(error.message, hint=hint) from error
         raise
     if sha is None or not is_full_sha(sha):
-        raise HubError(f"{address} gave {sha!r} for {repo}@{revision}, which is no full commit hash")
+        raise HubError(f"{shown(address)} gave {sha!r} for {repo}@{revision}, which is no full commit hash")
     remember(address, repo, revision, sha)
     return sha
+
+
+def _commit(api: HfApi, repo: str, revision: str) -> str | None:
+    """The commit of a revision as the Hub says; asked once more where it hung up, as a Hub does with a
+    connection that was idle for a while, at times just as it is used again."""
+    try:
+        return api.model_info(repo, revision=revision, timeout=ANSWER_S).sha
+    except (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError):
+        return api.model_info(repo, revision=revision, timeout=ANSWER_S).sha
 
 
 def last_resolved(repo: str, revision: str = "main", *, endpoint: str | None = None) -> str | None:
@@ -213,14 +228,21 @@ def last_resolved(repo: str, revision: str = "main", *, endpoint: str | None = N
 
 
 def fetch(
-    repo: str, revision: str = "main", *, endpoint: str | None = None, token: str | None = None
+    repo: str,
+    revision: str = "main",
+    *,
+    max_bytes: int | None = None,
+    endpoint: str | None = None,
+    token: str | None = None,
 ) -> tuple[Path, str]:
     """Bring an adapter's files to this machine; return their folder and the full sha they come from.
 
     The revision is resolved once and everything is read at that commit. A full sha that was fetched
-    before needs no network. The weights are not checked here: see `zoo.catalog.verified`.
+    before needs no network. The weights are not checked here: see `zoo.catalog.verified`. With `max_bytes`
+    nothing is brought of an adapter whose files are larger together, or whose small ones are not small.
 
     Raises:
+        BadAdapter: it is too large.
         NotOnHub: no such repo, revision or adapter in it, or not for this user.
         HubUnreachable: the Hub does not answer and the files are not all here.
     """
@@ -236,15 +258,32 @@ def fetch(
         pass  # not here yet, so the Hub is asked
     with asking(f"{repo}@{sha}", address):
         # fails at once, where the download would try again for long
-        api.model_info(repo, revision=sha, timeout=ANSWER_S)
+        _commit(api, repo, sha)
         folder = Path(api.snapshot_download(repo, **wanted))
     if not _is_whole(folder):
         missing = [name for name in ADAPTER.required if not (folder / name).is_file()]
         raise NotOnHub(
-            f"{repo}@{sha} on {address} is no adapter of the zoo: it has no {', '.join(missing)}",
-            hint=f"medzoo ls --hub {address}",
+            f"{repo}@{sha} on {shown(address)} is no adapter of the zoo: it has no {', '.join(missing)}",
+            hint=f"medzoo ls --hub {shown(address)}",
         )
     return folder, sha
+
+
+def _check_sizes(what: str, files: Iterable[RepoSibling], most: int) -> None:
+    """Raise BadAdapter if the files that would be brought are too large, as the Hub says."""
+    sizes = {
+        one.rfilename: max(one.size or 0, one.lfs.size if one.lfs else 0)
+        for one in files
+        if _is_ours(one.rfilename, ADAPTER)
+    }
+    for name in (CONFIG_NAME, MANIFEST_NAME):
+        if sizes.get(name, 0) > SMALL_BYTES:
+            raise BadAdapter(f"{what}: {name} has {sizes[name]} bytes, the limit is {SMALL_BYTES}")
+    if sum(sizes.values()) > most:
+        name, size = max(sizes.items(), key=lambda one: one[1])
+        raise BadAdapter(
+            f"{what}: its files have {sum(sizes.values())} bytes, {name} alone {size}; the limit is {most}"
+        )
 
 
 def fetch_file(

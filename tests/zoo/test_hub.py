@@ -1,3 +1,4 @@
+import json
 import os
 import socket
 import subprocess
@@ -9,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from huggingface_hub import HfApi, close_session, get_session
 
-from zoo.errors import BadInput, HubError, HubUnreachable, NotOnHub
+from zoo.errors import BadAdapter, BadInput, HubError, HubUnreachable, NotOnHub, ZooError
 from zoo.hub import (
     RepoRef,
     adapter_files,
@@ -22,6 +23,7 @@ from zoo.hub import (
     publish_folder,
     resolve,
 )
+from zoo.hub_access import cache_of
 from zoo.localhub.server import serving
 
 REPO = "zoo/phantom-mdpo"
@@ -412,3 +414,74 @@ def test_a_hub_that_keeps_silent_is_unreachable_after_a_while(monkeypatch):
         with pytest.raises(HubUnreachable, match="does not answer"):
             fetch("local/one", "a" * 40, endpoint=address)
         assert time.monotonic() - began < 10
+
+
+def test_a_hub_that_hangs_up_on_an_idle_connection_is_asked_once_more():
+    said = json.dumps({"id": "local/one", "sha": "a" * 40}).encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(said)}\r\n\r\n"
+
+    def serve(hub):
+        for answers in (1, 1, 0):  # of each connection; then it reads one question more and hangs up
+            connection, _ = hub.accept()
+            with connection:
+                for _ in range(answers):
+                    connection.recv(65536)
+                    connection.sendall(head.encode() + said)
+                connection.recv(65536)
+
+    with socket.create_server(("127.0.0.1", 0)) as hub:
+        threading.Thread(target=serve, args=(hub,), daemon=True).start()
+        address = f"http://127.0.0.1:{hub.getsockname()[1]}"
+        assert resolve("local/one", endpoint=address) == "a" * 40
+        assert resolve("local/one", endpoint=address) == "a" * 40
+        with pytest.raises(HubUnreachable, match="does not answer"):
+            resolve("local/one", endpoint=address)
+
+
+def test_no_error_tells_the_password_in_a_hub_s_address(adapter, hub, monkeypatch):
+    sha = publish_folder(adapter, REPO, message="first", endpoint=hub)
+    asked = hub.replace("://", "://user:hush@")
+    down = "http://user:hush@127.0.0.1:9"
+    monkeypatch.setattr("zoo.hub.SMALL_BYTES", 1)
+    said = []
+    for ask in (
+        lambda: resolve("zoo/none", endpoint=asked),
+        lambda: resolve(REPO, "none", endpoint=asked),
+        lambda: resolve(REPO, endpoint=down),
+        lambda: list_adapters(endpoint=down),
+        lambda: fetch("zoo/none", sha, endpoint=asked),
+        lambda: publish_folder(adapter, REPO, message="x", parent="0" * 40, endpoint=asked),
+        lambda: hub_address("ftp://user:hush@x"),
+    ):
+        with pytest.raises(ZooError) as error:
+            ask()
+        said.append(str(error.value))
+    assert not [text for text in said if "hush" in text or "user:" in text]
+    assert [text for text in said if hub in text]
+
+
+def test_an_adapter_that_is_too_large_is_refused_by_name_before_anything_of_it_is_fetched(adapter, hub):
+    (adapter / "log.jsonl").write_text("{}\n" * 1000)
+    sha = publish_folder(adapter, REPO, message="first", endpoint=hub)
+    size = sum((adapter / name).stat().st_size for name in _files(hub, sha))
+    with pytest.raises(BadAdapter, match=f"its files have {size} bytes.*; the limit is {size - 1}"):
+        fetch(REPO, endpoint=hub, max_bytes=size - 1)
+    assert not list(cache_of(hub).rglob("*.safetensors"))
+    assert fetch(REPO, endpoint=hub, max_bytes=size)[1] == sha
+
+
+def test_a_manifest_that_is_not_small_is_refused_by_name(adapter, hub, monkeypatch):
+    size = (adapter / "zoo.json").stat().st_size
+    publish_folder(adapter, REPO, message="first", endpoint=hub)
+    monkeypatch.setattr("zoo.hub.SMALL_BYTES", size - 1)
+    with pytest.raises(BadAdapter, match=f"zoo.json has {size} bytes, the limit is {size - 1}"):
+        fetch(REPO, endpoint=hub, max_bytes=1 << 30)
+
+
+def test_a_revision_has_at_most_200_characters():
+    assert parse_ref("zoo/x@" + "a" * 200).revision == "a" * 200
+    with pytest.raises(BadInput) as error:
+        parse_ref("zoo/x@" + "a" * 201)
+    with pytest.raises(BadInput) as longer:
+        parse_ref("zoo/x@" + "a" * 100_000)
+    assert len(str(error.value)) < len(str(longer.value)) < 1000
