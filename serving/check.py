@@ -50,7 +50,7 @@ def check_settings(flags: Mapping[str, object], environment: Mapping[str, str] |
         settings=settings,
         rows=tuple(_row(name, settings, flags, upper) for name in Settings.model_fields),
         problems=(*wrong, *_problems(settings)),
-        remarks=tuple(_strangers(upper)),
+        remarks=(*_strangers(upper), *_slow(settings)),
     )
 
 
@@ -116,11 +116,6 @@ def _what_fits(settings: Settings) -> list[str]:
             f"max_adapters is {settings.max_adapters} and slots {settings.slots}: a comparison needs a slot "
             "for each adapter but the base"
         )
-    if settings.max_waiting_rows < settings.max_rows:
-        found.append(
-            f"max_waiting_rows is {settings.max_waiting_rows} and max_rows {settings.max_rows}: not even the "
-            "next batch could wait"
-        )
     if len(settings.pin) > settings.slots:
         found.append(f"{len(settings.pin)} adapters are pinned and slots is {settings.slots}")
     if settings.load_in_4bit and settings.load_in_8bit:
@@ -128,6 +123,16 @@ def _what_fits(settings: Settings) -> list[str]:
     if (settings.load_in_4bit or settings.load_in_8bit) and find_spec("bitsandbytes") is None:
         found.append("a base in 4 or 8 bits needs bitsandbytes: pip install 'medvlm-zoo[train]'")
     return found
+
+
+def _slow(settings: Settings) -> list[str]:
+    """What works, and keeps the server from doing as much as it could."""
+    if settings.max_waiting_rows >= settings.max_rows:
+        return []
+    return [
+        f"max_waiting_rows is {settings.max_waiting_rows} and max_rows {settings.max_rows}: the next batch is "
+        "never full"
+    ]
 
 
 def _line(error: ZooError) -> str:

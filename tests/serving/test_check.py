@@ -58,12 +58,12 @@ def test_all_that_is_wrong_is_told_at_once(monkeypatch, tmp_path):
     found = check_settings(
         {"base": "fantom", "adapters": ("nowhere",), "load_in_4bit": True, "load_in_8bit": True}
     )
+    assert found.remarks == ("max_waiting_rows is 10 and max_rows 16: the next batch is never full",)
     assert [problem[:58] for problem in found.problems] == [
         "port is '70000': Input should be less than or equal to 655",
         "host is '0.0.0.0' and there are no keys, so other machines",
         "max_adapters is 20 and max_rows 16: a comparison is made a",
         "max_adapters is 20 and slots 8: a comparison needs a slot ",
-        "max_waiting_rows is 10 and max_rows 16: not even the next ",
         "9 adapters are pinned and slots is 8",
         "load_in_4bit and load_in_8bit exclude each other",
         "no base is named 'fantom': did you mean 'phantom'?",
