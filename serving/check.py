@@ -130,8 +130,8 @@ def _slow(settings: Settings) -> list[str]:
     if settings.max_waiting_rows >= settings.max_rows:
         return []
     return [
-        f"max_waiting_rows is {settings.max_waiting_rows} and max_rows {settings.max_rows}: the next batch is "
-        "never full"
+        f"max_waiting_rows is {settings.max_waiting_rows} and max_rows {settings.max_rows}: the next "
+        "batch is never full"
     ]
 
 
