@@ -25,7 +25,7 @@ def open_service(settings: Settings, *, say: Say) -> Service:
         ZooError: an unknown base, or an adapter that was named and cannot be had or served.
     """
     base = get_base(settings.base)
-    hub = ZooHub(settings.hub)
+    hub = ZooHub(settings.hub, max_bytes=settings.max_adapter_bytes)
     named = settings.adapters
     aliases = name_adapters(bring_named(named, hub) if named else list_adapters(settings.hub, base, say))
     return build_service(settings, hub=hub, aliases=aliases, say=say, listed=not named)

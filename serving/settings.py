@@ -63,7 +63,9 @@ class Settings(BaseSettings):
     requests_per_minute: int = Field(default=600, ge=1, description="Requests a minute of one key.")
     burst: int = Field(default=100, ge=1, description="Requests of one key that may come at once.")
     max_concurrent: int = Field(default=64, ge=1, description="Requests of one key under way at once.")
-    max_connections: int = Field(default=512, ge=1, description="Connections open at once.")
+    max_connections: int = Field(
+        default=512, ge=1, description="Connections open at once, of one address a quarter."
+    )
     head_timeout_s: float = Field(default=10.0, gt=0, description="Time for a request's head to arrive.")
     body_timeout_s: float = Field(default=60.0, gt=0, description="Time for a request's body to arrive.")
 
@@ -81,6 +83,9 @@ class Settings(BaseSettings):
     )
     timeout_s: float = Field(default=120.0, gt=0, description="Longest wait for an answer.")
     drain_s: float = Field(default=25.0, ge=0, description="Time to finish what is under way at the end.")
+    max_adapter_bytes: int = Field(
+        default=2 * 1024**3, ge=1, description="Largest adapter, of all its files, that is fetched."
+    )
     host_bytes: int = Field(default=1024**3, ge=0, description="Adapters' files kept in memory.")
     feature_bytes: int = Field(default=256 * 1024**2, ge=0, description="Vision features kept in memory.")
     feature_ttl_s: float = Field(default=600.0, gt=0, description="How long they are kept.")

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import httpx2
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_session
 from huggingface_hub.errors import LocalEntryNotFoundError
-from huggingface_hub.hf_api import RepoSibling
+from huggingface_hub.hf_api import ModelInfo, RepoSibling
 from tqdm import tqdm
 
 from zoo.errors import BadAdapter, BadInput, HubError, HubUnreachable, NotOnHub
@@ -60,7 +60,7 @@ PAIR_SET = FolderKind(
 _SHOWN = 300
 """Characters that an error quotes of a name: more than any can have."""
 _REPO = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", re.ASCII)
-_REVISION = re.compile(r"\w[\w./-]{0,199}", re.ASCII)
+_REVISION = re.compile(r"\w[\w./-]*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ def resolve(
     address = hub_address(endpoint)
     try:
         with asking(f"{repo}@{revision}", address):
-            sha = _commit(hub_api(address, token), repo, revision)
+            sha = _told(hub_api(address, token), repo, revision).sha
     except HubUnreachable as error:
         if known := recall(address, repo, revision):
             hint = f"it last stood for {known}: {repo}@{known} needs no Hub if it was fetched before"
@@ -213,13 +213,14 @@ def resolve(
     return sha
 
 
-def _commit(api: HfApi, repo: str, revision: str) -> str | None:
-    """The commit of a revision as the Hub says; asked once more where it hung up, as a Hub does with a
-    connection that was idle for a while, at times just as it is used again."""
+def _told(api: HfApi, repo: str, revision: str, *, sizes: bool = False) -> ModelInfo:
+    """What the Hub says of a revision, with `sizes` of its files too; asked once more where it hung up, as a
+    Hub does with a connection that was idle for a while, at times just as it is used again."""
+    wanted: dict[str, Any] = {"revision": revision, "timeout": ANSWER_S, "files_metadata": sizes}
     try:
-        return api.model_info(repo, revision=revision, timeout=ANSWER_S).sha
+        return api.model_info(repo, **wanted)
     except (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError):
-        return api.model_info(repo, revision=revision, timeout=ANSWER_S).sha
+        return api.model_info(repo, **wanted)
 
 
 def last_resolved(repo: str, revision: str = "main", *, endpoint: str | None = None) -> str | None:
@@ -258,7 +259,9 @@ def fetch(
         pass  # not here yet, so the Hub is asked
     with asking(f"{repo}@{sha}", address):
         # fails at once, where the download would try again for long
-        _commit(api, repo, sha)
+        told = _told(api, repo, sha, sizes=max_bytes is not None)
+        if max_bytes is not None:
+            _check_sizes(f"{repo}@{sha}", told.siblings or (), max_bytes)
         folder = Path(api.snapshot_download(repo, **wanted))
     if not _is_whole(folder):
         missing = [name for name in ADAPTER.required if not (folder / name).is_file()]

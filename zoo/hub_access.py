@@ -5,6 +5,7 @@ files under one repo's name; huggingface.co has the one that all its tools share
 """
 
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,8 +48,15 @@ def hub_address(endpoint: str | None = None) -> str:
     except ValueError:
         valid = False
     if not valid:
-        raise BadInput(f"{address!r} is no Hub's address", hint="give one such as http://127.0.0.1:8710")
+        raise BadInput(
+            f"{shown(address)!r} is no Hub's address", hint="give one such as http://127.0.0.1:8710"
+        )
     return address
+
+
+def shown(text: str) -> str:
+    """An address, or a text with one in it, without the user name and password that it may hold."""
+    return re.sub(r"(?<=://)[^/\s]*@", "", text)
 
 
 def hub_api(address: str, token: str | None) -> HfApi:
@@ -129,6 +137,7 @@ def _ref_file(address: str, repo: str, revision: str) -> Path:
 @contextmanager
 def asking(what: str, address: str) -> Iterator[None]:
     """Turn what `huggingface_hub` raises into the zoo's errors, which name the thing and the Hub."""
+    address = shown(address)
     try:
         yield
     except ZooError:
@@ -150,11 +159,11 @@ def asking(what: str, address: str) -> Iterator[None]:
     except EntryNotFoundError as error:
         raise NotOnHub(f"{what}: {address} has the repo, but no such file in it") from error
     except HFValidationError as error:
-        raise BadInput(f"{what}: {error}") from error
+        raise BadInput(shown(f"{what}: {error}")) from error
     except HfHubHTTPError as error:
         raise _refusal(what, address, error) from error
     except (httpx2.HTTPError, OfflineModeIsEnabled) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = shown(str(error)).splitlines()[0] if str(error) else type(error).__name__
         raise HubUnreachable(
             f"{what}: {address} does not answer ({reason})",
             hint="is it up? `medzoo hub serve` starts an embedded one; --hub or HF_ENDPOINT names another",
@@ -173,4 +182,4 @@ def _refusal(what: str, address: str, error: HfHubHTTPError) -> HubError:
         return HubError(f"{what}: {address} does not let this user in ({status})", hint=hint)
     if status >= 500:
         return HubUnreachable(f"{what}: {address} failed with {status}", hint="try again later")
-    return HubError(f"{what}: {address} answered {status}: {error.server_message or error}")
+    return HubError(f"{what}: {address} answered {status}: {shown(error.server_message or str(error))}")

@@ -20,10 +20,12 @@ class Hub(Protocol):
 
 
 class ZooHub:
-    """The Hub at an address, through `zoo.hub`."""
+    """The Hub at an address, through `zoo.hub`. Of an adapter larger than `max_bytes` nothing is fetched."""
 
-    def __init__(self, endpoint: str | None = None, token: str | None = None) -> None:
-        self._endpoint, self._token = endpoint, token
+    def __init__(
+        self, endpoint: str | None = None, token: str | None = None, *, max_bytes: int = 2 * 1024**3
+    ) -> None:
+        self._endpoint, self._token, self._max_bytes = endpoint, token, max_bytes
 
     def resolve(self, repo: str, revision: str) -> str:
         """See `zoo.hub.resolve`."""
@@ -35,4 +37,4 @@ class ZooHub:
 
     def fetch(self, repo: str, sha: str) -> Path:
         """See `zoo.hub.fetch`."""
-        return fetch(repo, sha, endpoint=self._endpoint, token=self._token)[0]
+        return fetch(repo, sha, max_bytes=self._max_bytes, endpoint=self._endpoint, token=self._token)[0]

@@ -438,11 +438,10 @@ def test_a_hub_that_hangs_up_on_an_idle_connection_is_asked_once_more():
             resolve("local/one", endpoint=address)
 
 
-def test_no_error_tells_the_password_in_a_hub_s_address(adapter, hub, monkeypatch):
+def test_no_error_tells_the_password_in_a_hub_s_address(adapter, hub):
     sha = publish_folder(adapter, REPO, message="first", endpoint=hub)
     asked = hub.replace("://", "://user:hush@")
     down = "http://user:hush@127.0.0.1:9"
-    monkeypatch.setattr("zoo.hub.SMALL_BYTES", 1)
     said = []
     for ask in (
         lambda: resolve("zoo/none", endpoint=asked),
@@ -450,7 +449,6 @@ def test_no_error_tells_the_password_in_a_hub_s_address(adapter, hub, monkeypatc
         lambda: resolve(REPO, endpoint=down),
         lambda: list_adapters(endpoint=down),
         lambda: fetch("zoo/none", sha, endpoint=asked),
-        lambda: publish_folder(adapter, REPO, message="x", parent="0" * 40, endpoint=asked),
         lambda: hub_address("ftp://user:hush@x"),
     ):
         with pytest.raises(ZooError) as error:
@@ -478,10 +476,8 @@ def test_a_manifest_that_is_not_small_is_refused_by_name(adapter, hub, monkeypat
         fetch(REPO, endpoint=hub, max_bytes=1 << 30)
 
 
-def test_a_revision_has_at_most_200_characters():
-    assert parse_ref("zoo/x@" + "a" * 200).revision == "a" * 200
-    with pytest.raises(BadInput) as error:
-        parse_ref("zoo/x@" + "a" * 201)
-    with pytest.raises(BadInput) as longer:
-        parse_ref("zoo/x@" + "a" * 100_000)
-    assert len(str(error.value)) < len(str(longer.value)) < 1000
+def test_an_endless_name_is_not_quoted_whole():
+    for text in ("x" * 100_000, "zoo/x@" + "a/../" * 100_000):
+        with pytest.raises(BadInput) as error:
+            parse_ref(text)
+        assert len(str(error.value)) < 1000
