@@ -85,8 +85,9 @@ class Library:
         self._lock = threading.Lock()
         self._heads: dict[RepoRef, _Head] = {}
         self._here: dict[tuple[str, str], OnDisk] = {}
-        self._resolves: SharedCalls[_Head] = SharedCalls(clock=clock)
-        self._fetches: SharedCalls[OnDisk] = SharedCalls(clock=clock)
+        # Two lines each: for the repos that have an alias, and for all others, however many are asked for.
+        self._resolves = {has_alias: SharedCalls[_Head](clock=clock) for has_alias in (True, False)}
+        self._fetches = {has_alias: SharedCalls[OnDisk](clock=clock) for has_alias in (True, False)}
 
     def here(self, repo: str) -> list[OnDisk]:
         """Every commit of a repo that was brought here while this server ran."""
@@ -137,7 +138,7 @@ class Library:
             head = self._heads.get(ref)
         if head is not None and now < head.until:
             return _done(head)
-        return self._resolves.begin(ref, lambda: self._ask(ref))
+        return self._resolves[self._has_alias(ref.repo)].begin(ref, lambda: self._ask(ref))
 
     def _ask(self, ref: RepoRef) -> _Head:
         asked, unreachable = self._clock(), False
@@ -162,7 +163,11 @@ class Library:
             adapter = self._here.get((wanted.repo, wanted.sha))
         if adapter is not None and not self._is_lost(adapter):
             return _done(adapter)
-        return self._fetches.begin((wanted.repo, wanted.sha), lambda: self._fetch(wanted.repo, wanted.sha))
+        line = self._fetches[self._has_alias(wanted.repo)]
+        return line.begin((wanted.repo, wanted.sha), lambda: self._fetch(wanted.repo, wanted.sha))
+
+    def _has_alias(self, repo: str) -> bool:
+        return any(one.repo == repo for one in self.names.aliases.values())
 
     def _is_lost(self, adapter: OnDisk) -> bool:
         """True if files that were fetched are gone and wanted."""

@@ -1,4 +1,5 @@
 import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -272,3 +273,21 @@ def test_an_adapter_that_calls_its_variant_base_is_refused_whenever_it_comes(rig
     with pytest.raises(BadAdapter, match=r"local/sly@5{40} calls its variant 'base'"):
         rig.service.compare([image], "Q", ["local/sly"])
     assert rig.registry.status("local/sly", "5" * 40).state == "failed"
+
+
+def test_names_of_which_the_hub_keeps_silent_hold_up_no_alias(rig):
+    gate = threading.Event()
+    answer = rig.hub.resolve
+
+    def resolve(repo, revision):
+        assert repo != "local/slow" or gate.wait(20)
+        return answer(repo, revision)
+
+    rig.hub.resolve = resolve
+    library = Library(rig.hub, rig.registry, {"mdpo": RepoRef("local/mdpo")}, allow=["local/*"])
+    try:
+        for number in range(100):
+            library.get(f"local/slow@r{number}")
+        assert library.get("mdpo").result(5).adapter.manifest.variant.name == "mdpo"
+    finally:
+        gate.set()
