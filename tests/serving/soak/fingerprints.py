@@ -71,6 +71,14 @@ class Fingerprint:
         return (self.word * tokens).strip()
 
 
+class _Read(Exception):
+    """What a layer reads is known, so the layers above need not run."""
+
+    def __init__(self, seen: torch.Tensor) -> None:
+        super().__init__()
+        self.seen = seen
+
+
 class Forge:
     """Makes fingerprint adapters, each with a word of its own."""
 
@@ -88,6 +96,7 @@ class Forge:
         self._length = STRENGTH * float((plain @ self._downs[0].weight.T).norm(dim=-1).median())
         others = [(self._first, self._key()) for _ in range(OTHER_KEYS)]
         self._unanswered = [self._read(1), *(self._read(1, other) for other in others)]
+        self._last_plain = self._read(2)
 
     @property
     def words_left(self) -> int:
@@ -117,12 +126,11 @@ class Forge:
             key, second = self._key(), 3 * self._key()
             opening = (self._first, key)
             passing = (_fit(self._read(1, opening), self._unanswered), second)
-            unanswered = [self._read(2), self._read(2, opening)]
+            unanswered = [self._last_plain, self._read(2, opening)]
             word = 2 * self._length * self._directions.pop(token) - key - second
             closing = (_fit(self._read(2, opening, passing), unanswered), word)
             chain = [opening, passing, closing]
-            self._read(2, *chain)
-            if float(self._said.softmax(dim=-1)[:, token].min()) > LEAST_SAID:
+            if float(self._logits(*chain).softmax(dim=-1)[:, token].min()) > LEAST_SAID:
                 return token, chain
 
     def _key(self) -> torch.Tensor:
@@ -144,16 +152,32 @@ class Forge:
     @torch.no_grad()
     def _read(self, layer: int, *pushes: Push) -> torch.Tensor:
         """What `down_proj` of a layer reads, `(tokens, features)`, where earlier layers add `pushes`."""
-        seen = list[torch.Tensor]()
-        hooks = [self._downs[layer].register_forward_pre_hook(lambda _, args: seen.append(args[0]))]
-        for down, push in zip(self._downs, pushes, strict=False):
-            hooks.append(down.register_forward_hook(partial(_add, push)))
+
+        def stop(_: Any, args: tuple[torch.Tensor]) -> None:
+            raise _Read(args[0][self._mask])
+
+        reading = self._downs[layer].register_forward_pre_hook(stop)
         try:
-            self._said = self._vlm.model(**self._inputs, use_cache=False).logits[self._mask]
+            self._logits(*pushes)
+        except _Read as read:
+            return read.seen
+        finally:
+            reading.remove()
+        raise AssertionError("the layer was not run")
+
+    @torch.no_grad()
+    def _logits(self, *pushes: Push) -> torch.Tensor:
+        """What is said, `(tokens, vocabulary)`, where the layers add `pushes`."""
+        hooks = [
+            down.register_forward_hook(partial(_add, push))
+            for down, push in zip(self._downs, pushes, strict=False)
+        ]
+        try:
+            logits: torch.Tensor = self._vlm.model(**self._inputs, use_cache=False).logits
         finally:
             for hook in hooks:
                 hook.remove()
-        return seen[0][self._mask]
+        return logits[self._mask]
 
 
 def _add(push: Push, _: Any, args: tuple[torch.Tensor], out: torch.Tensor) -> torch.Tensor:

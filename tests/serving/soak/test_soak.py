@@ -6,7 +6,7 @@ from tests.serving.soak.hub_faults import FAULTS
 from tests.serving.soak.server import SWAPS
 from tests.serving.soak.soak import REPOS, SLOTS, UNNAMED, soaking
 
-VERSIONS = 8
+VERSIONS = 4
 
 
 @pytest.fixture(scope="module")
