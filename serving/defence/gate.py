@@ -64,24 +64,25 @@ class Gate:
             await self._paced(caller, scope, receive, send)
 
     async def _paced(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
-        if _free(scope):
-            await self.app(scope, receive, send)
-        elif caller.name == LOCAL:  # no keys
-            await self._counted(scope, receive, send)
-        else:
+        if caller.name != LOCAL:
             await self._by_quota(caller, scope, receive, send)
+        elif _free(scope):  # no keys
+            await self.app(scope, receive, send)
+        else:
+            await self._counted(scope, receive, send)
 
     async def _by_quota(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
-        verdict = self.pace.enter(caller.name, now=self.clock())
+        free, pace = _free(scope), self.pace
+        verdict = (pace.look if free else pace.enter)(caller.name, now=self.clock())
         told = _with(send, _told(self.pace.quota.per_minute, verdict))
         if not verdict.allowed:
             error = Busy(f"the key {caller.name!r} asks too much at once", after_s=verdict.after_s)
             await self.refuse(error)(scope, receive, told)
             return
         try:
-            await self._counted(scope, receive, told)
+            await (self.app if free else self._counted)(scope, receive, told)
         finally:
-            self.pace.leave(caller.name)
+            (pace.look_away if free else pace.leave)(caller.name)
 
     async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
         waits = 1

@@ -5,6 +5,9 @@ Pure, with a clock that is handed in. Knows nothing of HTTP or keys; a client is
 
 from dataclasses import dataclass
 
+LOOKS_AT_ONCE = 64
+"""Of one client: parts of the page that are being sent to it, and streams of its answers."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Quota:
@@ -35,6 +38,7 @@ class _Bucket:
     tokens: float
     filled_at: float
     under_way: int = 0
+    looks: int = 0
 
 
 class Pace:
@@ -46,22 +50,41 @@ class Pace:
 
     def enter(self, client: str, *, now: float) -> Verdict:
         """A request has come; one that is allowed must `leave`. `now` is in seconds, of any clock."""
-        bucket = self._buckets.setdefault(client, _Bucket(self.quota.burst, now))
-        rate = self.quota.per_minute / 60
-        bucket.tokens = min(self.quota.burst, bucket.tokens + (now - bucket.filled_at) * rate)
-        bucket.filled_at = now
+        bucket = self._bucket(client, now)
         crowded = bucket.under_way >= self.quota.at_once
         allowed = not crowded and bucket.tokens >= 1
         if allowed:
             bucket.tokens -= 1
             bucket.under_way += 1
-        return Verdict(
-            allowed=allowed,
-            remaining=int(bucket.tokens),
-            after_s=max(0.0, 1.0 if crowded else 0.0, (1 - bucket.tokens) / rate),
-            full_s=(self.quota.burst - bucket.tokens) / rate,
-        )
+        return self._verdict(bucket, allowed=allowed, crowded=crowded, cost=1)
 
     def leave(self, client: str) -> None:
         """A request that was allowed has been answered, or its client has gone."""
         self._buckets[client].under_way -= 1
+
+    def look(self, client: str, *, now: float) -> Verdict:
+        """A request that costs nothing has come, such as for a part of the page; one that is allowed must
+        `look_away`. They have room of their own, so that a page with many parts opens whatever is asked."""
+        bucket = self._bucket(client, now)
+        crowded = bucket.looks >= LOOKS_AT_ONCE
+        bucket.looks += not crowded
+        return self._verdict(bucket, allowed=not crowded, crowded=crowded, cost=0)
+
+    def look_away(self, client: str) -> None:
+        """One that was allowed has been answered, or its client has gone."""
+        self._buckets[client].looks -= 1
+
+    def _bucket(self, client: str, now: float) -> _Bucket:
+        bucket = self._buckets.setdefault(client, _Bucket(self.quota.burst, now))
+        filled = (now - bucket.filled_at) * self.quota.per_minute / 60
+        bucket.tokens, bucket.filled_at = min(self.quota.burst, bucket.tokens + filled), now
+        return bucket
+
+    def _verdict(self, bucket: _Bucket, *, allowed: bool, crowded: bool, cost: int) -> Verdict:
+        rate = self.quota.per_minute / 60
+        return Verdict(
+            allowed=allowed,
+            remaining=int(bucket.tokens),
+            after_s=max(0.0, 1.0 if crowded else 0.0, (cost - bucket.tokens) / rate),
+            full_s=(self.quota.burst - bucket.tokens) / rate,
+        )

@@ -220,6 +220,17 @@ def test_what_an_application_raises_gives_its_place_back(client_of, tokens, monk
             client.post("/v1/compare", headers=bearer(tokens["read"]))
 
 
+def test_the_page_s_parts_and_streams_of_one_key_are_bounded_and_give_their_places_back(
+    client_of, tokens, monkeypatch
+):
+    client = client_of(keys=True, quota=Quota(per_minute=60, burst=9, at_once=1))
+    monkeypatch.setattr("serving.defence.pace.LOOKS_AT_ONCE", 0)
+    assert client.get("/gradio_api/queue/data", headers=basic(tokens["read"])).status_code == 429
+    monkeypatch.setattr("serving.defence.pace.LOOKS_AT_ONCE", 1)
+    for _ in range(3):
+        assert client.get("/gradio_api/queue/data", headers=basic(tokens["read"])).status_code == 200
+
+
 def test_a_file_of_keys_that_breaks_lets_nobody_in(client_of, tokens, tmp_path):
     client = client_of(keys=True)
     (tmp_path / "keys").chmod(0o644)

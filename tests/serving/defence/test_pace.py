@@ -1,4 +1,4 @@
-from serving.defence.pace import Pace, Quota, Verdict
+from serving.defence.pace import LOOKS_AT_ONCE, Pace, Quota, Verdict
 
 
 def test_a_burst_then_one_each_time_the_bucket_has_filled_by_one():
@@ -28,3 +28,12 @@ def test_whoever_never_stops_asking_gets_the_burst_and_the_rate_and_no_more():
     pace = Pace(Quota(per_minute=120, burst=5, at_once=1000))
     allowed = sum(pace.enter("a", now=tick / 128).allowed for tick in range(1281))  # 10 s
     assert allowed == 5 + 20
+
+
+def test_looks_cost_nothing_and_have_a_bound_of_their_own():
+    pace = Pace(Quota(per_minute=60, burst=1, at_once=1))
+    assert all(pace.look("a", now=0.0).allowed for _ in range(LOOKS_AT_ONCE))
+    assert pace.look("a", now=0.0) == Verdict(allowed=False, remaining=1, after_s=1.0, full_s=0.0)
+    assert pace.enter("a", now=0.0).allowed
+    pace.look_away("a")
+    assert pace.look("a", now=0.0) == Verdict(allowed=True, remaining=0, after_s=0.0, full_s=1.0)
