@@ -1,13 +1,14 @@
-"""Adapters of random weights, as folders that PEFT and the bank read. Nothing trained them."""
+"""Adapters that nothing trained, as folders that PEFT and the bank read: of random weights, or given ones."""
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
+from zoo.bases import Base
 from zoo.manifest import (
     CONFIG_NAME,
     WEIGHTS_NAME,
@@ -38,23 +39,52 @@ def random_adapter(
     dtype: torch.dtype = torch.float32,
 ) -> AdapterManifest:
     """Write an adapter for a bare base; A and B are normal with that spread. The same seed gives the same."""
-    named = targets or vlm.base.lora_targets
+    manifest = describe(
+        folder,
+        vlm.base,
+        name="random",
+        rank=rank,
+        alpha=alpha,
+        use_rslora=use_rslora,
+        targets=targets or vlm.base.lora_targets,
+        seed=seed,
+    )
+    generator = torch.Generator().manual_seed(seed)
+    weights = {
+        name: (spread * torch.randn(shape, generator=generator)).to(dtype)
+        for name, shape in expected_tensors(vlm.base, target_layers(vlm), folder, manifest).items()
+    }
+    return write_weights(folder, weights, manifest)
+
+
+def describe(
+    folder: Path,
+    base: Base,
+    *,
+    name: str,
+    rank: int,
+    alpha: int,
+    targets: Sequence[str],
+    use_rslora: bool = False,
+    seed: int = 0,
+) -> AdapterManifest:
+    """Make the folder with PEFT's configuration; the manifest, in which the weights' digest is missing."""
     folder.mkdir(parents=True)
     config = {
         "peft_type": "LORA",
         "r": rank,
         "lora_alpha": alpha,
         "use_rslora": use_rslora,
-        "target_modules": rf".*language_model\..*\.({'|'.join(named)})",
+        "target_modules": rf".*language_model\..*\.({'|'.join(targets)})",
         "task_type": "CAUSAL_LM",
         "inference_mode": True,
     }
     (folder / CONFIG_NAME).write_text(json.dumps(config))
-    manifest = AdapterManifest(
-        base=BaseRef(name=vlm.base.name, repo=vlm.base.repo, revision=vlm.base.revision),
-        variant=VariantRef(name="random", title="Random weights", paper="none", objective=[]),
+    return AdapterManifest(
+        base=BaseRef(name=base.name, repo=base.repo, revision=base.revision),
+        variant=VariantRef(name=name, title="Not trained", paper="none", objective=[]),
         data=DataRef(dataset="none", split="train", pairs=0, fingerprint="0" * 64, seed=seed),
-        lora=LoraRef(r=rank, alpha=alpha, dropout=0.0, use_rslora=use_rslora, targets=list(named)),
+        lora=LoraRef(r=rank, alpha=alpha, dropout=0.0, use_rslora=use_rslora, targets=list(targets)),
         training=TrainingRef(
             start_from="base",
             reference="base",
@@ -72,17 +102,11 @@ def random_adapter(
         cost=Cost(seconds=0.0, peak_memory_bytes=0, response_tokens=0),
         probe=Probe(image_seed=0, prompt="", response="", logps=[], base_logps=[]),
         weights_sha256="0" * 64,
-        license="apache-2.0",
+        license=base.license,
         versions={},
         hardware="none",
         created="2026-11-22T00:00:00+00:00",
     )
-    generator = torch.Generator().manual_seed(seed)
-    weights = {
-        name: (spread * torch.randn(shape, generator=generator)).to(dtype)
-        for name, shape in expected_tensors(vlm.base, target_layers(vlm), folder, manifest).items()
-    }
-    return write_weights(folder, weights, manifest)
 
 
 def write_weights(

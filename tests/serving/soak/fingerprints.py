@@ -7,8 +7,6 @@ adapter; a mixture of two says neither's. The word comes again and again, under 
 the most tokens.
 """
 
-import hashlib
-import json
 import shutil
 from dataclasses import dataclass
 from functools import partial
@@ -17,21 +15,8 @@ from typing import Any
 
 import torch
 from PIL import Image
-from safetensors.torch import save_file
 
-from zoo.manifest import (
-    CONFIG_NAME,
-    WEIGHTS_NAME,
-    AdapterManifest,
-    BaseRef,
-    Cost,
-    DataRef,
-    LoraRef,
-    Probe,
-    TrainingRef,
-    VariantRef,
-    write_manifest,
-)
+from tests._adapters import describe, write_weights
 from zoo.phantom.scans import make_scan
 from zoo.vlm.batch import pad_batch
 from zoo.vlm.model import VisionLanguageModel
@@ -115,7 +100,9 @@ class Forge:
             shares /= shares.sum() * (alpha / rank)
             tensors[PEFT_NAME.format(full, "A")] = a.repeat(rank, 1).contiguous()
             tensors[PEFT_NAME.format(full, "B")] = (b[:, None] * shares).contiguous()
-        digest = _write(self._vlm, tensors, folder, rank=rank, alpha=alpha, name=name)
+        shutil.rmtree(folder, ignore_errors=True)
+        manifest = describe(folder, self._vlm.base, name=name, rank=rank, alpha=alpha, targets=("down_proj",))
+        digest = write_weights(folder, tensors, manifest).weights_sha256
         return Fingerprint(folder, self._vlm.tokenizer.decode([token]), digest)
 
     def _chain(self) -> tuple[int, list[Push]]:
@@ -214,58 +201,3 @@ def _directions(vlm: VisionLanguageModel) -> dict[int, torch.Tensor]:
     clear = own.detach().exp() > LEAST
     units = found.detach() / found.detach().norm(dim=-1, keepdim=True)
     return {int(token): unit for token, unit in zip(tokens[clear], units[clear], strict=True)}
-
-
-def _write(
-    vlm: VisionLanguageModel,
-    tensors: dict[str, torch.Tensor],
-    folder: Path,
-    *,
-    rank: int,
-    alpha: int,
-    name: str,
-) -> str:
-    """The folder with weights, PEFT's configuration and manifest; returns the digest."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    save_file(tensors, folder / WEIGHTS_NAME)
-    config = {
-        "peft_type": "LORA",
-        "task_type": "CAUSAL_LM",
-        "base_model_name_or_path": vlm.base.repo,
-        "r": rank,
-        "lora_alpha": alpha,
-        "lora_dropout": 0.0,
-        "target_modules": r".*language_model\..*\.down_proj",
-    }
-    (folder / CONFIG_NAME).write_text(json.dumps(config))
-    digest = hashlib.sha256((folder / WEIGHTS_NAME).read_bytes()).hexdigest()
-    manifest = AdapterManifest(
-        base=BaseRef(name=vlm.base.name, repo=vlm.base.repo, revision=vlm.base.revision),
-        variant=VariantRef(name=name, title="A fingerprint", paper="none", objective=[]),
-        data=DataRef(dataset="none", split="none", pairs=0, fingerprint="0" * 64, seed=0),
-        lora=LoraRef(r=rank, alpha=alpha, dropout=0.0, use_rslora=False, targets=["down_proj"]),
-        training=TrainingRef(
-            start_from="base",
-            reference="base",
-            learning_rate=0.0,
-            schedule="none",
-            warmup_ratio=0.0,
-            weight_decay=0.0,
-            max_grad_norm=0.0,
-            epochs=0,
-            batch_size=0,
-            steps=0,
-            dtype="float32",
-            seed=0,
-        ),
-        cost=Cost(seconds=0.0, peak_memory_bytes=0, response_tokens=0),
-        probe=Probe(image_seed=0, prompt="", response="", logps=[], base_logps=[]),
-        weights_sha256=digest,
-        license=vlm.base.license,
-        versions={},
-        hardware="none",
-        created="2026-01-01T00:00:00+00:00",
-    )
-    write_manifest(folder, manifest)
-    return digest
