@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from serving.asking import Asked as Asked
@@ -76,11 +77,11 @@ class Service:
         self._leaving = True
 
     @property
-    @property
     def allow(self) -> tuple[str, ...]:
         """Patterns of the repos that may be asked for beside the aliases."""
         return self._library.names.allow
 
+    @property
     def aliases(self) -> tuple[str, ...]:
         """Every name that `adapters()` lists, without the base."""
         return tuple(self._library.names.aliases)
@@ -135,13 +136,8 @@ class Service:
         now = self._clock()
         turns = check_turns(asked.turns, longest=self._max_question_chars)
         names = check_adapters(list(asked.adapters), most=self.max_adapters)
-        sampling = asked.sampling or Sampling(max_tokens=self.max_new_tokens)
-        if sampling.max_tokens > self.max_new_tokens:
-            raise BadInput(
-                f"{sampling.max_tokens} new tokens are asked for, the limit is {self.max_new_tokens}",
-                hint="ask for fewer; the limit is MEDZOO_MAX_NEW_TOKENS of who runs this",
-                param="max_tokens",
-            )
+        wanted = asked.sampling or Sampling(max_tokens=self.max_new_tokens)
+        sampling = replace(wanted, max_tokens=min(wanted.max_tokens, self.max_new_tokens))
         placed = sum(turn.images for turn in turns)
         if not 1 <= images <= self.base.max_images:
             raise BadInput(

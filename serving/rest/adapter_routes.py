@@ -41,6 +41,7 @@ class UnloadBody(RequestBody):
     model_config = ConfigDict(json_schema_extra={"examples": [{"lora_name": "mdpo-v2"}]})
 
     lora_name: str
+    lora_int_id: int | None = Field(default=None, description="Taken and passed over: the name decides.")
 
 
 def adapter_routes(service: Service) -> APIRouter:

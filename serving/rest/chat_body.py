@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from serving.rest.bodies import RequestBody
-from serving.rest.compare_body import MaxTokens, Seed, Stop, Temperature, TopP, sampling
+from serving.rest.sampling import MaxTokens, Seed, Stop, Temperature, TopP, sampling
 from zoo.asking import Sampling, Turn
 from zoo.errors import BadInput
 
@@ -27,7 +27,9 @@ class ImageUrl(RequestBody):
     url: str = Field(
         description="data:image/png;base64,... (PNG, JPEG or DICOM); an address where the operator allows it."
     )
-    detail: Literal["auto"] | None = None
+    detail: Literal["auto", "low", "high"] | None = Field(
+        default=None, description="Taken and passed over: an image is seen as the base sees it."
+    )
 
 
 class ImagePart(RequestBody):
@@ -40,11 +42,16 @@ class ImagePart(RequestBody):
 Part = Annotated[TextPart | ImagePart, Field(discriminator="type")]
 
 
+Name = Annotated[str, Field(max_length=200, description="Taken and passed over.")]
+Empty = Annotated[list[Any], Field(max_length=0)]
+
+
 class SystemMessage(RequestBody):
     """What the conversation is to keep to."""
 
     role: Literal["system", "developer"]
     content: str | list[TextPart]
+    name: Name | None = None
 
 
 class UserMessage(RequestBody):
@@ -52,14 +59,18 @@ class UserMessage(RequestBody):
 
     role: Literal["user"]
     content: str | list[Part]
+    name: Name | None = None
 
 
 class AssistantMessage(RequestBody):
-    """What was answered before."""
+    """What was answered before, as it came; what of it is null or empty says nothing."""
 
     role: Literal["assistant"]
     content: str | list[TextPart]
+    name: Name | None = None
     refusal: None = None
+    annotations: Empty | None = None
+    tool_calls: Empty | None = None
 
 
 Message = Annotated[SystemMessage | UserMessage | AssistantMessage, Field(discriminator="role")]
@@ -136,6 +147,8 @@ class ChatBody(RequestBody):
     frequency_penalty: Nothing | None = None
     response_format: TextFormat | None = None
     service_tier: Literal["auto", "default"] | None = None
+    modalities: Annotated[list[Literal["text"]], Field(max_length=1)] | None = None
+    tools: Empty | None = None
 
     @property
     def with_usage(self) -> bool:

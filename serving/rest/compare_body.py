@@ -3,10 +3,9 @@
 No upload is ever spooled to a file on disk, as web frameworks otherwise do with large ones.
 """
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import Request
 from pydantic import ConfigDict, Field, ValidationError
@@ -23,44 +22,12 @@ from serving.rest.bodies import (
     read_json,
     wrong_field,
 )
-from zoo.asking import HOTTEST, Sampling
+from serving.rest.sampling import MaxTokens, Seed, Stop, Temperature, TopP, sampling
+from zoo.asking import Sampling
 from zoo.errors import BadInput
 from zoo.images import Limits, check_bytes
 
 HOW = 'curl -F image=@scan.png -F question="What is shown?" -F adapters=base ADDRESS/v1/compare'
-
-Temperature = Annotated[
-    float, Field(ge=0, le=HOTTEST, description="0, the default, takes the likeliest token.")
-]
-TopP = Annotated[
-    float, Field(gt=0, le=1, description="Draw from the likeliest tokens that hold this share together.")
-]
-MaxTokens = Annotated[int, Field(ge=1, description="Most new tokens; the default is the server's limit.")]
-Seed = Annotated[
-    int, Field(ge=0, lt=2**63, description="Of the sample; the server draws one where none is given.")
-]
-Stop = Annotated[str, Field(min_length=1, max_length=200)]
-
-
-def sampling(
-    *,
-    most: int,
-    temperature: float | None,
-    top_p: float | None,
-    max_tokens: int | None,
-    seed: int | None,
-    stop: list[str],
-) -> Sampling:
-    """How answers are drawn, by what a request says: greedy unless it says otherwise, at most `most` tokens.
-    A sample without a seed gets one here, so that it can be had again."""
-    drawn = secrets.randbelow(2**31) if temperature and seed is None else 0
-    return Sampling(
-        max_tokens=most if max_tokens is None else max_tokens,
-        temperature=temperature or 0.0,
-        top_p=1.0 if top_p is None else top_p,
-        seed=drawn if seed is None else seed,
-        stop=tuple(stop),
-    )
 
 
 class CompareFields(RequestBody):
@@ -204,4 +171,4 @@ async def _read_form(request: Request, *, limits: Limits, max_images: int) -> Co
     try:
         return Compared(images, CompareFields.model_validate(fields, strict=False))
     except ValidationError as error:
-        raise wrong_field(error) from None
+        raise wrong_field(error, fields) from None

@@ -101,4 +101,20 @@ def _inlined(schema: Any, parts: dict[str, Any]) -> Any:
         return schema
     if "$ref" in schema:
         return _inlined(parts[schema["$ref"].rpartition("/")[2]], parts)
-    return {key: _inlined(one, parts) for key, one in schema.items() if key != "discriminator"}
+    found = {key: _inlined(one, parts) for key, one in schema.items() if key != "discriminator"}
+    return _with_nulls(found) if found.get("type") == "object" else found
+
+
+def _with_nulls(schema: dict[str, Any]) -> dict[str, Any]:
+    """A key whose value is null is passed over, whatever it is called."""
+    null = {"type": "null"}
+    other, required = schema.get("additionalProperties"), schema.get("required", ())
+    fields = {
+        name: field if name in required or null in field.get("anyOf", ()) else {"anyOf": [field, null]}
+        for name, field in schema.get("properties", {}).items()
+    }
+    return {
+        **schema,
+        **({"properties": fields} if fields else {}),
+        "additionalProperties": {"anyOf": [other, null]} if other else null,
+    }

@@ -16,16 +16,18 @@ class Elsewhere(BaseRoute):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether it is the API's to say that there is nothing."""
-        ours = scope["type"] == "http" and (scope["path"].startswith("/v1/") or self._methods(scope))
-        return (Match.FULL if ours else Match.NONE), {}
+        if scope["type"] != "http":
+            return Match.NONE, {}
+        if found := self._at(scope):
+            return Match.FULL, {"route": found[0]}  # what metrics and log name
+        return (Match.FULL if scope["path"].startswith("/v1/") else Match.NONE), {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises HTTPException: 405 with the methods that there are, or 404."""
-        if methods := self._methods(scope):
+        if methods := {method for route in self._at(scope) for method in route.methods or ()}:
             allowed = ", ".join(sorted(methods))
             raise HTTPException(405, f"this path takes {allowed}", {"Allow": allowed})
         raise HTTPException(404, "there is nothing at this path")
 
-    def _methods(self, scope: Scope) -> set[str]:
-        found = [route for route in self._routes if route.matches(scope)[0] is not Match.NONE]
-        return {method for route in found for method in route.methods or ()}
+    def _at(self, scope: Scope) -> list[Route]:
+        return [route for route in self._routes if route.matches(scope)[0] is not Match.NONE]

@@ -127,7 +127,6 @@ def test_sampling_is_what_the_request_says_and_greedy_without_a_word(ask, about,
         ({"response_format": {"type": "json_object"}}, "response_format.type"),
         ({"presence_penalty": 0.5}, "presence_penalty"),
         ({"temperature": 2.5}, "temperature"),
-        ({"max_tokens": 65}, "max_tokens"),
         ({"max_tokens": 5, "max_completion_tokens": 6}, "max_completion_tokens"),
         ({"stop": ["a", "b", "c", "d", "e"]}, "stop"),
         ({"extra_body": {"best_of": 3}}, "best_of"),
@@ -154,8 +153,48 @@ def test_what_clients_send_by_themselves_is_taken_where_it_asks_for_nothing(ask,
         response_format={"type": "text"},
         service_tier="auto",
         metadata={"a": "b"},
+        modalities=["text"],
+        tools=[],
+        logit_bias=None,
+        reasoning_effort=None,
+        extra_body={"whatever": None, "stream_options": {"include_usage": None}},
     )
     assert done.choices[0].message.content == "base: Q 64x48"
+
+
+def test_an_answer_goes_back_as_the_client_keeps_it(ask, about):
+    first = about("Q")
+    first[0]["name"] = "ana"
+    first[0]["content"][1]["image_url"]["detail"] = "high"
+    answer = ask.chat.completions.create(model="base", messages=first).choices[0].message
+    again = [*first, {**answer.model_dump(), "annotations": []}, {"role": "user", "content": "Why?"}]
+    done = ask.chat.completions.create(model="base", messages=again)
+    assert done.choices[0].message.content == "base: Why? 64x48"
+
+
+def test_more_tokens_than_there_may_be_are_as_many_as_there_may_be(ask, about, rig):
+    rig.service.max_new_tokens = 2
+    done = ask.chat.completions.create(model="base", messages=about("Q"), max_tokens=4096)
+    assert (done.choices[0].message.content, done.choices[0].finish_reason) == ("base: Q", "length")
+    assert done.usage.completion_tokens == 2
+
+
+@pytest.mark.parametrize(
+    ("part", "param"),
+    [
+        ({"type": "image_url", "image_url": {}}, "messages.0.content.1.image_url.url"),
+        ({"type": "image_url"}, "messages.0.content.1.image_url"),
+        ({"type": "image_url", "image_url": {"url": "x", "size": 1}}, "messages.0.content.1.image_url.size"),
+        ({"type": "text", "text": 5}, "messages.0.content.1.text"),
+        ({"type": "text", "text": None}, "messages.0.content.1.text"),
+        ({"type": "video"}, "messages.0.content.1"),
+    ],
+)
+def test_what_is_wrong_in_the_depth_is_named_by_its_place(ask, part, param):
+    content = [{"type": "text", "text": "Q"}, part]
+    with pytest.raises(openai.UnprocessableEntityError) as refused:
+        ask.chat.completions.create(model="base", messages=[{"role": "user", "content": content}])
+    assert refused.value.param == param
 
 
 def test_errors_are_those_that_openais_client_knows(make_rig, serve, ask, about, rig, png):

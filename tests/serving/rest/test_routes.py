@@ -92,8 +92,8 @@ def test_each_refusal_has_a_status_and_a_reason_and_the_server_goes_on(client, p
         "no question": (form(client, png, "base", question=" "), 422, "BadInput", "question is empty"),
         "inner fault": (form(client, png, "base", question="explode"), 500, "EngineFailed", "RuntimeError"),
         "long name": (client.get("/v1/models/" + "x" * 301), 422, "BadInput", "'id'"),
-        "no route": (client.get("/v1/nothing"), 404, "HttpError", "Not Found"),
-        "no method": (client.get("/v1/compare"), 405, "HttpError", "Method Not Allowed"),
+        "no route": (client.get("/v1/nothing"), 404, "HttpError", "there is nothing at this path"),
+        "no method": (client.get("/v1/compare"), 405, "HttpError", "this path takes POST"),
     }
     for name, (reply, status, kind, reason) in cases.items():
         error = reply.json()["error"]
