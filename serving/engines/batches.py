@@ -111,7 +111,7 @@ class Batches:
     def _features(self, job: Job) -> Any:
         if wrong := self._wrong(job):
             raise wrong
-        features = self._seen.features(job.key, job.work.images, now=self._clock())
+        features = self._seen.features(job.work.images, now=self._clock())
         self._model.check(features, job.work.turns, max_tokens=job.work.sampling.max_tokens)
         return features
 

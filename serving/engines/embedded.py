@@ -17,11 +17,11 @@ from serving.core.engine import OnDisk, Work
 from serving.core.registry import Registry
 from serving.core.requests import AdapterId
 from serving.core.scheduler import Scheduler, check_room
-from serving.core.watch import Watch, guarded
+from serving.core.watch import Watch, guarded, guarded
 from serving.engines.batches import Batches
 from serving.engines.jobs import Job, named
 from serving.engines.model import Model
-from serving.engines.seen import Seen, pixels_digest
+from serving.engines.seen import Seen
 from serving.engines.slots import Slots
 from zoo.asking import Piece, Sampling
 from zoo.errors import BadInput, DeadlinePassed, EngineFailed, Stopped, ZooError
@@ -86,8 +86,7 @@ class EmbeddedEngine:
         if not rows or rows > self._max_rows or len(adapters) > self._max_slots:
             most = min(self._max_rows, self._max_slots)
             raise BadInput(f"{rows} adapters in one comparison, this engine runs at most {most}")
-        key = pixels_digest(work.images)
-        job = Job(work, rows=rows, key=key, submitted=self._clock(), on_piece=on_piece)
+        job = Job(work, rows=rows, submitted=self._clock(), on_piece=on_piece)
         self._add(job)
         return job
 

@@ -23,14 +23,11 @@ class Job:
         work: Work,
         *,
         rows: int,
-        key: str = "",
         pin: bool = False,
         submitted: float,
         on_piece: Callable[[Piece], None] | None = None,
     ) -> None:
         self.work = work
-        self.key = key
-        """Digest of the images' pixels."""
         self.pin = pin
         self.submitted = submitted
         self.on_disk = {adapter.id: adapter for adapter in work.adapters if adapter is not None}

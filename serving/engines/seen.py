@@ -18,8 +18,10 @@ class Seen:
         self._model = model
         self._features: ExpiringCache[Any] = ExpiringCache(max_bytes=max_bytes, ttl_s=ttl_s)
 
-    def features(self, key: str, images: Sequence["Image"], *, now: float) -> Any:
-        """The features of one question's images, `key` being their `pixels_digest`."""
+    def features(self, images: Sequence["Image"], *, now: float) -> Any:
+        """The features of one question's images."""
+        images = [one if one.mode == "RGB" else one.convert("RGB") for one in images]
+        key = _pixels_digest(images)
         features = self._features.get(key, now=now)
         if features is None:
             features, size = self._model.encode(images)
@@ -31,10 +33,10 @@ class Seen:
         self._features.expire(now=now)
 
 
-def pixels_digest(images: Sequence["Image"]) -> str:
-    """The same for images with the same pixels, in the same order."""
+def _pixels_digest(images: Sequence["Image"]) -> str:
+    """The same for images in RGB with the same pixels, in the same order."""
     digest = hashlib.sha256()
     for image in images:
-        digest.update(f"{image.mode} {image.size};".encode())
+        digest.update(f"{image.size};".encode())
         digest.update(image.tobytes())
     return digest.hexdigest()

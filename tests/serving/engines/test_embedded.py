@@ -1,4 +1,5 @@
 import pytest
+from PIL import Image
 
 from serving.core.engine import Output
 from zoo.asking import Piece, Sampling
@@ -134,6 +135,15 @@ def test_a_full_queue_says_so_at_once_and_when_to_come_back(make_rig, ask):
     assert 1 <= refused.value.after_s <= 60
     rig.model.gate.set()
     assert len(running.done.result(5) + waiting.done.result(5)) == 3
+
+
+def test_pictures_are_told_apart_by_what_is_encoded_and_by_nothing_else(rig, ask):
+    red, blue = (Image.new("P", (4, 4), 1) for _ in range(2))
+    red.putpalette([0, 0, 0, 255, 0, 0])
+    blue.putpalette([0, 0, 0, 0, 0, 255])
+    for picture, encoded in ((red, 1), (blue, 2), (red.convert("RGB"), 2), (blue, 2)):
+        ask(rig, "base", image=picture).done.result(5)
+        assert rig.model.encoded == encoded
 
 
 def test_an_empty_queue_takes_a_comparison_larger_than_itself(make_rig, ask):
