@@ -5,7 +5,7 @@ Knows no engine but by the ticket that it gave, and no HTTP.
 
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from serving.core.engine import Output, Ticket
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 class Asked:
     """What is asked of the service."""
 
-    images: tuple["Image", ...] = ()
+    images: tuple["Image", ...] = field(default=(), repr=False)
     """Empty where they are given by an `Opening`."""
-    turns: tuple[Turn, ...]
+    turns: tuple[Turn, ...] = field(repr=False)
     adapters: tuple[str, ...]
     """Aliases, `repo`, `repo@revision`, or `base`; one row each."""
     sampling: Sampling | None = None
@@ -42,7 +42,7 @@ class Checked:
     """What is asked, found to make sense."""
 
     asked: Asked
-    turns: tuple[Turn, ...]
+    turns: tuple[Turn, ...] = field(repr=False)
     names: tuple[str, ...]
     sampling: Sampling
     arrived: float
@@ -60,6 +60,7 @@ class Asking:
         answering: tuple[Answering, ...],
         ticket: Ticket,
         arrived: float,
+        submitted: float,
         deadline: float,
         clock: Callable[[], float],
     ) -> None:
@@ -68,6 +69,8 @@ class Asking:
         self.ticket = ticket
         self._question, self._sampling = question, sampling
         self._arrived, self._deadline, self._clock = arrived, deadline, clock
+        self._before_ms = (submitted - arrived) * 1000
+        """From the question's arrival to its submission to the engine."""
 
     @property
     def overdue(self) -> bool:
@@ -130,8 +133,8 @@ class Asking:
                 finish=output.finish,
                 tokens=output.tokens,
                 prompt_tokens=output.prompt_tokens,
-                first_token_ms=output.first_token_ms,
-                milliseconds=output.milliseconds,
+                first_token_ms=self._before_ms + output.first_token_ms,
+                milliseconds=self._before_ms + output.milliseconds,
             )
             for who, output in zip(self.answering, outputs, strict=True)
         )

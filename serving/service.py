@@ -170,6 +170,7 @@ class Service:
             client=checked.asked.client,
             deadline=checked.deadline,
         )
+        submitted = self._clock()
         itself = AdapterId(self.base.repo, self.base.revision, "")
         return Asking(
             question=checked.turns[-1].text,
@@ -186,6 +187,7 @@ class Service:
             ),
             ticket=self._engine.submit(work, on_piece),
             arrived=checked.arrived,
+            submitted=submitted,
             deadline=checked.deadline,
             clock=self._clock,
         )

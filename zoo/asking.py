@@ -1,7 +1,7 @@
 """What is put to a model, the turns of a conversation and how an answer is drawn, and the pieces in which the
 answer comes. Knows no model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from zoo.errors import BadInput
@@ -18,7 +18,7 @@ class Turn:
     """One turn of a conversation."""
 
     role: Role
-    text: str
+    text: str = field(repr=False)
     images: int = 0
     """How many of the question's images stand before the text; they are taken in order."""
 
@@ -39,7 +39,7 @@ class Sampling:
     """Only the likeliest tokens that together hold this share of the probability are drawn."""
     seed: int = 0
     """Of this answer's sample; a greedy one does not read it."""
-    stop: tuple[str, ...] = ()
+    stop: tuple[str, ...] = field(default=(), repr=False)
     """Texts before which the answer ends."""
 
     def __post_init__(self) -> None:
@@ -63,7 +63,7 @@ class Piece:
     """What one row of a batch has just said. The pieces of a row, put together, are its answer."""
 
     row: int
-    text: str
+    text: str = field(repr=False)
     tokens: int
     """Tokens of the row so far, the end of turn included."""
     finish: Finish | None = None

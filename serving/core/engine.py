@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -28,8 +28,8 @@ class OnDisk:
 class Work:
     """One comparison for an engine: the same images and conversation for every adapter; None is the base."""
 
-    images: tuple["Image", ...]
-    turns: tuple[Turn, ...]
+    images: tuple["Image", ...] = field(repr=False)
+    turns: tuple[Turn, ...] = field(repr=False)
     adapters: tuple[OnDisk | None, ...]
     sampling: Sampling
     client: str = ""
@@ -42,7 +42,7 @@ class Work:
 class Output:
     """One answer of an engine."""
 
-    text: str
+    text: str = field(repr=False)
     tokens: int
     prompt_tokens: int
     finish: Finish

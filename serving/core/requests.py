@@ -1,7 +1,7 @@
 """What is asked and what is answered, as frozen dataclasses. Knows nothing of HTTP, models or Hubs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from zoo.asking import Finish, Turn
 from zoo.errors import BadInput
@@ -44,11 +44,12 @@ class Answer(Answering):
     seed: int
     load: int
     """Number of the load that answered, fresh for each load; 0 for the base."""
-    text: str
+    text: str = field(repr=False)
     finish: Finish
     tokens: int
     prompt_tokens: int
     first_token_ms: float
+    """From the question's arrival to the first token, waiting and fetching included."""
     milliseconds: float
     """From the question's arrival to the last token of this answer."""
 
@@ -57,7 +58,7 @@ class Answer(Answering):
 class Comparison:
     """One question put to several adapters at once; answers in the order asked."""
 
-    question: str
+    question: str = field(repr=False)
     answers: tuple[Answer, ...]
     milliseconds: float
     """From the question's arrival to the last answer, waiting and fetching included."""

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,9 +24,9 @@ Content = Any
 class Row:
     """One answer that is wanted."""
 
-    features: Any
+    features: Any = field(repr=False)
     """Of the question's images, as `Model.encode` gave them."""
-    turns: tuple[Turn, ...]
+    turns: tuple[Turn, ...] = field(repr=False)
     slot: int
     """Of the adapter; 0 is the base."""
     sampling: Sampling

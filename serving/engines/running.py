@@ -1,7 +1,7 @@
 """A batch under way: which row is whose, what each has said, and which comparisons have all their answers."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from serving.core.engine import Output
@@ -17,7 +17,7 @@ class _Answer:
     """Row of its comparison."""
     load: int
     slot: int
-    text: str = ""
+    text: str = field(default="", repr=False)
     tokens: int = 0
     finish: Finish | None = None
     ended: float = 0.0

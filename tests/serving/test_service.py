@@ -1,11 +1,12 @@
 import asyncio
+import time
 
 import pytest
 
 from serving.core.requests import AdapterId
 from serving.service import Asked
 from tests.serving._brought import brought
-from zoo.asking import question
+from zoo.asking import Sampling, question
 from zoo.errors import BadInput, DeadlinePassed
 
 
@@ -65,6 +66,24 @@ def test_the_list_shows_states_scores_and_what_cannot_be_had(rig):
     assert listed["sft"].status.reason == "no repo local/sft"
     assert listed["mdpo"].accuracy.value == 0.71
     assert listed["mdpo"].written == "local/mdpo@main"
+
+
+def test_an_answers_time_begins_with_the_questions_arrival(rig, image):
+    fetch = rig.hub.fetch
+    rig.hub.fetch = lambda *commit: time.sleep(0.2) or fetch(*commit)
+    done = rig.service.compare([image], "Q", ["mdpo"])
+    assert 200 <= done.answers[0].first_token_ms <= done.answers[0].milliseconds <= done.milliseconds
+
+
+def test_nothing_that_is_written_down_of_a_question_quotes_it(rig, image):
+    turns, stop = question("PLANTED"), ("PLANTED",)
+    sampling = Sampling(stop=stop, max_tokens=9)
+    asked, pieces = Asked(images=(image,), turns=turns, adapters=("sft",), sampling=sampling), []
+    asking = rig.service.ask(asked, pieces.append)
+    done = asking.result()
+    written = repr([asked, pieces, asking.ticket.work, asking.ticket.done.result(), done])
+    assert "PLANTED" not in written
+    assert "<PIL" not in written
 
 
 def test_what_was_loaded_for_nobody_any_more_waits_no_longer(make_rig, image):

@@ -6,7 +6,7 @@ from the shape of the batch. So the same batch gives the same answers to the bit
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -34,8 +34,8 @@ _TOKENS = 8192
 class Row:
     """One answer that is wanted: about these features, to this prompt, by the adapter in this slot."""
 
-    features: ImageFeatures
-    prompt: str | tuple[Turn, ...]
+    features: ImageFeatures = field(repr=False)
+    prompt: str | tuple[Turn, ...] = field(repr=False)
     slot: int = 0
     """Slot of the adapter bank; 0 is the base."""
     sampling: Sampling = GREEDY
@@ -180,5 +180,9 @@ class Decoding:
         return Piece(row, new, self._tokens[row], finish) if new or finish else None
 
     def _decode(self, ids: list[int]) -> str:
-        text: str = self._vlm.tokenizer.decode(ids, skip_special_tokens=True)
+        text: str = self._vlm.tokenizer.decode(
+            ids,
+            skip_special_tokens=True,
+            clean_up_tokenization_spaces=False,  # which changes what was said before
+        )
         return text
