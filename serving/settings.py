@@ -50,7 +50,9 @@ class Settings(BaseSettings):
     )
     load_in_4bit: bool = Field(default=False, description="Keep the language model's weights in 4 bits.")
     load_in_8bit: bool = Field(default=False, description="Keep the language model's weights in 8 bits.")
-    compile: bool = Field(default=False, description="Compile the steps of an answer: slower to start.")
+    compile: bool = Field(
+        default=False, description="Compile the steps of an answer: slow at the first batch of each size."
+    )
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=7860, ge=0, le=65535, description="Port; 0 takes a free one.")

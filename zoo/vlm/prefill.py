@@ -1,8 +1,8 @@
 """Prompts of one length run together, without padding: their keys and values, and what predicts the first
 token of each answer.
 
-The last layer runs queries and all that follows for each prompt's last token alone: of the others, whose
-predictions nobody reads, it needs keys and values.
+The last layer's attention runs over all tokens for their keys and values; then it runs, with all that
+follows, for each prompt's last token alone, since nobody reads what the others predict.
 """
 
 from collections.abc import Callable, Sequence
