@@ -17,7 +17,7 @@ from serving.core.engine import OnDisk, Work
 from serving.core.registry import Registry
 from serving.core.requests import AdapterId
 from serving.core.scheduler import Scheduler, check_room
-from serving.core.watch import Watch, guarded, guarded
+from serving.core.watch import Watch, guarded
 from serving.engines.batches import Batches
 from serving.engines.jobs import Job, named
 from serving.engines.model import Model
