@@ -18,7 +18,7 @@ def open_with(rig, monkeypatch):
         model = type("Model", (type(rig.model),), {"load": load} if load else {})
         banked = SimpleNamespace(load_banked=lambda base, **options: made.update(options) or model())
         monkeypatch.setitem(sys.modules, "serving.engines.banked", banked)
-        monkeypatch.setattr("serving.opening.ZooHub", lambda endpoint: rig.hub)
+        monkeypatch.setattr("serving.opening.ZooHub", lambda endpoint, **limits: rig.hub)
         flags = {"adapters": ("local/mdpo",), "timeout_s": 0.05} | flags
         return open_service(read_settings(**flags), say=said.append)
 
