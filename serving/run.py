@@ -23,7 +23,7 @@ from serving.defence.wall import Defence
 from serving.rest.errors import refusal
 from serving.service import Service
 from serving.settings import Settings
-from zoo.errors import BadInput, Busy, DeadlinePassed, ZooError
+from zoo.errors import BadInput, Busy, TooSlow, ZooError
 from zoo.notice import NOTICE
 
 NOT_READY_S = 1.0
@@ -100,7 +100,7 @@ def _refusals() -> Refusals:
         return bytes(refusal(error).body)
 
     return Refusals(
-        slow=body(DeadlinePassed("the head of the request took too long to arrive")),
+        slow=body(TooSlow("the head of the request took too long to arrive")),
         crowded=body(Busy("too many connections are open")),
         unreadable=body(BadInput("this is no request of HTTP/1.1")),
     )

@@ -116,6 +116,10 @@ class Busy(ZooError):
         """Seconds after which it is worth trying again."""
 
 
+class TooSlow(ZooError):
+    """A request that did not arrive whole in time."""
+
+
 class Stopped(ZooError):
     """The server is ending, or its engine has ended."""
 

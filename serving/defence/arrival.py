@@ -7,16 +7,16 @@ request's head is the connection's (`connections`).
 import asyncio
 from dataclasses import dataclass, field
 
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.defence.gate import Refuse
-from zoo.errors import ImageTooLarge
+from serving.defence.gate import Refuse, with_headers
+from zoo.errors import ImageTooLarge, TooSlow, ZooError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arrival:
-    """Wraps an application; what it receives ends with an HTTPException, 408 or 413, beyond the bounds."""
+    """Wraps an application. Beyond the bounds its request ends as if the client had gone, and what it says
+    then gives way to the refusal."""
 
     app: ASGIApp = field(kw_only=False)
     max_bytes: int
@@ -29,33 +29,58 @@ class Arrival:
             return
         stated = dict(scope["headers"]).get(b"content-length", b"")
         if stated.isdigit() and int(stated) > self.max_bytes:
-            error = ImageTooLarge(
-                f"the request has {int(stated)} bytes, the limit is {self.max_bytes}",
-                hint="send smaller or fewer images",
-            )
-            await self.refuse(error)(scope, receive, send)
+            await self.refuse(self.too_much(int(stated)))(scope, receive, send)
             return
-        await self.app(scope, self._bounded(receive), send)
+        body = _Body(self, receive)
+        begun = False
 
-    def _bounded(self, receive: Receive) -> Receive:
-        count, whole = 0, False
-        ends_at = asyncio.get_running_loop().time() + self.timeout_s
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            if begun or not body.fault:
+                begun = True
+                await send(message)
 
-        async def bounded() -> Message:
-            nonlocal count, whole
-            if whole:  # what comes now is that the client has gone, whenever that is
-                return await receive()
-            try:
-                async with asyncio.timeout_at(ends_at):
-                    message = await receive()
-            except TimeoutError:
-                late = f"the request was not here whole within {self.timeout_s:g} s"
-                raise HTTPException(408, late, {"connection": "close"}) from None
-            count += len(message.get("body", b""))
-            if count > self.max_bytes:
-                much = f"the request has {count} bytes or more, the limit is {self.max_bytes}"
-                raise HTTPException(413, much, {"connection": "close"})
-            whole = not message.get("more_body", False)
-            return message
+        try:
+            await self.app(scope, body.receive, sending)
+        except Exception:  # what an application makes of a client that goes away is its own
+            if not body.fault:
+                raise
+        if body.fault and not begun:
+            close = with_headers(send, [(b"connection", b"close")])
+            await self.refuse(body.fault)(scope, receive, close)
 
-        return bounded
+    def too_much(self, count: int) -> ImageTooLarge:
+        """The refusal of a body of so many bytes."""
+        return ImageTooLarge(
+            f"the request has {count} bytes or more, the limit is {self.max_bytes}",
+            hint="send smaller or fewer images",
+        )
+
+
+class _Body:
+    """What is received of one request."""
+
+    def __init__(self, bounds: Arrival, receive: Receive) -> None:
+        self.fault: ZooError | None = None
+        self._bounds, self._receive = bounds, receive
+        self._count, self._whole = 0, False
+        self._ends_at = asyncio.get_running_loop().time() + bounds.timeout_s
+
+    async def receive(self) -> Message:
+        if self._whole:  # what comes now is that the client has gone, whenever that is
+            return await self._receive()
+        message = await self._next() if self.fault is None else {}
+        return {"type": "http.disconnect"} if self.fault else message
+
+    async def _next(self) -> Message:
+        try:
+            async with asyncio.timeout_at(self._ends_at):
+                message = await self._receive()
+        except TimeoutError:
+            self.fault = TooSlow(f"the request was not here whole within {self._bounds.timeout_s:g} s")
+            return {}
+        self._count += len(message.get("body", b""))
+        if self._count > self._bounds.max_bytes:
+            self.fault = self._bounds.too_much(self._count)
+        self._whole = not message.get("more_body", False)
+        return message

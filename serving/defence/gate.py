@@ -57,7 +57,7 @@ class Gate:
                 raise Stopped("the server is stopping", hint="ask again when it is back")
         except NoKey as error:
             how = b"Bearer" if scope["path"].startswith(API) else b'Basic realm="a key is the password"'
-            await self.refuse(error)(scope, receive, _with(send, [(b"www-authenticate", how)]))
+            await self.refuse(error)(scope, receive, with_headers(send, [(b"www-authenticate", how)]))
         except ZooError as error:
             await self.refuse(error)(scope, receive, send)
         else:
@@ -74,7 +74,7 @@ class Gate:
     async def _by_quota(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
         free, pace = _free(scope), self.pace
         verdict = (pace.look if free else pace.enter)(caller.name, now=self.clock())
-        told = _with(send, _told(self.pace.quota.per_minute, verdict))
+        told = with_headers(send, _told(self.pace.quota.per_minute, verdict))
         if not verdict.allowed:
             error = Busy(f"the key {caller.name!r} asks too much at once", after_s=verdict.after_s)
             await self.refuse(error)(scope, receive, told)
@@ -114,7 +114,7 @@ def _told(per_minute: int, verdict: Verdict) -> Headers:
     ]
 
 
-def _with(send: Send, headers: Headers) -> Send:
+def with_headers(send: Send, headers: Headers) -> Send:
     """A `send` that puts headers onto the reply."""
 
     async def sending(message: Message) -> None:

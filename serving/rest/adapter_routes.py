@@ -18,9 +18,9 @@ from serving.rest.samples import ADAPTERS, LOADED, MODEL, MODELS, UNLOADED
 from serving.rest.streams import unless_gone
 from serving.service import Service
 
-_LOOKING = error_replies(401, 429)
-_FINDING = error_replies(401, 403, 404, 422, 429, 502, 503, 504)
-_LOADING = error_replies(401, 403, 404, 409, 413, 422, 429, 502, 503, 504)
+_LOOKING = error_replies()
+_FINDING = error_replies(404, 422, 502, 504)
+_LOADING = error_replies(404, 409, 422, 502, 504)
 
 
 class LoadBody(RequestBody):

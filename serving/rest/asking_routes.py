@@ -21,7 +21,7 @@ from serving.rest.streams import EventStream, Pieces, answer, begin, unless_gone
 from serving.service import Asked, Service
 from zoo.asking import question
 
-_ERRORS = error_replies(400, 401, 403, 404, 409, 413, 422, 429, 500, 502, 503, 504)
+_ERRORS = error_replies(400, 404, 409, 422, 502, 504)
 
 
 def asking_routes(service: Service, pictures: Pictures, remote: Remote | None) -> APIRouter:

@@ -3,6 +3,9 @@ replies."""
 
 from typing import Any
 
+from fastapi import FastAPI
+
+from serving.defence.gate import HEALTH
 from serving.rest.answers import DIGEST, SHA
 from serving.rest.bodies import RequestBody
 from serving.rest.errors import status_of
@@ -19,6 +22,7 @@ EXAMPLES: tuple[errors.ZooError, ...] = (
     ),
     errors.UnknownName("adapter", "mdop", ("base", "mdpo")),
     errors.NotOnHub("local/absent@main is not on the Hub, or not for this user"),
+    errors.TooSlow("the request was not here whole within 60 s"),
     errors.WrongBase("the adapter was made for llava, this is phantom"),
     errors.ImageTooLarge("the image has 30000000 bytes, the limit is 20971520", hint="send a smaller file"),
     errors.BadInput("this server takes no 'tools'", hint="see /openapi.json for an example", param="tools"),
@@ -35,11 +39,12 @@ _MEANINGS = {
     401: "No key, or an unknown one.",
     403: "The key, or the operator, does not allow it.",
     404: "No such adapter.",
+    408: "The request did not arrive whole in time.",
     409: "An adapter of another base.",
     413: "An image, or a request, beyond the limits.",
     422: "A request, or an adapter, that cannot be used; `param` names the field.",
     429: "Too much at once; Retry-After tells when to come back.",
-    500: "The engine failed on this request alone.",
+    500: "The engine, or the server, failed on this request alone.",
     502: "The Hub refused, or gave something broken.",
     503: "The server is stopping, or the Hub does not answer; Retry-After tells when to come back.",
     504: "It took too long and was given up.",
@@ -60,9 +65,18 @@ ANSWER_HEADERS: dict[str, Any] = {
 }
 
 
+KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A key of `medzoo keys`; none where the server has no keys and serves its machine alone.",
+}
+ALWAYS = (401, 403, 408, 413, 429, 500, 503)
+"""What stands before every route may give these, and any route may fail."""
+
+
 def error_replies(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The errors of a route, for FastAPI's `responses`."""
-    return {status: _error_reply(status) for status in statuses}
+    """The errors of a route beside those of all, for FastAPI's `responses`."""
+    return {status: _error_reply(status) for status in sorted({*ALWAYS, *statuses})}
 
 
 def _error_reply(status: int) -> dict[str, Any]:
@@ -81,6 +95,23 @@ def _error_reply(status: int) -> dict[str, Any]:
             "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}, "example": 5}
         }
     return reply
+
+
+def add_key(app: FastAPI) -> None:
+    """Say in the application's document how a key is sent, once for all routes but those of health."""
+    without = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            found = without()
+            found.setdefault("components", {})["securitySchemes"] = {"key": KEY}
+            for path, operations in found["paths"].items():
+                for operation in operations.values() if path not in HEALTH else ():
+                    operation["security"] = [{"key": []}, {}]
+        assert app.openapi_schema is not None
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
 
 
 def request_body(kind: type[RequestBody], *, form: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -5,9 +5,11 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
 from serving.rest.answers import Reply
+from serving.rest.documents import error_replies
 from serving.rest.samples import METRICS
 from serving.service import Service
 
+_ALWAYS = error_replies()
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 """Prometheus' text format."""
 
@@ -22,21 +24,22 @@ def health_routes(service: Service) -> APIRouter:
     """The routes of one service."""
     router = APIRouter(tags=["health"])
 
-    @router.get("/healthz")
+    @router.get("/healthz", responses=_ALWAYS)
     async def healthz() -> HealthReply:
         """The process lives."""
         return HealthReply(status="ok")
 
-    @router.get("/readyz", response_model=HealthReply, responses={503: {"model": HealthReply}})
+    @router.get("/readyz", response_model=HealthReply, responses={**_ALWAYS, 503: {"model": HealthReply}})
     async def readyz() -> JSONResponse:
         """A question would be taken on."""
         ready = service.ready
         reply = HealthReply(status="ready" if ready else "stopped")
         return JSONResponse(reply.model_dump(), status_code=200 if ready else 503)
 
-    @router.get("/metrics", response_class=Response, responses={200: {"content": METRICS}})
+    @router.get("/metrics", response_class=Response, responses={**_ALWAYS, 200: {"content": METRICS}})
     async def metrics() -> Response:
-        """What Prometheus reads: the queue, batches, tokens, loads, evictions, failures, requests."""
+        """What Prometheus reads: the queue, batches, tokens, loads, evictions, failures, requests. Where
+        there are keys it takes one, of any role, unlike the two that ask after the server's health."""
         return Response(service.metrics.text(), media_type=TEXT)
 
     return router

@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from serving.pictures import Pictures
 from serving.rest.adapter_routes import adapter_routes
 from serving.rest.asking_routes import asking_routes
+from serving.rest.documents import add_key
 from serving.rest.elsewhere import Elsewhere
 from serving.rest.health_routes import health_routes
 from serving.rest.images import Remote
@@ -17,4 +18,5 @@ def add_routes(app: FastAPI, service: Service, pictures: Pictures, *, remote: Re
     routers = [asking_routes(service, pictures, remote), adapter_routes(service), health_routes(service)]
     for router in routers:
         app.include_router(router)
+    add_key(app)
     app.router.routes.append(Elsewhere([route for router in routers for route in router.routes]))

@@ -14,9 +14,9 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from zoo.errors import ImageTooLarge, NoKey, NotAllowed, ZooError
+from zoo.errors import ImageTooLarge, NoKey, NotAllowed, TooSlow, ZooError
 
-STATUSES = {NoKey: 401, NotAllowed: 403, ImageTooLarge: 413}
+STATUSES = {NoKey: 401, NotAllowed: 403, ImageTooLarge: 413, TooSlow: 408}
 
 
 def refuse(error: ZooError) -> JSONResponse:

@@ -94,3 +94,10 @@ def test_a_stream_and_its_headers_are_documented(spec):
         assert set(answer["headers"]) == {
             f"x-medzoo-{one}" for one in ("adapter", "digest", "base", "notice")
         }
+
+
+def test_every_route_tells_of_what_stands_before_it_and_how_a_key_is_sent(spec):
+    assert spec["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+    for name, operation in operations(spec):
+        assert {"401", "403", "408", "413", "429", "500", "503"} <= set(operation["responses"]), name
+        assert ("security" in operation) == (not name.endswith("z")), name
