@@ -12,7 +12,7 @@ from serving.service import Service
 from serving.settings import Settings
 from zoo.bases import Base, get_base
 from zoo.errors import HubUnreachable, UnknownName, ZooError
-from zoo.hub import RepoRef, hub_address, parse_ref
+from zoo.hub import RepoRef, hub_address, parse_ref, shown
 from zoo.manifest import read_manifest
 
 Say = Callable[[str], None]
@@ -137,5 +137,5 @@ def list_adapters(hub: str | None, base: Base, say: Say) -> list[tuple[str, Repo
         else:
             found.append((entry.manifest.variant.name, RepoRef(entry.repo)))
     if not found:
-        say(f"{hub_address(hub)} has no adapter for {base.pinned}, so the base serves alone")
+        say(f"{shown(hub_address(hub))} has no adapter for {base.pinned}, so the base serves alone")
     return found

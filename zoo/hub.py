@@ -18,8 +18,9 @@ from huggingface_hub.hf_api import ModelInfo, RepoSibling
 from tqdm import tqdm
 
 from zoo.errors import BadAdapter, BadInput, HubError, HubUnreachable, NotOnHub
-from zoo.hub_access import asking, cache_of, hub_api, recall, remember, shown
+from zoo.hub_access import asking, cache_of, hub_api, recall, remember
 from zoo.hub_access import hub_address as hub_address
+from zoo.hub_access import shown as shown
 from zoo.manifest import CONFIG_NAME, LOG_NAME, MANIFEST_NAME, PICTURE_NAME, WEIGHTS_NAME
 
 TAG = "medvlm-zoo"

@@ -22,6 +22,7 @@ from zoo.hub import (
     parse_repo,
     publish_folder,
     resolve,
+    shown,
 )
 from zoo.hub_access import cache_of
 from zoo.localhub.server import serving
@@ -456,6 +457,7 @@ def test_no_error_tells_the_password_in_a_hub_s_address(adapter, hub):
         said.append(str(error.value))
     assert not [text for text in said if "hush" in text or "user:" in text]
     assert [text for text in said if hub in text]
+    assert shown(f"{asked} and {down}") == f"{hub} and {NOWHERE}"
 
 
 def test_an_adapter_that_is_too_large_is_refused_by_name_before_anything_of_it_is_fetched(adapter, hub):

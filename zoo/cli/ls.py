@@ -31,9 +31,9 @@ def ls(
         click.echo(json.dumps(listed, indent=2, ensure_ascii=False))
         return
     if not entries:
-        from zoo.hub import hub_address
+        from zoo.hub import hub_address, shown
 
-        click.echo(f"no adapters of the zoo on {hub_address(hub)} that match")
+        click.echo(f"no adapters of the zoo on {shown(hub_address(hub))} that match")
         return
     head = ("repo", "sha", "base", "variant", "data set", f"{metric} (95 % interval)", "n", "made")
     _print_table(head, [_row(entry, metric, dataset) for entry in entries if entry.manifest])
