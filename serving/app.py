@@ -13,9 +13,6 @@ from serving.service import Service
 from zoo.images import Limits
 from zoo.notice import NOTICE
 
-FIELDS_BYTES = 1024 * 1024
-"""Room in any request's body for what is no image."""
-
 
 def build_app(
     service: Service, *, limits: Limits | None = None, page: bool = True, defence: Defence | None = None
@@ -32,10 +29,9 @@ def build_app(
     if page:
         from serving.ui.mount import mount_page
 
-        mount_page(app, service, limits)
+        mount_page(app, service, pictures)
     if defence:
-        images = service.base.max_images * limits.max_bytes * 4 // 3
-        put_around(app, defence, max_body=images + FIELDS_BYTES, refuse=refusal)
+        put_around(app, defence, max_body=limits.body_bytes(service.base.max_images), refuse=refusal)
     add_error_replies(app)  # around all that can fail
     app.add_middleware(SafeHeaders)
     app.add_middleware(RequestLog)

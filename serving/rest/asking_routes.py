@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse, Response
 
 from serving.pictures import Pictures
 from serving.rest.answers import CompareReply, provenance_headers
-from serving.rest.bodies import json_bytes, read_json
+from serving.rest.bodies import read_json
 from serving.rest.chat import chunks
 from serving.rest.chat_body import ChatBody
 from serving.rest.chat_replies import ChatReply
@@ -77,7 +77,7 @@ def asking_routes(service: Service, pictures: Pictures, remote: Remote | None) -
         answers, and in the one with `finish_reason`; an error that comes after the start is the last event,
         and there is no `[DONE]` then.
         """
-        body = await read_json(request, ChatBody, most=json_bytes(limits, max_images=most))
+        body = await read_json(request, ChatBody, most=limits.body_bytes(most))
         return await unless_gone(request, _chat(body, _client(request)))
 
     async def _chat(body: ChatBody, client: str) -> Response:

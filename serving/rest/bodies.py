@@ -11,10 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import from_json
 
 from zoo.errors import BadInput, ImageTooLarge
-from zoo.images import Limits
+from zoo.images import FIELDS_BYTES
 
-FIELDS_BYTES = 64 * 1024
-"""Room in a body for all that is no image."""
 MOST_PARTS = 10_000
 """Commas and brackets of a body in JSON. An image in base64 has none, while a body of nothing else, as long
 as one with images may be, takes many seconds to read, in which nobody else is answered."""
@@ -27,11 +25,6 @@ class RequestBody(BaseModel):
     """A body in JSON: nothing unknown in it, and nothing of another kind than it should be."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-
-def json_bytes(limits: Limits, *, max_images: int) -> int:
-    """How long a body in JSON with images in base64 may be."""
-    return limits.max_bytes * 4 // 3 * max_images + FIELDS_BYTES
 
 
 async def read_json(request: Request, kind: type[Body], *, most: int = FIELDS_BYTES) -> Body:

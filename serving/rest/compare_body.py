@@ -14,18 +14,16 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from serving.rest.bodies import (
-    FIELDS_BYTES,
     RequestBody,
     bounded,
     content_type,
-    json_bytes,
     read_json,
     wrong_field,
 )
 from serving.rest.sampling import MaxTokens, Seed, Stop, Temperature, TopP, sampling
 from zoo.asking import Sampling
 from zoo.errors import BadInput
-from zoo.images import Limits, check_bytes
+from zoo.images import FIELDS_BYTES, Limits, check_bytes
 
 HOW = 'curl -F image=@scan.png -F question="What is shown?" -F adapters=base ADDRESS/v1/compare'
 
@@ -125,13 +123,13 @@ async def read_comparison(request: Request, *, limits: Limits, max_images: int) 
     if kind == "multipart/form-data":
         return await _read_form(request, limits=limits, max_images=max_images)
     if kind == "application/json":
-        body = await read_json(request, CompareBody, most=json_bytes(limits, max_images=max_images))
+        body = await read_json(request, CompareBody, most=limits.body_bytes(max_images))
         return Compared(body.images, body)
     raise BadInput(f"the content type {kind[:80]!r} is neither multipart/form-data nor JSON", hint=HOW)
 
 
 async def _read_form(request: Request, *, limits: Limits, max_images: int) -> Compared:
-    most = limits.max_bytes * max_images + FIELDS_BYTES
+    most = limits.body_bytes(max_images)
     charset = parse_options_header(request.headers["content-type"])[1].get(b"charset", b"utf-8")
     if charset.lower() not in (b"utf-8", b"utf8", b"us-ascii"):
         raise BadInput("the form is not in UTF-8", hint=HOW)

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from serving.pictures import Pictures
 from serving.service import Service
 from serving.ui.guard import Guard
 from serving.ui.wording import Wording
-from zoo.images import Limits
 
 SESSIONS = 200
 """Sessions that Gradio remembers; the oldest are forgotten first."""
@@ -28,7 +28,7 @@ WAITING = 64
 _IN_MEMORY = Path("/dev/shm")
 
 
-def mount_page(app: FastAPI, service: Service, limits: Limits) -> None:
+def mount_page(app: FastAPI, service: Service, pictures: Pictures) -> None:
     """Put the page of this service at `/`, behind the routes that the application has already."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
     _set_folder()
@@ -39,13 +39,13 @@ def mount_page(app: FastAPI, service: Service, limits: Limits) -> None:
     from serving.ui.style import css, theme
 
     hush()
-    blocks = build_page(service, limits).queue(max_size=WAITING)
+    blocks = build_page(service, pictures).queue(max_size=WAITING)
     blocks.state_session_capacity = SESSIONS
     wording = Wording(
         functions={number: len(one.inputs) for number, one in blocks.fns.items()},
         components=[number for number, one in blocks.blocks.items() if getattr(one, "server_fns", None)],
     )
-    app.add_middleware(Guard, max_body=limits.max_bytes * 4 // 3 + 64 * 1024, wording=wording)
+    app.add_middleware(Guard, max_body=pictures.limits.body_bytes(images=1), wording=wording)
     gr.mount_gradio_app(
         app,
         blocks,

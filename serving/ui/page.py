@@ -13,6 +13,7 @@ import gradio as gr
 
 from serving.core.requests import BASE
 from serving.live import Live
+from serving.pictures import Pictures
 from serving.service import Asked, Listing, Service
 from serving.ui import cards
 from serving.ui.examples import Example, examples
@@ -20,7 +21,6 @@ from serving.ui.style import script
 from serving.ui.tray import Tray, preview
 from zoo import asking
 from zoo.errors import ZooError
-from zoo.images import Limits, data_uri_bytes, decode
 from zoo.notice import NOTICE
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ ${problem ? `<p class="mz-problem" role="alert">${problem}</p>` : ''}
 """
 
 
-def build_page(service: Service, limits: Limits) -> gr.Blocks:
+def build_page(service: Service, pictures: Pictures) -> gr.Blocks:
     """The page of one service."""
     tray = Tray()
     known: dict[str, Listing] = {}
@@ -64,7 +64,7 @@ def build_page(service: Service, limits: Limits) -> gr.Blocks:
         """Decode what the browser read; give back a key and a picture of it, or what is wrong."""
         tray.expire()
         try:
-            image = decode(data_uri_bytes(uri, limits=limits), limits=limits)
+            image = pictures.open_now(uri)
         except ZooError as error:
             return {"key": "", "preview": "", "problem": escape(f"{error.message}. {error.hint}")}
         return {"key": tray.put(image), "preview": preview(image), "problem": ""}
@@ -131,7 +131,7 @@ def build_page(service: Service, limits: Limits) -> gr.Blocks:
                     preview="",
                     problem="",
                     busy=False,
-                    limit=limits.max_bytes,
+                    limit=pictures.limits.max_bytes,
                 )
                 question = gr.Textbox(
                     label="Question",

@@ -18,6 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from zoo.errors import BadImage, ImageTooLarge
 from zoo.images.dicom import decode_dicom
 from zoo.images.grey import Grey, as_grey, grey_to_rgb
+from zoo.images.limits import FIELDS_BYTES as FIELDS_BYTES
 from zoo.images.limits import PIL_FORMATS, READABLE, check_pixels, check_scans
 from zoo.images.limits import Limits as Limits
 from zoo.images.limits import check_bytes as check_bytes

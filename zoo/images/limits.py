@@ -11,6 +11,10 @@ _MOST_SCANS = 100
 """Of a JPEG: each passes over all pixels, whatever few bytes it has. Usual are up to ten."""
 
 
+FIELDS_BYTES = 64 * 1024
+"""Room in a request's body for all that is no image."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """How large an image may be."""
@@ -19,6 +23,10 @@ class Limits:
     max_pixels: int = 25_000_000
     """Of one frame."""
     max_frames: int = 2000
+
+    def body_bytes(self, images: int) -> int:
+        """How long a request's body with so many images may be, in base64 or as they are."""
+        return self.max_bytes * 4 // 3 * images + FIELDS_BYTES
 
 
 def check_bytes(size: int, limits: Limits) -> None:
