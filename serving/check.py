@@ -1,6 +1,8 @@
 """Every setting with where it comes from, and all that is wrong with them together. Loads no model."""
 
 import os
+import re
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -13,7 +15,9 @@ from serving.settings import PREFIX, Settings, try_settings, variable
 from zoo.bases import get_base
 from zoo.errors import ZooError
 from zoo.hub import parse_ref
+from zoo.hub_access import hub_address
 
+_DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]+)?")
 _ELSEWHERE = ("KEY", "LLM_KEY", "PARENT")
 """Variables that other parts read."""
 
@@ -50,7 +54,7 @@ def check_settings(flags: Mapping[str, object], environment: Mapping[str, str] |
         settings=settings,
         rows=tuple(_row(name, settings, flags, upper) for name in Settings.model_fields),
         problems=(*wrong, *_problems(settings)),
-        remarks=(*_strangers(upper), *_slow(settings)),
+        remarks=(*_strangers(upper), *_slow(settings), *_open(settings)),
     )
 
 
@@ -73,9 +77,13 @@ def _without_password(address: str) -> str:
 
 def _problems(settings: Settings) -> list[str]:
     """All that is wrong with settings that are allowed one by one."""
-    found = [*_who_may_ask(settings), *_what_fits(settings)]
+    found = [*_who_may_ask(settings), *_where(settings), *_what_fits(settings)]
     try:
         get_base(settings.base)
+    except ZooError as error:
+        found.append(_line(error))
+    try:
+        hub_address(settings.hub)
     except ZooError as error:
         found.append(_line(error))
     for written in settings.adapters:
@@ -83,6 +91,32 @@ def _problems(settings: Settings) -> list[str]:
             parse_ref(written)
         except ZooError as error:
             found.append(_line(error))
+    found += [f"the adapter {one} is named twice" for one in _twice(settings.adapters)]
+    for pattern in settings.allow:
+        if not set(pattern) & set("/*?["):
+            found.append(f"allow has {pattern!r}, which no repo fits: write {pattern}/* or {pattern}/NAME")
+    return found
+
+
+def _twice(words: Sequence[str]) -> list[str]:
+    return [word for word in dict.fromkeys(words) if words.count(word) > 1]
+
+
+def _where(settings: Settings) -> list[str]:
+    """What this machine must have."""
+    found = []
+    if not _DEVICE.fullmatch(settings.device):
+        found.append(f"device is {settings.device!r}; it is auto, cpu, cuda, or one such as cuda:1")
+    elif settings.device.startswith("cuda"):
+        import torch  # seconds, so only where it is asked
+
+        count, number = torch.cuda.device_count(), int(settings.device.partition(":")[2] or 0)
+        if number >= count:
+            found.append(f"device is {settings.device!r} and {count} CUDA devices can be used here")
+    try:
+        socket.getaddrinfo(settings.host or None, settings.port, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError):
+        found.append(f"host is {settings.host!r}, and there is no such address")
     return found
 
 
@@ -100,6 +134,21 @@ def _who_may_ask(settings: Settings) -> list[str]:
                 found.append(f"the file of keys {settings.keys_file} holds none: medzoo keys new NAME")
         except ZooError as error:
             found.append(_line(error))
+    for name in settings.hosts:
+        if "/" in name or "*" in name:
+            found.append(f"hosts has {name!r}: write a name alone, such as zoo.example")
+    return found
+
+
+def _open(settings: Settings) -> list[str]:
+    """What lets more in than may be meant."""
+    found = []
+    if "*" in settings.allow or "*/*" in settings.allow:
+        found.append("allow has '*': a request may name any repo of the Hub")
+    if settings.keys_file is not None and not is_loopback(settings.host):
+        found.append(
+            f"host is {settings.host!r}: keys and images travel in clear unless a proxy with TLS is in front"
+        )
     return found
 
 

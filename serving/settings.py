@@ -33,7 +33,9 @@ Ports = Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], NoDecode, B
 class Settings(BaseSettings):
     """One server's circumstances. A list is written with commas, or as JSON."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True, allow_inf_nan=False
+    )
 
     base: str = Field(default="phantom", description="Name of the base, one of `medzoo bases`.")
     adapters: Words = Field(
@@ -83,8 +85,10 @@ class Settings(BaseSettings):
     batch_window_ms: float = Field(
         default=3.0, ge=0, le=1000, description="How long a question waits for others to share a batch."
     )
-    timeout_s: float = Field(default=120.0, gt=0, description="Longest wait for an answer.")
-    drain_s: float = Field(default=25.0, ge=0, description="Time to finish what is under way at the end.")
+    timeout_s: float = Field(default=120.0, gt=0, le=3600, description="Longest wait for an answer.")
+    drain_s: float = Field(
+        default=25.0, ge=0, le=3600, description="Time to finish what is under way at the end."
+    )
     max_adapter_bytes: int = Field(
         default=2 * 1024**3, ge=1, description="Largest adapter, of all its files, that is fetched."
     )

@@ -54,6 +54,9 @@ def serve(page: bool, check: bool, **given: str | int | tuple[str, ...] | None) 
         click.echo(table(found.rows))
         for problem in found.problems:
             click.echo(f"wrong: {problem}", err=True)
+        if not found.problems:
+            keyless = found.settings.keys_file is None
+            click.echo(f"all is well; {'no keys: this machine alone' if keyless else 'holders of a key'}")
         sys.exit(1 if found.problems else 0)
     if found.problems:
         raise BadInput("; ".join(found.problems), hint="`medzoo serve --check` shows every setting")

@@ -71,7 +71,38 @@ def test_all_that_is_wrong_is_told_at_once(monkeypatch, tmp_path):
     ]
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "zoo.example", ""])
+@pytest.mark.parametrize(
+    ("setting", "value", "problem"),
+    [
+        ("timeout_s", "inf", "timeout_s is 'inf': "),
+        ("timeout_s", "nan", "timeout_s is 'nan': "),
+        ("drain_s", "1e9", "drain_s is '1e9': "),
+        ("batch_window_ms", "nan", "batch_window_ms is 'nan': "),
+        ("device", "banana", "device is 'banana'; it is auto"),
+        ("device", "cuda:99", "device is 'cuda:99' and "),
+        ("hub", "ftp://x", "'ftp://x' is no Hub's address"),
+        ("hosts", "https://zoo.example", "hosts has 'https://zoo.example': write a name alone"),
+        ("hosts", "*", "hosts has '*': write a name alone"),
+        ("allow", "me", "allow has 'me', which no repo fits: write me/* or me/NAME"),
+        ("adapters", "a/b,a/b", "the adapter a/b is named twice"),
+    ],
+)
+def test_each_that_cannot_be_meant_is_told_by_its_name(setting, value, problem):
+    (found,) = check_settings({setting: value}).problems
+    assert found.startswith(problem)
+
+
+def test_a_host_that_is_none_and_what_lets_in_more_than_is_meant_are_told(tmp_path):
+    add_key(tmp_path / "keys", new_key("a", "read")[1])
+    found = check_settings({"host": "no such host", "keys_file": tmp_path / "keys", "allow": "*"})
+    assert found.problems == ("host is 'no such host', and there is no such address",)
+    assert [remark[:44] for remark in found.remarks] == [
+        "allow has '*': a request may name any repo o",
+        "host is 'no such host': keys and images trav",
+    ]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", ""])
 def test_another_host_than_this_machine_s_needs_keys(host, tmp_path):
     assert len(check_settings({"host": host}).problems) == 1
     path = tmp_path / "keys"
@@ -107,7 +138,8 @@ def test_the_shell_prints_every_setting_and_all_that_is_wrong_and_starts_nothing
     monkeypatch.setenv("MEDZOO_SLOT", "3")
     good = CliRunner().invoke(serve, ["--check", "--allow", "me/*,you/*", "--allow", "x/y", "--compile"])
     assert good.exit_code == 0
-    assert len(good.stdout.splitlines()) == len(Settings.model_fields)
+    *rows, last = good.stdout.splitlines()
+    assert (len(rows), last) == (len(Settings.model_fields), "all is well; no keys: this machine alone")
     assert re.search(r"^MEDZOO_ALLOW +me/\*, you/\*, x/y +flag +Patterns of", good.stdout, re.MULTILINE)
     assert re.search(r"^MEDZOO_COMPILE +True +flag ", good.stdout, re.MULTILINE)
     assert re.search(r"^MEDZOO_LOAD_IN_4BIT +False +default ", good.stdout, re.MULTILINE)
