@@ -6,10 +6,10 @@ Holds no pixels and writes no question anywhere; images go to the engine and are
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ from serving.listing import Listing as Listing
 from serving.listing import list_adapter
 from serving.metrics import Metrics
 from zoo.asking import Piece, Sampling, question
-from zoo.errors import BadInput, DeadlinePassed, ZooError
+from zoo.errors import BadInput, Busy, DeadlinePassed, ZooError
 from zoo.hub import parse_ref
 
 if TYPE_CHECKING:
@@ -99,15 +99,16 @@ class Service:
             Busy: the queue is full.
             DeadlinePassed: the Hub took too long.
         """
-        checked = self._check(asked, images=len(asked.images))
-        try:
-            brought = {
-                name: one.result(timeout=self._left(checked.deadline))
-                for name, one in self._get(checked.names).items()
-            }
-        except FutureTimeout:
-            raise too_late(self._timeout_s) from None
-        return self._put(checked, asked.images, brought, on_piece)
+        with self._counted():
+            checked = self._check(asked, images=len(asked.images))
+            try:
+                brought = {
+                    name: one.result(timeout=self._left(checked.deadline))
+                    for name, one in self._get(checked.names).items()
+                }
+            except FutureTimeout:
+                raise too_late(self._timeout_s) from None
+            return self._put(checked, asked.images, brought, on_piece)
 
     async def begin(
         self, asked: Asked, on_piece: Callable[[Piece], None] | None = None, *, opening: Opening
@@ -120,17 +121,27 @@ class Service:
         Raises:
             ZooError: see `ask`, and what `opening` raises.
         """
-        checked = self._check(asked, images=sum(turn.images for turn in asked.turns))
+        with self._counted():
+            checked = self._check(asked, images=sum(turn.images for turn in asked.turns))
+            try:
+                brought = {
+                    name: await arrived(one, within_s=self._left(checked.deadline))
+                    for name, one in self._get(checked.names).items()
+                }
+                async with asyncio.timeout(self._left(checked.deadline)):
+                    images = await opening()
+            except TimeoutError:
+                raise too_late(self._timeout_s) from None
+            return self._put(checked, images, brought, on_piece)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Tell the metrics of what is turned away before the engine, which tells of its own, has it."""
         try:
-            brought = {
-                name: await arrived(one, within_s=self._left(checked.deadline))
-                for name, one in self._get(checked.names).items()
-            }
-            async with asyncio.timeout(self._left(checked.deadline)):
-                images = await opening()
-        except TimeoutError:
-            raise too_late(self._timeout_s) from None
-        return self._put(checked, images, brought, on_piece)
+            yield
+        except (Busy, DeadlinePassed) as error:
+            self.metrics.failed(type(error).__name__)
+            raise
 
     def _check(self, asked: Asked, *, images: int) -> Checked:
         now = self._clock()

@@ -54,9 +54,9 @@ class UnknownName(BadInput):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
-        near = get_close_matches(name, known, n=1)
+        near = get_close_matches(name[:80], known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
-        super().__init__(f"no {kind} is named {name!r}", hint=hint)
+        super().__init__(f"no {kind} is named {name[:80]!r}", hint=hint)
 
 
 class HubError(ZooError):

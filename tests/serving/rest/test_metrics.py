@@ -5,6 +5,7 @@ from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from serving.app import build_app
+from zoo.errors import Busy
 
 
 @pytest.fixture
@@ -43,6 +44,21 @@ def test_what_the_engine_does_is_counted(client, png):
     assert now["medzoo_failures_total", (("reason", "NotOnHub"),)] == 1
     assert sum(value for (name, _), value in now.items() if name == "medzoo_failures_total") == 2
     assert now["process_resident_memory_bytes", ()] > 0
+
+
+def test_what_is_turned_away_before_the_engine_is_counted_by_its_reason(client, png, rig, monkeypatch):
+    def full(**_):
+        raise Busy("full")
+
+    rig.service._timeout_s = 0.1
+    rig.hub.gate.clear()
+    assert form(client, png, "mdpo").status_code == 504
+    rig.hub.gate.set()
+    monkeypatch.setattr(rig.engine, "check_room", full)
+    assert form(client, png, "base").status_code == 429
+    now = counted(client)
+    for reason in ("DeadlinePassed", "Busy"):
+        assert now["medzoo_failures_total", (("reason", reason),)] == 1
 
 
 def test_no_label_is_something_that_a_client_chose(client, png):
