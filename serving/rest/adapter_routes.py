@@ -10,10 +10,10 @@ from fastapi.responses import PlainTextResponse, Response
 from pydantic import ConfigDict, Field
 
 from serving.core.requests import BASE
+from serving.rest.adapter_replies import AdapterReply, AdaptersReply
 from serving.rest.bodies import RequestBody, read_json
 from serving.rest.chat_replies import ModelReply, ModelsReply
 from serving.rest.documents import error_replies, request_body
-from serving.rest.replies import AdapterReply, AdaptersReply
 from serving.rest.samples import ADAPTERS, LOADED, MODEL, MODELS, UNLOADED
 from serving.rest.streams import unless_gone
 from serving.service import Service

@@ -5,9 +5,9 @@ from typing import Any
 
 from serving.core.registry import Status
 from serving.core.requests import AdapterId, Answer, Comparison
+from serving.rest.adapter_replies import AdapterReply, AdaptersReply
 from serving.rest.answers import DIGEST, SHA, CompareReply
 from serving.rest.chat_replies import ChatReply, ModelReply, ModelsReply
-from serving.rest.replies import AdapterReply, AdaptersReply
 from serving.service import Listing
 
 _ADAPTER = AdapterId("local/phantom-mdpo", SHA, DIGEST)

@@ -206,7 +206,7 @@ def test_errors_are_those_that_openais_client_knows(make_rig, serve, ask, about,
     unknown = refused(openai.NotFoundError, model="gpt-4o")
     assert (unknown.code, unknown.type) == ("model_not_found", "UnknownName")
     assert "'gpt-4o'" in unknown.message
-    assert len(refused(openai.NotFoundError, model="x" * 5000).message) < 120
+    assert len(refused(openai.NotFoundError, model="x" * 5000).message) < 130
     assert refused(openai.NotFoundError, model="local/absent").type == "NotOnHub"
     assert refused(openai.ConflictError, model="local/other").type == "WrongBase"
     assert refused(openai.InternalServerError, text="explode").type == "EngineFailed"
