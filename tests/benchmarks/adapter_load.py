@@ -65,7 +65,7 @@ def measure() -> dict[str, float]:
         ways: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
             "copy": (copy, lambda: None),
             "bytes": (copy_bytes, lambda: None),
-            "digest": (lambda: hashlib.sha256(kept).hexdigest(), lambda: None),
+            "digest": (lambda: hashlib.sha256(kept.weights).hexdigest(), lambda: None),
             "ours": (lambda: bank.load(1, folder, read_manifest(folder)), clear),
             "kept": (lambda: bank.load(1, folder, read_manifest(folder), content=kept), clear),
             "peft": (lambda: model.load_adapter(str(folder), "one"), delete),
