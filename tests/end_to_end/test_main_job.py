@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import torch
 
+from zoo.asking import Sampling
 from zoo.datasets import load_questions
 
 VARIANTS = ("sft", "text_hallu", "mdpo")
@@ -58,6 +59,7 @@ def ask(url: str, image: bytes, question: str, adapters: Sequence[str]) -> list[
         "images": [f"data:image/png;base64,{base64.b64encode(image).decode()}"],
         "question": question,
         "adapters": list(adapters),
+        "max_tokens": Sampling().max_tokens,
     }
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(f"{url}/v1/compare", json.dumps(body).encode(), headers)
