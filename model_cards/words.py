@@ -6,7 +6,7 @@ It knows the terms of the preference grid by name; a term that it does not know 
 import re
 from typing import Any
 
-from zoo.manifest import Interval
+from zoo.manifest import Bounds
 
 BRANCHES = {
     "chosen": "the chosen response under the chosen image",
@@ -43,7 +43,7 @@ def term(data: dict[str, Any]) -> str:
     return f"{words} ({', '.join(rest)})" if rest else words
 
 
-def difference(value: float, other: float | None, interval: Interval | None) -> str:
+def difference(value: float, other: float | None, interval: Bounds | None) -> str:
     """`value` against `other`: no difference where the interval of the difference holds zero."""
     if other is None:
         return "–"

@@ -10,11 +10,9 @@ from model_cards import pair_set
 from model_cards.card import write_card
 from training.pairs.report import fingerprint, read_report
 from zoo.catalog import verified
-from zoo.datasets import datasets
 from zoo.errors import BadInput, BadRecord
-from zoo.hub import PAIR_SET, PREDICTIONS_NAME, hub_address, parse_repo, publish_folder
-from zoo.manifest import MANIFEST_NAME, write_manifest
-from zoo.records import Prediction, iter_jsonl
+from zoo.hub import PAIR_SET, hub_address, parse_repo, publish_folder
+from zoo.manifest import MANIFEST_NAME, AdapterManifest, predictions_name, verdicts_name, write_manifest
 
 REDISTRIBUTABLE = frozenset({"apache-2.0", "mit", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0"})
 """Licences of data whose questions and true answers may be published within predictions and pairs."""
@@ -28,8 +26,8 @@ class Published:
     sha: str
     address: str
     """The page of that commit on the Hub."""
-    left_out: str = ""
-    """Why the predictions were not published; empty if they were, or there are none."""
+    left_out: tuple[str, ...] = ()
+    """Files that quote questions whose licence does not let them be passed on."""
 
     @property
     def pinned(self) -> str:
@@ -71,7 +69,7 @@ def publish(
             hint="state a licence no wider than the base's and the data's",
         )
     repo = parse_repo(repo)
-    left_out = _why_not_predictions(folder)
+    left_out = _withheld(manifest)
     write_manifest(folder, manifest.model_copy(update={"repo": repo}))
     write_card(folder)
     sha = publish_folder(
@@ -80,7 +78,7 @@ def publish(
         message=f"{manifest.identity}, trained on {manifest.data.dataset}",
         private=private,
         tag=tag,
-        leave_out=(PREDICTIONS_NAME,) if left_out else (),
+        leave_out=left_out,
         endpoint=endpoint,
         token=token,
     )
@@ -133,12 +131,7 @@ def publish_pairs(
     return Published(repo=repo, sha=sha, address=f"{hub_address(endpoint)}/datasets/{repo}/tree/{sha}")
 
 
-def _why_not_predictions(folder: Path) -> str:
-    path = folder / PREDICTIONS_NAME
-    if not path.is_file():
-        return ""
-    for name in sorted({prediction.dataset for prediction in iter_jsonl(path, Prediction)}):
-        licence = datasets()[name].license if name in datasets() else "unknown"
-        if licence.lower() not in REDISTRIBUTABLE:
-            return f"{PREDICTIONS_NAME} quotes {name}, whose licence is {licence}"
-    return ""
+def _withheld(manifest: AdapterManifest) -> tuple[str, ...]:
+    """Answers and verdicts that quote what may not be passed on."""
+    kept = [b for b in manifest.benchmarks if not b.publishable]
+    return tuple(of(b.dataset, b.split) for b in kept for of in (predictions_name, verdicts_name))

@@ -25,7 +25,6 @@ from zoo.manifest import CONFIG_NAME, LOG_NAME, MANIFEST_NAME, PICTURE_NAME, WEI
 
 TAG = "medvlm-zoo"
 """The tag that every card of the zoo carries; adapters are found on a Hub by it."""
-PREDICTIONS_NAME = "predictions.jsonl"
 SMALL_BYTES = 10 * 1024**2
 """How large an adapter's configuration and manifest may be, which are read whole."""
 ANSWER_S = 10.0
@@ -49,7 +48,10 @@ ADAPTER = FolderKind(
     name="adapter of the zoo",
     repo_type="model",
     required=_WHOLE_ADAPTER,
-    files=(*_WHOLE_ADAPTER, "README.md", ".eval_results/*.yaml", PREDICTIONS_NAME, LOG_NAME, PICTURE_NAME),
+    files=(
+        *(*_WHOLE_ADAPTER, "README.md", ".eval_results/*.yaml", LOG_NAME, PICTURE_NAME),
+        *("predictions/*.jsonl", "verdicts/*.jsonl"),
+    ),
 )
 PAIR_SET = FolderKind(
     name="pair set with a card",

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zoo.errors import BadManifest
+from zoo.records import Shown
 
 SCHEMA_VERSION: Final = 1
 MANIFEST_NAME = "zoo.json"
@@ -28,6 +29,17 @@ JOB_NAME = "job.json"
 """What decides a run, in its folder until it is finished."""
 LIST_NAME = "several.json"
 """What decides a list of variants that are trained together, in the folder of their folders."""
+
+
+def predictions_name(dataset: str, split: str) -> str:
+    """Where an adapter's folder holds the raw answers to a benchmark: its own, the base's and SFT's."""
+    return f"predictions/{dataset}-{split}.jsonl"
+
+
+def verdicts_name(dataset: str, split: str) -> str:
+    """Where an adapter's folder holds what judges said of those answers."""
+    return f"verdicts/{dataset}-{split}.jsonl"
+
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -147,11 +159,13 @@ class Probe(_Part):
     """The same without the adapter."""
 
 
-class Interval(_Part):
+class Bounds(_Part):
     """A 95 % interval of a difference between two scores on the same questions."""
 
     low: float
     high: float
+    adjusted_p: float | None = None
+    """p-value after the correction for all comparisons made with it (Holm); None if it was not corrected."""
 
     @property
     def holds_zero(self) -> bool:
@@ -175,15 +189,47 @@ class Evaluation(_Part):
     """The same metric for the base, on the same questions."""
     sft_value: float | None = None
     """The same metric for the SFT adapter of the same base, on the same questions."""
-    over_base: Interval | None = None
+    over_base: Bounds | None = None
     """95 % interval of `value - base_value`, paired by question; None if it was not computed."""
-    over_sft: Interval | None = None
+    over_sft: Bounds | None = None
     """95 % interval of `value - sft_value`, paired by question; None if it was not computed."""
+    shown: Shown = "own"
+    """Other than `own` it is an image ablation: the same questions with other pictures."""
+    own_value: float | None = None
+    """The same metric with the questions' own pictures; only in an image ablation."""
+    lost: Bounds | None = None
+    """95 % interval of `own_value - value`, paired by question: how much the image matters."""
+    failed: int = 0
+    """Questions left out of `n` because the judge's reply could not be read."""
     fingerprint: Sha256
-    """sha256 of the benchmark: its questions in order."""
+    """sha256 of the benchmark: its questions and the pictures' pixels."""
     judge: str = "rules"
+    """The judge of a metric that needs one, with its version; `rules` for a metric that is a rule."""
     precision: str = ""
     """Of the base that answered, such as `float32` or `bfloat16 4bit`; empty where it was not noted."""
+
+
+class Benchmark(_Part):
+    """A question set that the adapter answered: what its scores rest on."""
+
+    dataset: str
+    split: str
+    questions: int
+    images: int
+    fingerprint: Sha256
+    """sha256 of its questions and their pictures' pixels."""
+    license: str
+    publishable: bool
+    """Whether the answers, which quote its questions, may be passed on; if not they are withheld."""
+    notes: list[str] = []
+    """What was left out, how the split was made, how many of its images are in the training split (leak)."""
+    max_tokens: int
+    predictions_sha256: Sha256
+    """Of the file `predictions_name(dataset, split)`."""
+    verdicts_sha256: Sha256 | None = None
+    """Of the file `verdicts_name(dataset, split)`, if a judge was asked."""
+    created: str
+    """UTC time, ISO 8601."""
 
 
 class AdapterManifest(_Part):
@@ -202,6 +248,8 @@ class AdapterManifest(_Part):
     cost: Cost
     probe: Probe
     evaluation: list[Evaluation] = []
+    benchmarks: list[Benchmark] = []
+    """What `evaluation` rests on, one a data set and split."""
     weights_sha256: Sha256
     license: str
     no_effect_expected: bool = False

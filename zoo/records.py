@@ -14,11 +14,19 @@ from typing import Any, Literal, TypeVar, get_type_hints
 
 from zoo.errors import BadRecord
 
+PREDICTIONS_NAME = "predictions.jsonl"
+VERDICTS_NAME = "verdicts.jsonl"
 BASE = "base"
 """Name of the base wherever an adapter's name may stand."""
 AnswerType = Literal["closed", "open", "report"]
 ErrorType = Literal["MM", "AM", "SLC", "LAS"]
 """Clinical error types: modality (MM), anatomy (AM), side and place (SLC), specificity (LAS)."""
+Shown = Literal["own", "noise", "other"]
+"""Which pictures a model saw: the question's own, noise in their place, or another patient's."""
+Task = Literal["correct", "facts", "relevance", "green"]
+"""What a judge is asked of an answer: whether it is right, which of the truth's facts it states, how much it
+matters to the clinic, which errors a report has (GREEN)."""
+Severity = Literal["none", "minor", "severe"]
 Span = tuple[int, int]
 """Characters `start` to `end` (not included) of a text."""
 Reward = tuple[int, int, float]
@@ -93,17 +101,60 @@ class Prediction:
     answer: str
     tokens: int
     """Tokens generated, the end of turn included."""
+    finish: Literal["stop", "length", ""] = ""
+    """Whether the answer came to its end or was cut at the most tokens; empty where it is not known."""
+    seed: int = 0
+    """Seed of the adapter's training: adapters of one variant that differ in it alone can be pooled."""
+    shown: Shown = "own"
+    shown_digests: tuple[str, ...] = ()
+    """sha256 of the pixels of each picture that was shown; empty in answers from elsewhere."""
 
 
-Record = TypeVar("Record", Question, PreferencePair, Prediction)
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What a judge said of one answer, word for word. What it is worth is a metric's to say."""
+
+    question_id: str
+    dataset: str
+    split: str
+    adapter: str
+    shown: Shown = "own"
+    task: Task
+    judge: str
+    """The judge's name, with name and version of what it was asked: `gpt-4.1 facts@1`, `rules facts@1`."""
+    answer_sha256: str
+    """Of the answer that was judged, as UTF-8: a verdict on another answer is none on this one."""
+    facts: tuple[str, ...] = ()
+    """The truth's atomic facts that the reply labels, in its order."""
+    reply: str
+    """The judge's reply as it came; empty where it gave none."""
 
 
-def to_line(record: Question | PreferencePair | Prediction) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Rating:
+    """What an expert says of one answer (Kim et al. 2026, App. D)."""
+
+    question_id: str
+    dataset: str
+    split: str
+    adapter: str
+    answer_sha256: str
+    rater: str
+    misunderstanding: Severity
+    """How far the answer misreads the image."""
+    error_types: tuple[ErrorType, ...] = ()
+
+
+AnyRecord = Question | PreferencePair | Prediction | Verdict | Rating
+Record = TypeVar("Record", Question, PreferencePair, Prediction, Verdict, Rating)
+
+
+def to_line(record: AnyRecord) -> str:
     """The record as one line of JSON, keys in declared order, newline included."""
     return json.dumps(asdict(record), ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def write_jsonl(path: Path, records: Iterable[Question | PreferencePair | Prediction]) -> int:
+def write_jsonl(path: Path, records: Iterable[AnyRecord]) -> int:
     """Write the records to `path` in one atomic step; return how many there were."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")

@@ -13,7 +13,7 @@ from huggingface_hub import ModelCard, parse_eval_result_entries
 from model_cards import licences, words
 from model_cards.card import card_files, render, stale, write_card
 from model_cards.cli import card
-from zoo.manifest import PICTURE_NAME, Interval, read_manifest
+from zoo.manifest import PICTURE_NAME, Bounds, read_manifest
 from zoo.notice import NOTICE
 
 CASES = {
@@ -208,8 +208,8 @@ def test_a_card_says_where_prompts_were_not_shared_and_how_the_base_was_kept(mak
     ("interval", "said"),
     [
         (None, "+0.100, interval not computed"),
-        (Interval(low=-0.01, high=0.2), "no difference (-0.010 to +0.200)"),
-        (Interval(low=0.01, high=0.2), "+0.100 (+0.010 to +0.200)"),
+        (Bounds(low=-0.01, high=0.2), "no difference (-0.010 to +0.200)"),
+        (Bounds(low=0.01, high=0.2), "+0.100 (+0.010 to +0.200)"),
     ],
 )
 def test_a_difference_is_said_with_its_interval(interval, said):

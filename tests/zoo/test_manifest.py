@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from zoo.errors import BadManifest
-from zoo.manifest import Interval, parse_manifest, read_manifest, write_manifest
+from zoo.manifest import Bounds, parse_manifest, read_manifest, write_manifest
 
 
 def _change(folder: Path, **changes):
@@ -92,4 +92,4 @@ def test_a_manifest_cannot_be_changed_in_place(make_adapter):
 
 @pytest.mark.parametrize(("low", "high", "held"), [(-0.1, 0.1, True), (0.0, 0.1, True), (0.01, 0.1, False)])
 def test_an_interval_knows_whether_it_holds_zero(low, high, held):
-    assert Interval(low=low, high=high).holds_zero is held
+    assert Bounds(low=low, high=high).holds_zero is held

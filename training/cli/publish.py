@@ -35,5 +35,5 @@ def publish(
             allow_unevaluated=allow_unevaluated,
         )
     click.echo(f"published {done.pinned}\n  {done.address}")
-    if done.left_out:
-        click.echo(f"  left out: {done.left_out}")
+    for name in done.left_out:
+        click.echo(f"  withheld: {name}, whose questions may not be passed on")

@@ -29,8 +29,9 @@ from training.study.plan import (
     search_jobs,
 )
 from zoo.bases import get_base
+from zoo.evaluation.answers import benchmark_fingerprint
 from zoo.evaluation.bootstrap import Interval, bootstrap_mean
-from zoo.evaluation.score import METRICS, benchmark_fingerprint
+from zoo.evaluation.metrics.vqa import correct
 from zoo.manifest import read_manifest
 from zoo.records import BASE, Prediction, read_jsonl
 
@@ -269,7 +270,7 @@ def _read(path: Path) -> list[Prediction]:
 
 
 def _right(predictions: Sequence[Prediction]) -> list[float]:
-    return [METRICS["accuracy"](p) for p in predictions]
+    return [correct(p) for p in predictions]
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -46,16 +46,19 @@ def evaluate(
     Name the SFT adapter among them to see what a preference variant adds to it. --record puts the scores
     in the place of earlier ones on the same split.
     """
+    from datetime import UTC, datetime
+
     from zoo.bases import get_base
     from zoo.cli._out import check_out
     from zoo.datasets import load_questions
     from zoo.errors import BadInput
+    from zoo.evaluation.answers import benchmark_fingerprint
     from zoo.evaluation.predict import adapter_name, predict
-    from zoo.evaluation.score import as_evaluations, score_predictions, sft_adapter
+    from zoo.evaluation.record import record as record_into
+    from zoo.evaluation.score import score_predictions
     from zoo.evaluation.table import score_table
-    from zoo.hub import PREDICTIONS_NAME
-    from zoo.manifest import read_manifest, write_manifest
-    from zoo.records import BASE, write_jsonl
+    from zoo.manifest import Benchmark, read_manifest
+    from zoo.records import PREDICTIONS_NAME, write_jsonl
     from zoo.vlm.model import load_base
 
     how = base_settings(options)
@@ -70,18 +73,22 @@ def evaluate(
     vlm = load_base(base, **how)
     predictions = predict(vlm, adapters, questions)
     scores = score_predictions(predictions)
-    sft = sft_adapter(predictions)
     if record:
+        benchmark = Benchmark(
+            dataset=dataset,
+            split=split,
+            questions=len(questions.questions),
+            images=len({image for q in questions.questions for image in q.images}),
+            fingerprint=benchmark_fingerprint(predictions),
+            license=questions.license,
+            publishable=questions.publishable,
+            notes=list(questions.notes),
+            max_tokens=64,
+            predictions_sha256="0" * 64,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
         for folder, manifest in zip(adapters, manifests, strict=True):
-            name = adapter_name(manifest)
-            beside = [p for p in predictions if p.adapter in (BASE, sft, name)]
-            others = [e for e in manifest.evaluation if (e.dataset, e.split) != (dataset, split)]
-            found = [
-                e.model_copy(update={"precision": vlm.precision})
-                for e in as_evaluations(scores, predictions, name)
-            ]
-            write_jsonl(folder / PREDICTIONS_NAME, beside)
-            write_manifest(folder, manifest.model_copy(update={"evaluation": [*others, *found]}))
+            record_into(folder, adapter_name(manifest), predictions, [benchmark], precision=vlm.precision)
             click.echo(f"recorded in {folder}")
     write_jsonl(out / PREDICTIONS_NAME, predictions)
     click.echo(f"\n{score_table(scores)}\n\n{len(predictions)} answers in {out / PREDICTIONS_NAME}")

@@ -3,9 +3,11 @@
 Needs a model; what the answers are worth is `zoo.evaluation.score`'s to say, without one.
 """
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from PIL.Image import Image
 from tqdm import tqdm
 
 from zoo.asking import Sampling
@@ -43,6 +45,11 @@ def predict(
     manifests = [read_manifest(folder) for folder in adapters]
     names = [BASE, *(names if names is not None else map(adapter_name, manifests))]
     variants = [BASE, *(m.variant.name for m in manifests)]
+    seeds = [0, *(m.training.seed for m in manifests)]
+    digests_of = {
+        name: pixels_digest(questions.open_image(name))
+        for name in dict.fromkeys(image for question in questions.questions for image in question.images)
+    }
     if len(set(names)) != len(names):
         raise BadInput(f"two adapters bear one name among {', '.join(names)}")
     bank = AdapterBank(vlm, slots=len(names), max_rank=max([m.lora.r for m in manifests], default=1))
@@ -69,7 +76,14 @@ def predict(
                 part = answers[slot * len(batch) : (slot + 1) * len(batch)]
                 for question, answer in zip(batch, part, strict=True):
                     found[slot][question.id] = _prediction(
-                        vlm, question, answer, adapter=name, variant=variants[slot], digest=digests[slot]
+                        vlm,
+                        question,
+                        answer,
+                        adapter=name,
+                        variant=variants[slot],
+                        digest=digests[slot],
+                        seed=seeds[slot],
+                        shown_digests=tuple(digests_of[image] for image in question.images),
                     )
             bar.update(len(batch))
     return [of_one[question.id] for of_one in found for question in questions.questions]
@@ -78,6 +92,12 @@ def predict(
 def adapter_name(manifest: AdapterManifest) -> str:
     """The name an adapter has among predictions: its repo, or its variant before it has one."""
     return manifest.repo or manifest.variant.name
+
+
+def pixels_digest(image: Image) -> str:
+    """sha256 hex of a picture's mode, size and pixels: what a model was shown, whatever the file."""
+    head = f"{image.mode} {image.size}\n".encode()
+    return hashlib.sha256(head + image.tobytes()).hexdigest()
 
 
 def _encode(
@@ -97,6 +117,8 @@ def _prediction(
     adapter: str,
     variant: str,
     digest: str,
+    seed: int,
+    shown_digests: tuple[str, ...],
 ) -> Prediction:
     return Prediction(
         question_id=question.id,
@@ -115,4 +137,7 @@ def _prediction(
         digest=digest,
         answer=answer.text,
         tokens=answer.tokens,
+        finish=answer.finish,
+        seed=seed,
+        shown_digests=shown_digests,
     )

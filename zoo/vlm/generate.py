@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from zoo.asking import Finish
 from zoo.vlm.decode import Decoding, Row
 from zoo.vlm.model import VisionLanguageModel
 
 
 @dataclass(frozen=True)
 class Generated:
-    """One answer, and how many tokens it took, the end of turn included."""
+    """One answer, how many tokens it took, the end of turn included, and why it ended."""
 
     text: str
     tokens: int
+    finish: Finish
 
 
 def generate(vlm: VisionLanguageModel, rows: Sequence[Row]) -> list[Generated]:
@@ -22,9 +24,11 @@ def generate(vlm: VisionLanguageModel, rows: Sequence[Row]) -> list[Generated]:
         BadInput: as `Decoding`, or the bank has no adapter in a row's slot.
     """
     texts, tokens = [""] * len(rows), [0] * len(rows)
+    finishes: list[Finish] = ["stop"] * len(rows)
     decoding = Decoding(vlm, rows)
     while decoding.open:
         for piece in decoding.step():
             texts[piece.row] += piece.text
             tokens[piece.row] = piece.tokens
-    return [Generated(text, count) for text, count in zip(texts, tokens, strict=True)]
+            finishes[piece.row] = piece.finish or finishes[piece.row]
+    return [Generated(*of_row) for of_row in zip(texts, tokens, finishes, strict=True)]

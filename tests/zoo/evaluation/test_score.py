@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from zoo.errors import BadInput
+from zoo.evaluation.answers import benchmark_fingerprint
 from zoo.evaluation.metrics.vqa import correct, open_recall
-from zoo.evaluation.score import as_evaluations, benchmark_fingerprint, score_predictions
+from zoo.evaluation.score import as_evaluations, score_predictions
 from zoo.evaluation.table import score_table
 from zoo.records import AnswerType, Prediction
 
@@ -144,7 +145,7 @@ def test_subsets_are_counted_each() -> None:
 
 def test_adapters_that_answered_other_questions_are_refused() -> None:
     answers = three_adapters()
-    with pytest.raises(BadInput, match="did not answer the same questions: 1 differ"):
+    with pytest.raises(BadInput, match="did not answer the same questions of phantom/test: 1 differ"):
         score_predictions(answers[:-1])
     with pytest.raises(BadInput, match="twice"):
         score_predictions([*answers, answers[0]])

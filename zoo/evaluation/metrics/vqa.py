@@ -2,6 +2,7 @@
 
 import re
 
+from zoo.evaluation.metrics import Metric, of_value
 from zoo.lexicon import facts
 from zoo.records import Prediction
 
@@ -58,3 +59,21 @@ def report_correct(prediction: Prediction) -> float:
 def _holds(text: list[str], part: list[str]) -> bool:
     """Whether the words of `part` stand in `text` in a row."""
     return any(text[i : i + len(part)] == part for i in range(len(text) - len(part) + 1))
+
+
+METRICS = (
+    Metric(
+        name="accuracy",
+        about="Right answers: closed by yes or no or option, open by the same words, reports by terms.",
+        source="ours",
+        applies=lambda question: True,
+        statistics=of_value(correct),
+    ),
+    Metric(
+        name="open_recall",
+        about="Share of the truth's words that the answer holds.",
+        source="Zhu et al. 2025, arXiv 2412.06141",
+        applies=lambda question: question.answer_type != "closed",
+        statistics=of_value(open_recall),
+    ),
+)

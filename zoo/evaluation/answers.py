@@ -1,0 +1,97 @@
+"""Stored answers in order: by benchmark, by adapter, by subset; who is base, who is SFT, who is one pool.
+
+Knows no metric. What may not be compared is refused here.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from zoo.errors import BadInput
+from zoo.records import Prediction, Shown
+
+Where = tuple[str, str]
+"""A data set and its split."""
+Answers = Mapping[str, Prediction]
+"""One adapter's answers by question id."""
+
+
+def benchmarks(predictions: Sequence[Prediction]) -> dict[tuple[Where, Shown], dict[str, Answers]]:
+    """Answers by benchmark and pictures shown, then by adapter, each of the same questions in one order."""
+    if not predictions:
+        raise BadInput("there are no predictions to score", hint="medzoo evaluate --help")
+    found: dict[tuple[Where, Shown], dict[str, dict[str, Prediction]]] = {}
+    for p in predictions:
+        answers = found.setdefault(((p.dataset, p.split), p.shown), {}).setdefault(p.adapter, {})
+        if p.question_id in answers:
+            raise BadInput(f"{p.adapter} answers the question {p.question_id} twice")
+        answers[p.question_id] = p
+    for (where, _), by_adapter in found.items():
+        first, asked = next((name, answers.keys()) for name, answers in by_adapter.items())
+        for name, answers in by_adapter.items():
+            if odd := sorted(answers.keys() ^ asked):
+                raise BadInput(
+                    f"{name} and {first} did not answer the same questions of {'/'.join(where)}: "
+                    f"{len(odd)} differ, such as {odd[0]}"
+                )
+    return {key: dict(by_adapter) for key, by_adapter in found.items()}
+
+
+def pools(predictions: Iterable[Prediction]) -> dict[str, list[str]]:
+    """Adapters by their variant; of one pool no two may have the same seed.
+
+    Raises:
+        BadInput: adapters of one variant and one seed.
+    """
+    seeds: dict[str, dict[int, str]] = {}
+    for p in predictions:
+        other = seeds.setdefault(p.variant, {}).setdefault(p.seed, p.adapter)
+        if other != p.adapter:
+            raise BadInput(
+                f"{other} and {p.adapter} are of one variant and one seed, {p.seed}: no two runs",
+                hint="score them without --pool, or leave one out",
+            )
+    return {variant: list(of_variant.values()) for variant, of_variant in seeds.items()}
+
+
+def subsets(questions: Sequence[Prediction]) -> dict[str, list[int]]:
+    """Places of the questions by subset: all, answer type, question type, error type."""
+    found: dict[str, list[int]] = {"all": []}
+    for place, q in enumerate(questions):
+        for subset in dict.fromkeys(("all", q.answer_type, q.question_type, *q.error_types)):
+            found.setdefault(subset, []).append(place)
+    return found
+
+
+def sft_adapter(predictions: Iterable[Prediction], named: str | None = None) -> str | None:
+    """Name of the SFT adapter among the predictions, or None where there is none.
+
+    Raises:
+        BadInput: none is named so, or there are several to choose from.
+    """
+    variants = {p.adapter: p.variant for p in predictions}
+    if named:
+        if named not in variants:
+            raise BadInput(f"no adapter is named {named!r} among {', '.join(variants)}")
+        return named
+    found = [adapter for adapter, variant in variants.items() if variant == "sft"]
+    if len(found) > 1:
+        raise BadInput(f"several SFT adapters: {', '.join(found)}", hint="choose one with --sft NAME")
+    return found[0] if found else None
+
+
+def benchmark_fingerprint(predictions: Iterable[Prediction]) -> str:
+    """sha256 over the questions asked, sorted by id, with the pixels of their own pictures.
+
+    Two scores are comparable only if it is the same. Give the answers to one benchmark.
+    """
+    asked = {
+        p.question_id: [
+            *(p.question_id, p.dataset, p.split, p.prompt, p.truth, p.answer_type),
+            *(list(p.options), list(p.shown_digests)),
+        ]
+        for p in predictions
+        if p.shown == "own"
+    }
+    lines = [json.dumps(asked[key], ensure_ascii=False) for key in sorted(asked)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
