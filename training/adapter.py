@@ -16,6 +16,7 @@ from training.provenance import commit, hardware, peak_memory_bytes, versions
 from training.start import policy_name
 from training.variant import Variant
 from zoo.bases import Base
+from zoo.licences import narrowest
 from zoo.manifest import (
     WEIGHTS_NAME,
     AdapterManifest,
@@ -93,7 +94,7 @@ def write_adapter(
         ),
         probe=_probe(vlm, trained),
         weights_sha256=hashlib.sha256((folder / WEIGHTS_NAME).read_bytes()).hexdigest(),
-        license=_narrowest(
+        license=narrowest(
             vlm.base.license, data.report.license, *([run.start.manifest.license] if run.start else [])
         ),
         commit=commit(),
@@ -161,9 +162,3 @@ def _departures(base: Base, variant: Variant, data: PairSet, run: Run) -> list[s
 
 def _said(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _narrowest(*licences: str) -> str:
-    """The adapter's licence, never wider than those of the base, the data and the adapter it went on from."""
-    each = (one.strip() for licence in licences for one in licence.split(" and "))
-    return " and ".join(dict.fromkeys(each))
