@@ -24,6 +24,7 @@ from zoo.manifest import (
     Cost,
     DataRef,
     LoraRef,
+    PairNumbers,
     Probe,
     StageRef,
     TrainingRef,
@@ -62,6 +63,8 @@ def write_adapter(
             made_by=data.report.makers,
             steps=data.report.steps,
             seed=data.report.seed,
+            license=data.report.license,
+            numbers=PairNumbers(**{name: getattr(data.report, name) for name in PairNumbers.model_fields}),
         ),
         lora=LoraRef(
             r=run.lora.r,

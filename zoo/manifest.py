@@ -71,6 +71,23 @@ class VariantRef(_Part):
     """What was set away from the variant's declaration, by field: an ablation."""
 
 
+class PairNumbers(_Part):
+    """What making the pairs dropped, and what their lengths alone give away."""
+
+    questions: int
+    """Questions that they were made of."""
+    dropped: dict[str, int]
+    """Drafts that gave no pair, by reason."""
+    halves: dict[str, int]
+    """Pairs by what is rejected: `response`, `image`, `both`, `none`."""
+    words: dict[str, dict[str, float]]
+    """Length of chosen and rejected responses in words: mean, median, most."""
+    longer_is_chosen: float
+    """Share of pairs whose chosen response is the longer, ties counted half."""
+    length_only_accuracy: float
+    """How often the chosen response is guessed right from the lengths alone."""
+
+
 class DataRef(_Part):
     """What the adapter was trained on."""
 
@@ -84,6 +101,10 @@ class DataRef(_Part):
     steps: list[dict[str, Any]] = []
     """The steps that made the pairs, with their numbers, in order."""
     seed: int
+    license: str = ""
+    """Of the questions and pictures that the pairs derive from; empty where it was not noted."""
+    numbers: PairNumbers | None = None
+    """Of the pair set's report; None where it was not noted."""
 
 
 class LoraRef(_Part):
