@@ -11,6 +11,7 @@ from typing import Any
 
 from zoo.errors import BadInput
 from zoo.manifest import LOG_NAME
+from zoo.run_log import read_log
 
 TENSORBOARD_NAME = "tensorboard"
 """Folder of TensorBoard's files in that of the run."""
@@ -70,14 +71,6 @@ class StepLog:
                 self._writer.add_scalar(tag, value, entry["step"])
 
 
-def read_log(folder: Path, *, done: int | None = None) -> list[dict[str, Any]]:
-    """The entries of a folder's log, those of steps after `done` left out; none where there is no log."""
-    path = folder / LOG_NAME
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    entries = [entry for line in lines if (entry := _entry(line))]
-    return [entry for entry in entries if done is None or entry["step"] <= done]
-
-
 def need_tensorboard() -> None:
     """See that TensorBoard's files can be written.
 
@@ -100,12 +93,3 @@ def _summary_writer(folder: Path) -> Any:
 
 def _line(entry: dict[str, Any]) -> str:
     return json.dumps(entry) + "\n"
-
-
-def _entry(line: str) -> dict[str, Any] | None:
-    """A line as data; None if it is not whole, for a kill may have cut the last one."""
-    try:
-        entry = json.loads(line)
-    except json.JSONDecodeError:
-        return None
-    return entry if isinstance(entry, dict) else None

@@ -20,7 +20,7 @@ from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from training.data import PairSet, epoch_batches
 from training.execution import Execution
 from training.gradient import Outcome, batch_gradient, parts_of
-from training.log import StepLog, read_log
+from training.log import StepLog
 from training.metrics import exploded
 from training.objective import Objective, as_data
 from training.plot import plot
@@ -29,6 +29,7 @@ from training.scoring import BranchScorer
 from training.start import Start
 from training.variant import Numbers
 from zoo.errors import TrainingFailed
+from zoo.run_log import read_log
 from zoo.vlm.features import FeatureCache
 from zoo.vlm.lora import LoraSpec, TrainableLora
 from zoo.vlm.model import VisionLanguageModel

@@ -4,22 +4,20 @@ It draws the numbers of the run's log, a panel for each kind that is there, and 
 """
 
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from training.grid import Branch
-from training.log import read_log
+from zoo.figures import COLOURS, DARK, GREY, new_figure, plain, save
 from zoo.manifest import PICTURE_NAME
+from zoo.run_log import Floats, read_log, smoothed
 
 LONG = 100
 """From this many steps on a line is a mean over several of them, and the single ones are faint."""
@@ -34,22 +32,17 @@ _PANELS = {
     "Learning rate": ("learning_rate",),
 }
 """Titles, and what the names of a panel's metrics begin with."""
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Of Okabe and Ito's palette, told apart by the colour-blind too."""
-_BRANCHES = dict(zip(map(str, Branch), _COLOURS, strict=False))
-_DARK, _GREY, _LIGHT = "#333333", "#8c8c8c", "#e6e6e6"
-_WIDTH, _ROW, _MARGIN, _DPI = 9.0, 2.05, 0.45, 150
-"""Inches, and dots an inch; made to be read at 900 pixels."""
+_BRANCHES = dict(zip(map(str, Branch), COLOURS, strict=False))
+_WIDTH, _ROW, _MARGIN = 9.0, 2.05, 0.45
+"""Inches; made to be read at 900 pixels."""
 _LEGEND: dict[str, Any] = {
     "fontsize": 8,
     "frameon": False,
-    "labelcolor": _DARK,
+    "labelcolor": DARK,
     "handlelength": 1.3,
     "columnspacing": 1.2,
     "handletextpad": 0.5,
 }
-
-Floats = npt.NDArray[np.float64]
 
 
 def plot(folder: Path, *, title: str) -> None:
@@ -63,8 +56,7 @@ def plot(folder: Path, *, title: str) -> None:
     window = len(steps) // 25 if len(steps) >= LONG else 1
     rows, wide = (len(panels) + 1) // 2, len(panels) % 2  # of an odd number the first has a row to itself
     height = _ROW * rows + 2 * _MARGIN
-    figure = Figure(figsize=(_WIDTH, height))
-    FigureCanvasAgg(figure)
+    figure = new_figure(_WIDTH, height)
     grid = figure.add_gridspec(
         rows,
         2,
@@ -82,22 +74,11 @@ def plot(folder: Path, *, title: str) -> None:
         _draw(axes, panel, at, lines, 1 if panel == "Learning rate" else window)
         axes.set_xlim(min(at[0], 1), max(at[-1], steps[-1].get("of", 0), 2))
         for step in resumed:
-            axes.axvline(step, color=_GREY, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
-    figure.text(0.01, 1 - 0.28 / height, title, fontsize=13, fontweight="bold", color=_DARK, va="center")
+            axes.axvline(step, color=GREY, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
+    figure.text(0.01, 1 - 0.28 / height, title, fontsize=13, fontweight="bold", color=DARK, va="center")
     _key(figure, [name for lines in panels.values() for name in lines], height)
-    figure.text(0.01, 0.16 / height, _caption(steps, window, resumed), fontsize=8, color=_GREY, va="center")
-    path = folder / PICTURE_NAME
-    part = path.with_name(PICTURE_NAME + ".part")
-    figure.savefig(part, format="png", dpi=_DPI, metadata={"Software": None})
-    os.replace(part, path)
-
-
-def smoothed(values: Floats, window: int) -> Floats:
-    """Means over `window` values around each, over fewer at the ends; values that are nan are left out."""
-    known, around = np.isfinite(values), np.ones(window)
-    sums = np.convolve(np.where(known, values, 0.0), around, mode="same")
-    with np.errstate(invalid="ignore"):
-        return np.asarray(sums / np.convolve(known, around, mode="same"))
+    figure.text(0.01, 0.16 / height, _caption(steps, window, resumed), fontsize=8, color=GREY, va="center")
+    save(figure, folder / PICTURE_NAME)
 
 
 def _panels(steps: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Floats]]:
@@ -135,7 +116,7 @@ def _draw(axes: Axes, panel: str, at: Floats, lines: Mapping[str, Floats], windo
         axes.set_ylim(-0.03, 1.03)
         axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0))
     if panel.startswith(("Reward", "Margin")):
-        axes.axhline(0.0, color=_GREY, linewidth=0.8, zorder=0)
+        axes.axhline(0.0, color=GREY, linewidth=0.8, zorder=0)
     if (len(lines) > 1 and panel == "Loss") or "kl_estimate" in lines:
         axes.legend(
             loc="lower right",
@@ -144,13 +125,9 @@ def _draw(axes: Axes, panel: str, at: Floats, lines: Mapping[str, Floats], windo
             borderaxespad=0.0,
             **_LEGEND,
         )
-    axes.set_title(f"{panel}, 1e{power}" if power else panel, loc="left", fontsize=9.5, color=_DARK)
+    axes.set_title(f"{panel}, 1e{power}" if power else panel, loc="left", fontsize=9.5, color=DARK)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.tick_params(labelsize=8, color="#bbbbbb", labelcolor=_DARK)
-    axes.grid(color=_LIGHT, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color("#bbbbbb")
+    plain(axes)
 
 
 def _key(figure: Figure, names: Sequence[str], height: float) -> None:
@@ -173,8 +150,8 @@ def _colours(names: Iterable[str]) -> list[str]:
     found: list[str] = []
     for name in names:
         rest = _rest(name)
-        own = [colour for branch, colour in _BRANCHES.items() if rest.endswith(branch)] if rest else [_DARK]
-        found.append(next((c for c in (*own, *reversed(_COLOURS)) if c not in found), _GREY))
+        own = [colour for branch, colour in _BRANCHES.items() if rest.endswith(branch)] if rest else [DARK]
+        found.append(next((c for c in (*own, *reversed(COLOURS)) if c not in found), GREY))
     return found
 
 

@@ -23,7 +23,6 @@ from pydantic import ValidationError
 
 from training.data import fits
 from training.identity import open_job
-from training.log import read_log
 from training.pairs.build import steps_as_data
 from training.pairs.report import read_report
 from training.processes import all_know
@@ -32,6 +31,7 @@ from training.start import Start, read_start
 from training.variant import Variant
 from zoo.errors import BadInput, TrainingFailed, ZooError
 from zoo.manifest import LIST_NAME, MANIFEST_NAME, AdapterManifest, read_manifest
+from zoo.run_log import read_log
 from zoo.vlm.model import VisionLanguageModel
 
 PAIRS_NAME = "pairs"

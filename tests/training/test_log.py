@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from training.log import TENSORBOARD_NAME, StepLog, need_tensorboard, read_log
+from training.log import TENSORBOARD_NAME, StepLog, need_tensorboard
 from zoo.errors import BadInput
 from zoo.manifest import LOG_NAME
+from zoo.run_log import read_log
 
 
 def step(number: int, **more: Any) -> dict[str, Any]:

@@ -11,13 +11,14 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from training.execution import Execution
-from training.log import StepLog, read_log
-from training.plot import LONG, plot, smoothed
+from training.log import StepLog
+from training.plot import LONG, plot
 from training.stages import Job, Sources, run_stages
 from training.variants import get_variant
 from zoo.bases import get_base
 from zoo.datasets import load_questions
 from zoo.manifest import LOG_NAME, PICTURE_NAME
+from zoo.run_log import read_log, smoothed
 from zoo.vlm.model import load_base
 
 Draw = Callable[..., Figure]

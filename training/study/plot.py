@@ -13,12 +13,11 @@ _OTHER = "#0072B2"
 
 def plot(study: Study, path: Path) -> None:
     """Draw the variants from the best (top) to the worst; those that failed are left out."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from zoo.figures import new_figure
 
     rows = sorted((r for r in study.rows if r.scores), key=lambda r: r.scores["all"].accuracy.value)
-    figure = Figure(figsize=(7.5, 1.6 + 0.26 * len(rows)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(7.5, 1.6 + 0.26 * len(rows))
+    figure.set_layout_engine("constrained")
     axes = figure.subplots()
     for height, row in enumerate(rows):
         whole = row.scores["all"].accuracy

@@ -1,0 +1,37 @@
+"""How the zoo draws: colours, sizes, plain axes, and a picture on disk in one step. Knows no numbers."""
+
+import os
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Of Okabe and Ito's palette, told apart by the colour-blind too."""
+DARK, GREY, LIGHT = "#333333", "#8c8c8c", "#e6e6e6"
+DPI = 150
+"""Dots an inch."""
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty picture of so many inches, drawn without a screen and without pyplot's state."""
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def plain(axes: Axes, *, grid: str = "both") -> None:
+    """Axes without a box, small figures, a faint grid along `x`, `y` or `both` behind what is drawn."""
+    axes.tick_params(labelsize=8, color="#bbbbbb", labelcolor=DARK)
+    axes.grid(axis=grid, color=LIGHT, linewidth=0.6)  # type: ignore[arg-type]
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color("#bbbbbb")
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a PNG in one atomic step; the same figure gives the same file."""
+    part = path.with_name(path.name + ".part")
+    figure.savefig(part, format="png", dpi=DPI, metadata={"Software": None})
+    os.replace(part, path)
