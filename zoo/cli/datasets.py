@@ -21,6 +21,8 @@ def datasets(name: str | None) -> None:
     click.echo(f"  licence: {one.license}")
     click.echo(f"  pairs and pictures made from it: {_may_publish(one.publishable)}")
     click.echo(f"  its texts: {_may_send(one.restricted)}")
+    for risk in one.risks:
+        click.echo(f"  {risk}")
     click.echo(f"  splits: {', '.join(one.splits)}")
     click.echo(f"  folder (--data-dir): {one.layout or 'none needed'}")
     if one.source:

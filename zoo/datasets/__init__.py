@@ -39,6 +39,10 @@ FindRegions = Callable[[str], tuple[Region, ...]]
 """The known regions of the picture of that name; empty where none are known."""
 
 
+GroupOf = Callable[[str], str]
+"""A key of the picture of that name, the same for all that may be of one patient."""
+
+
 def no_regions(name: str) -> tuple[Region, ...]:
     """The regions of any picture of a data set that marks none."""
     return ()
@@ -61,6 +65,8 @@ class Contents:
     open_image: OpenImage
     """The picture that a question names; raises BadImage for one that is missing or broken."""
     regions: FindRegions = no_regions
+    group_of: GroupOf | None = None
+    """None: which pictures may be of one patient is not known."""
     given: Mapping[str, Given] = field(default_factory=dict)
     """Rejected responses that came with the questions, by question id."""
     notes: tuple[str, ...] = ()
@@ -92,6 +98,9 @@ class Dataset:
     restricted: bool = False
     """Whether its texts must not reach a third party."""
     about: str
+    risks: tuple[str, ...]
+    """Whom it leaves out, what a model may wrongly learn of it, what it may tell of patients: a sentence
+    each, for cards."""
     sample: int | None = None
     """Questions that pairs are made of unless more are asked for; None: all."""
     layout: str = ""
@@ -116,6 +125,8 @@ class QuestionSet:
     questions: tuple[Question, ...]
     open_image: OpenImage
     regions: FindRegions
+    group_of: GroupOf | None = None
+    """None: which pictures may be of one patient is not known."""
     given: Mapping[str, Given] = field(default_factory=dict)
     """Rejected responses that came with the questions, by question id."""
     known: tuple[Question, ...] = ()
@@ -201,6 +212,7 @@ def load_questions(
         questions=questions,
         open_image=_naming_records(found.open_image, first),
         regions=_naming_records(found.regions, first),
+        group_of=found.group_of,
         given={q.id: found.given[q.id] for q in questions if q.id in found.given},
         known=found.questions,
         notes=notes,

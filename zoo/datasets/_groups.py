@@ -78,11 +78,15 @@ def split_of(key: str) -> str:
     return SPLITS[sum(share >= bound for bound in _SHARES)]
 
 
-def grouped_note(keys: Mapping[Path, str]) -> str:
-    """How the image-disjoint splits came about."""
+def grouped_notes(pictures: Iterable[Path], keys: Mapping[Path, str]) -> tuple[str, ...]:
+    """How the image-disjoint splits of a data set's pictures came about, and what they share, counted."""
+    splits: dict[str, list[Path]] = {split: [] for split in SPLITS}
+    for path in pictures:
+        splits[split_of(keys[path])].append(path)
     return (
         f"split by picture and near duplicate: {len(keys)} pictures in {len(set(keys.values()))} groups, "
-        f"dHash of 256 bits at most {NEAR} apart"
+        f"dHash of 256 bits at most {NEAR} apart",
+        *leak_notes(splits, keys),
     )
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.datasets import Contents, FindRegions, Region
-from zoo.datasets._groups import SPLITS, group_keys, grouped_note, leak_notes, split_of
+from zoo.datasets._groups import SPLITS, group_keys, grouped_notes, leak_notes, split_of
 from zoo.datasets._regions import box_region, labels_of, mask_regions, merged
 from zoo.datasets._rows import Reading, pictures_in, read_lines, safe_name, value
 from zoo.errors import BadInput, BadRecord
@@ -57,8 +57,11 @@ def read_plain(folder: Path, split: str, *, name: str, source: str | None = None
     reading = Reading(dataset=name, split=split)
     stated = all(row.get("split") in SPLITS for row in rows)
     keys = picture_groups(folder)
-    how = "split as the rows say" if stated or split in official else grouped_note(keys)
-    notes = (how, *_leaks(folder, ours, keys, SPLITS if stated else official))
+    if stated or split in official:
+        how: tuple[str, ...] = ("split as the rows say",)
+    else:
+        how = grouped_notes({folder / safe_name(value(r, "image", str(r.get("id"))), "") for r in ours}, keys)
+    notes = (*how, *_leaks(folder, ours, keys, SPLITS if stated else official))
     for row in ours:
         key = str(value(row, "id", str(folder / QUESTIONS_NAME)))
         image = safe_name(value(row, "image", key), key)
@@ -76,6 +79,7 @@ def read_plain(folder: Path, split: str, *, name: str, source: str | None = None
         questions=tuple(reading.questions),
         open_image=pictures_in(folder),
         regions=plain_regions(folder),
+        group_of=lambda name: keys[folder / name],
         notes=(*notes, *reading.notes()),
     )
 

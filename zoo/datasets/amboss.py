@@ -24,6 +24,13 @@ DATASET = Dataset(
     publishable=False,
     restricted=True,
     about="AMBOSS: pictures of all kinds with experts' captions. Your own copy only.",
+    risks=(
+        "Bias: pictures chosen to teach, with captions for students: typical cases of many fields, few "
+        "of each.",
+        "Risk: captions may say what follows from the case and not from the picture.",
+        "Privacy: teaching pictures; their rights are the publisher's. Nothing of them is passed on, "
+        "only aggregates are published.",
+    ),
     layout=LAYOUT,
     read=read,
 )

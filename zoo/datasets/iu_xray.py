@@ -71,6 +71,15 @@ DATASET = Dataset(
     license="cc-by-nc-nd-4.0",
     publishable=False,
     about="IU X-Ray: 3955 reports with chest X-rays from Open-i. Local use only.",
+    risks=(
+        "Bias: chest X-rays from hospitals of one network in Indiana; sentences without a finding "
+        "prevail, so a report that finds nothing scores well by word overlap.",
+        "Risk: words that were taken out for privacy stand as XXXX in the reports; a model may learn to"
+        " write them.",
+        "Risk: reports speak of earlier studies that the model does not see, and teach it to invent them.",
+        "Privacy: reports and pictures were made anonymous automatically and checked by people; "
+        "residual identifiers cannot be ruled out. The licence forbids passing on what is changed.",
+    ),
     layout=LAYOUT,
     read=read,
 )

@@ -70,7 +70,10 @@ def read(folder: Path, split: str) -> Contents:
         "where Kim et al. 2026 have a language model rewrite the report"
     )
     return Contents(
-        questions=tuple(reading.questions), open_image=pictures_in(folder), notes=(rule, *reading.notes())
+        questions=tuple(reading.questions),
+        open_image=pictures_in(folder),
+        group_of=lambda name: name.split("/")[2],  # the subject
+        notes=(rule, *reading.notes()),
     )
 
 
@@ -91,6 +94,17 @@ DATASET = Dataset(
     publishable=False,
     restricted=True,
     about="MIMIC-CXR: chest X-rays and the findings of their reports. Your own copy only.",
+    risks=(
+        "Bias: one hospital in Boston, emergency patients; views, devices and phrases of its "
+        "radiologists are learned with the findings.",
+        "Bias: age, sex and origin are known elsewhere in MIMIC but not used here; published "
+        "work finds that chest X-ray models trained on it miss more in some groups.",
+        "Risk: findings written from earlier studies and from what the doctor was told teach a model to"
+        " claim what the picture does not show.",
+        "Privacy: real patients. Only those who signed the data use agreement may read it; texts never "
+        "leave this machine, only aggregates are published, and an adapter trained on it may repeat "
+        "phrases of its reports.",
+    ),
     layout=LAYOUT,
     read=read,
 )

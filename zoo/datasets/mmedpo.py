@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.datasets import Contents, Dataset, Given, Region
-from zoo.datasets._groups import SPLITS, folder_groups, grouped_note, split_of
+from zoo.datasets._groups import SPLITS, folder_groups, grouped_notes, split_of
 from zoo.datasets._plain import PAIRS_NAME, check_split, picture_groups, plain_regions
 from zoo.datasets._rows import Reading, pictures_in, read_lines, read_list, safe_name, value, yes_no_or_open
 from zoo.datasets.slake import PICTURES as SLAKE_PICTURES
@@ -74,12 +74,14 @@ def read(folder: Path, split: str) -> Contents:
         )
         if taken:
             given[row["id"]] = Given(rejected=row["rejected"].strip(), weight=row["weight"])
+    grouped = grouped_notes({root / row["image"] for row in rows}, keys) if split in SPLITS else ()
     return Contents(
         questions=tuple(reading.questions),
         open_image=pictures_in(root),
         regions=regions,
+        group_of=(lambda name: keys[root / name]) if split in SPLITS else None,
         given=given,
-        notes=(*([grouped_note(keys)] if split in SPLITS else []), *reading.notes(), *_notes(reading, given)),
+        notes=(*grouped, *reading.notes(), *_notes(reading, given)),
         license={"mimic-cxr": "physionet-credentialed", "iu-xray": "cc-by-nc-nd-4.0"}.get(split, ""),
         publishable=split not in CLOSED,
         restricted=split == "mimic-cxr",
@@ -184,6 +186,15 @@ DATASET = Dataset(
     splits=(*SPLITS, "official-train", *CLOSED),
     license="apache-2.0",
     about="MMedPO's released preference pairs with weights, on SLAKE and VQA-RAD.",
+    risks=(
+        "Bias: that of SLAKE and VQA-RAD, whose questions these are.",
+        "Risk: most chosen answers are a few words and the rejected ones are sentences, so length alone"
+        " tells them apart: a preference for short answers may be all that is learned.",
+        "Risk: rejected answers and weights come from language models; no clinician has checked them, "
+        "and a rejected answer may be right.",
+        "Privacy: that of SLAKE and VQA-RAD. The MIMIC-CXR and IU X-Ray files are your own copy's and "
+        "are never passed on.",
+    ),
     layout=LAYOUT,
     read=read,
 )

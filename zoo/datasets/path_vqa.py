@@ -69,6 +69,15 @@ DATASET = Dataset(
     license="unclear",
     publishable=False,
     about="PathVQA: 32799 questions on pathology pictures of textbooks. Local use only.",
+    risks=(
+        "Bias: pictures and captions of pathology textbooks and an online library: typical cases, "
+        "chosen to be recognised.",
+        "Bias: questions were made from captions by rules and only then looked over; some are "
+        "ungrammatical or cannot be answered from the picture.",
+        "Risk: with its thousands of test questions it dominates an average that pools data sets.",
+        "Privacy: textbook pictures without names. The rights are those of the books: nothing made from"
+        " them is passed on.",
+    ),
     layout=LAYOUT,
     read=read,
 )

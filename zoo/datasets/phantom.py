@@ -91,13 +91,20 @@ def _named(name: str) -> Scan:
 
 def read(_folder: Path, split: str) -> Contents:
     """The scans of a split; no folder is needed."""
-    return Contents(questions=questions(split), open_image=open_image, regions=regions, given=given(split))
+    return Contents(
+        questions=questions(split), open_image=open_image, regions=regions, given=given(split), group_of=str
+    )
 
 
 DATASET = Dataset(
     splits=tuple(SCANS),
     license="apache-2.0",
     about="Scans drawn from a seed, with known findings, exact masks and questions of every type.",
+    risks=(
+        "The scans are drawn: no patient, no hospital, no privacy at stake, and no medicine either.",
+        "Findings are simple shapes, balanced by design; a model that is right here may know nothing of"
+        " real pictures.",
+    ),
     sample=500,
     read=read,
 )

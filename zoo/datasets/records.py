@@ -36,6 +36,10 @@ DATASET = Dataset(
     publishable=False,
     restricted=True,
     about="Your own data, or any folder of plain records.",
+    risks=(
+        "Nothing is known of these data: who the patients are, how they were chosen, whether names "
+        "remain. Say so yourself where you pass anything on.",
+    ),
     layout=LAYOUT,
     read=read,
 )

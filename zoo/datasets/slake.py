@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.datasets import Contents, Dataset, FindRegions, HubSource, Region
-from zoo.datasets._groups import SPLITS, folder_groups, grouped_note, leak_notes, split_of
+from zoo.datasets._groups import SPLITS, folder_groups, grouped_notes, leak_notes, split_of
 from zoo.datasets._plain import is_plain, read_plain
 from zoo.datasets._regions import box_region, labels_of, mask_regions, merged
 from zoo.datasets._rows import Reading, first_of, pictures_in, read_list, safe_name, value
@@ -63,7 +63,7 @@ def read(folder: Path, split: str) -> Contents:
                 answer_type=value(row, "answer_type", key),
                 question_type=row.get("content_type"),
             )
-    notes = [] if split in FILES else [grouped_note(keys)]
+    notes = [] if split in FILES else [*grouped_notes(set().union(*pictures.values()), keys)]
     if absent:
         notes.append(f"{folder} has no {', '.join(absent)}: no question of it is here, no leak to it counted")
     notes += leak_notes(pictures, keys)
@@ -71,6 +71,7 @@ def read(folder: Path, split: str) -> Contents:
         questions=tuple(reading.questions),
         open_image=pictures_in(folder),
         regions=slake_regions(folder),
+        group_of=lambda name: keys[folder / name],
         notes=(*notes, *reading.notes()),
     )
 
@@ -113,6 +114,17 @@ DATASET = Dataset(
     splits=(*SPLITS, *FILES),
     license="cc-by-4.0",
     about="SLAKE: 642 CT, MR and X-ray pictures, 7033 English questions, masks and boxes.",
+    risks=(
+        "Bias: pictures from three public collections made for other tasks; many questions follow templates, "
+        "so their wording is narrow.",
+        "Bias: age, sex and origin of the patients are not stated, so no score by group can be given.",
+        "Risk: slices of one volume stand in several of the official splits; a model may know the "
+        "patient already.",
+        "Risk: many answers follow from the organ alone, and some questions ask for knowledge that needs no "
+        "picture; look at the image ablation.",
+        "Privacy: pictures from public collections that were made anonymous by their makers; the zoo "
+        "cannot check how well.",
+    ),
     layout=LAYOUT,
     source=HubSource("BoKelvin/SLAKE", "a9083ce6c34ac3ffb17671a605962924d8a8f9e9"),
     read=read,

@@ -15,7 +15,7 @@ finding; the data set does not name what it holds.
 from pathlib import Path
 
 from zoo.datasets import Contents, Dataset, HubSource, Region
-from zoo.datasets._groups import SPLITS, folder_groups, grouped_note, leak_notes, split_of
+from zoo.datasets._groups import SPLITS, folder_groups, grouped_notes, leak_notes, split_of
 from zoo.datasets._plain import is_plain, read_plain
 from zoo.datasets._regions import box_region
 from zoo.datasets._rows import Reading, first_of, pictures_in, read_list, safe_name, value
@@ -73,8 +73,9 @@ def read(folder: Path, split: str) -> Contents:
         questions=tuple(reading.questions),
         open_image=pictures_in(folder),
         regions=regions,
+        group_of=lambda name: keys[folder / name],
         notes=(
-            *([] if split in OFFICIAL else [grouped_note(keys)]),
+            *(() if split in OFFICIAL else grouped_notes(set().union(*pictures.values()), keys)),
             *leak_notes(pictures, keys),
             *reading.notes(),
         ),
@@ -91,6 +92,17 @@ DATASET = Dataset(
     splits=(*SPLITS, *OFFICIAL),
     license="cc0-1.0",
     about="VQA-RAD: 315 radiology pictures, 2248 questions by clinicians.",
+    risks=(
+        "Bias: teaching cases from MedPix, chosen because they show something: single slices of head CT or "
+        "MR and abdominal CT, and chest X-rays. Whole studies and other parts of the body are not there.",
+        "Bias: MedPix is an archive of the USA; age, sex and origin of the patients are not stated, so no "
+        "score by group can be given.",
+        "Risk: the official split is by question, so nearly all pictures of its test part are in its "
+        "training part; scores on it say more of memory than of reading.",
+        "Risk: many answers can be guessed from the question alone; look at the image ablation.",
+        "Privacy: published teaching pictures without names; some may carry burnt-in letters, and a "
+        "rare finding can be recognised by someone who knows the case.",
+    ),
     layout=LAYOUT,
     source=HubSource("flaviagiammarino/vqa-rad", "bcf91e7654fb9d51c8ab6a5b82cacf3fafd2fae9"),
     read=read,

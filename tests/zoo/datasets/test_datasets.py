@@ -115,3 +115,11 @@ def test_every_phantom_question_comes_with_a_false_answer_of_its_kind():
         rejected = asked.given[question.id].rejected
         assert rejected != question.answer
         assert rejected in (question.options or truths[question.question_type])
+
+
+def test_every_data_set_says_what_to_beware_of_and_one_of_patients_speaks_of_privacy():
+    for name, dataset in datasets().items():
+        assert dataset.risks, name
+        if name not in ("phantom", "records"):
+            kinds = {risk.partition(":")[0] for risk in dataset.risks}
+            assert {"Bias", "Risk", "Privacy"} == kinds, name
