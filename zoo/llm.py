@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from ipaddress import ip_address
@@ -34,6 +34,7 @@ _PROMPTS_OWN = ("content_filter", "context_length_exceeded")
 _REFUSED = "refused by the endpoint"
 
 Reply = TypeVar("Reply", bound=BaseModel)
+_Result = TypeVar("_Result")
 _Message = dict[str, str]
 
 
@@ -61,6 +62,10 @@ class TextModel(Protocol):
 
     def replies(self, prompts: Sequence[Prompt], reply: type[Reply]) -> list[Reply | Failed]:
         """One checked reply a prompt, in the prompts' order."""
+
+
+Fault = Callable[[Prompt, str], str]
+"""What is wrong with a reply to a prompt, in words for the model; empty for nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,25 +147,43 @@ class ChatEndpoint:
             EndpointFailed: tried too often. What was answered is cached; the same act goes on from there.
             BadInput: the endpoint refuses the key, the model or the request.
         """
-        texts = list(dict.fromkeys(prompt.text for prompt in prompts))
-        with ThreadPoolExecutor(self._concurrency) as pool:
-            found = dict(zip(texts, pool.map(lambda text: self._reply(text, reply), texts), strict=True))
-        return [found[prompt.text] for prompt in prompts]
 
-    def _reply(self, text: str, reply: type[Reply]) -> Reply | Failed:
-        messages: list[_Message] = [{"role": "user", "content": text}]
-        for _ in ("first", "repaired"):
-            answer = self._answer(messages)
+        def parsed(text: str) -> Reply | Failed:
+            answer = self._repaired(text, lambda came: _what_is_wrong(came, reply))
             if answer.refused:
                 return Failed(_REFUSED)
             try:
                 return reply.model_validate_json(_json_of(answer.text))
-            except ValidationError as error:
-                messages += [
-                    {"role": "assistant", "content": answer.text},
-                    {"role": "user", "content": _what_is_wrong(error)},
-                ]
-        return Failed("malformed reply")
+            except ValidationError:
+                return Failed("malformed reply")
+
+        return self._each(prompts, lambda prompt: parsed(prompt.text))
+
+    def texts(self, prompts: Sequence[Prompt], fault: Fault) -> list[str]:
+        """One reply a prompt as it came, without the model's thoughts, in the prompts' order.
+
+        A reply with a fault is sent back once with it; what then comes is the reply, whatever it is. Empty
+        for a prompt that the endpoint refuses for what it holds. Raises as `replies` does.
+        """
+        return self._each(
+            prompts,
+            lambda prompt: _said(self._repaired(prompt.text, lambda came: fault(prompt, _said(came))).text),
+        )
+
+    def _each(self, prompts: Sequence[Prompt], ask: Callable[[Prompt], _Result]) -> list[_Result]:
+        first = {prompt.text: prompt for prompt in reversed(prompts)}
+        with ThreadPoolExecutor(self._concurrency) as pool:
+            found = dict(zip(first, pool.map(ask, first.values()), strict=True))
+        return [found[prompt.text] for prompt in prompts]
+
+    def _repaired(self, text: str, fault: Callable[[str], str]) -> _Answer:
+        """The answer to a prompt; one with a fault is sent back once with it, and the second one counts."""
+        messages: list[_Message] = [{"role": "user", "content": text}]
+        answer = self._answer(messages)
+        if not answer.refused and (wrong := fault(answer.text)):
+            messages += [{"role": "assistant", "content": answer.text}, {"role": "user", "content": wrong}]
+            answer = self._answer(messages)
+        return answer
 
     def _answer(self, messages: Sequence[_Message]) -> _Answer:
         """The call's answer: of the cache, else of the endpoint and cached at once."""
@@ -267,18 +290,27 @@ def check_may_send(url: str, questions_restricted: bool, allowed: bool) -> None:
         )
 
 
+def _said(text: str) -> str:
+    """A reply without the model's thoughts."""
+    return text.rpartition("</think>")[2].strip()
+
+
 def _json_of(text: str) -> str:
     """The JSON in a reply: what follows the model's thoughts, without a fence around it."""
-    text = text.rpartition("</think>")[2]
-    fenced = _FENCED.search(text)
-    return (fenced.group(1) if fenced else text).strip()
+    fenced = _FENCED.search(_said(text))
+    return (fenced.group(1) if fenced else _said(text)).strip()
 
 
-def _what_is_wrong(error: ValidationError) -> str:
-    wrong = [f"- {'.'.join(map(str, e['loc'])) or 'reply'}: {e['msg']}" for e in error.errors()]
-    return "\n".join(
-        ["That is not the JSON that was asked for:", *wrong, "Answer with the corrected JSON only."]
-    )
+def _what_is_wrong(text: str, reply: type[BaseModel]) -> str:
+    """Why a reply is not of its shape, in words for the model; empty if it is."""
+    try:
+        reply.model_validate_json(_json_of(text))
+    except ValidationError as error:
+        wrong = [f"- {'.'.join(map(str, e['loc'])) or 'reply'}: {e['msg']}" for e in error.errors()]
+        return "\n".join(
+            ["That is not the JSON that was asked for:", *wrong, "Answer with the corrected JSON only."]
+        )
+    return ""
 
 
 def _read(path: Path) -> _Answer:

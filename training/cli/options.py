@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from zoo.cli._base import Command, names_of, with_options
+from zoo.cli._llm import LLM_OPTIONS, endpoint, named_model
 
 if TYPE_CHECKING:
     from training.stages import Sources
@@ -68,14 +69,7 @@ _QUESTION_OPTIONS = (
         type=click.Path(path_type=Path, exists=True, file_okay=False),
         help="Folder of precomputed heat maps, IMAGE-NAME.npy.",
     ),
-    click.option(
-        "--llm",
-        "llm_url",
-        metavar="URL",
-        help="OpenAI-compatible endpoint that writes and judges, such as http://127.0.0.1:8000/v1; its key "
-        "is read from MEDZOO_LLM_KEY. Without it the rules of the lexicon stand in.",
-    ),
-    click.option("--llm-model", metavar="NAME", help="Model to ask at --llm."),
+    *LLM_OPTIONS,
     click.option(
         "--debater",
         "debaters",
@@ -83,23 +77,6 @@ _QUESTION_OPTIONS = (
         multiple=True,
         metavar="URL MODEL",
         help="A model that scores relevance in MMedPO's debate; without one a rule does. Repeatable.",
-    ),
-    click.option(
-        "--llm-concurrency",
-        type=click.IntRange(min=1),
-        default=8,
-        show_default=True,
-        help="Calls to a model at once.",
-    ),
-    click.option(
-        "--llm-cache",
-        type=click.Path(path_type=Path, file_okay=False),
-        help="Folder of replies already paid for. Default: OUT.calls.",
-    ),
-    click.option(
-        "--send-restricted-data",
-        is_flag=True,
-        help="Let texts of a data set marked restricted reach an endpoint that is not on this machine.",
     ),
 )
 
@@ -152,8 +129,6 @@ def sources(out: Path, options: Mapping[str, Any], *, seed: int) -> Sources:
     from training.pairs.answers import FileAnswers
     from training.stages import Sources
     from zoo.datasets import get_dataset, load_questions
-    from zoo.errors import BadInput
-    from zoo.llm import ChatEndpoint, check_may_send
 
     sample = get_dataset(options["dataset"]).sample
     questions = load_questions(
@@ -165,14 +140,11 @@ def sources(out: Path, options: Mapping[str, Any], *, seed: int) -> Sources:
     )
     for note in questions.notes:
         click.echo(note, err=True)
-    if bool(options["llm_url"]) != bool(options["llm_model"]):
-        raise BadInput("--llm and --llm-model go together", hint="--llm URL --llm-model NAME")
-    named = [(options["llm_url"], options["llm_model"])] if options["llm_url"] else []
-    models = []
-    for url, model in (*named, *options["debaters"]):
-        check_may_send(url, questions.restricted, options["send_restricted_data"])
-        cache = options["llm_cache"] or out.with_name(out.name + ".calls")
-        models.append(ChatEndpoint(url, model, cache=cache, concurrency=options["llm_concurrency"]))
+    named = named_model(options)
+    models = [
+        endpoint(url, model, options, out, restricted=questions.restricted)
+        for url, model in (*named, *options["debaters"])
+    ]
     return Sources(
         questions=questions,
         seed=seed,
