@@ -48,6 +48,8 @@ class Metric:
     """Whether it is a share, shown in percent."""
     better: int = 1
     """1 if more is better, -1 if less is."""
+    needs: str = ""
+    """What must be installed for it beyond the zoo itself."""
 
 
 def of_value(value: Callable[[Prediction], float]) -> Callable[[Prediction, Verdict | None], Statistics]:

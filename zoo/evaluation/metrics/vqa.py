@@ -1,6 +1,7 @@
 """Whether an answer is right: closed ones by word or option, open ones by words, reports by facts."""
 
 import re
+from collections import Counter
 
 from zoo.evaluation.metrics import Metric, of_value
 from zoo.lexicon import facts
@@ -46,6 +47,23 @@ def open_recall(prediction: Prediction) -> float:
     return len(truth & set(words(prediction.answer))) / len(truth) if truth else 0.0
 
 
+def open_f1(prediction: Prediction) -> float:
+    """Harmonic mean of precision and recall of words, each counted as often as it stands there (Rajpurkar et
+    al. 2016, SQuAD; on our words, articles among them). Two texts without words agree."""
+    truth, answer = words(prediction.truth), words(prediction.answer)
+    if not truth or not answer:
+        return float(truth == answer)
+    return 2 * (Counter(truth) & Counter(answer)).total() / (len(truth) + len(answer))
+
+
+def legacy_substring(prediction: Prediction) -> float:
+    """The rule of LLaVA-Med's evaluation: the letters of yes or no stand somewhere in the answer, and those
+    of the truth too. The "no" inside "nodule" counts, and "Yes, there is no doubt" is right both ways.
+    """
+    truth, answer = prediction.truth.strip().lower(), prediction.answer.lower()
+    return float(("yes" in answer or "no" in answer) and truth in answer)
+
+
 def report_correct(prediction: Prediction) -> float:
     """Reports: the answer names the same clinical terms as the truth, none missing, none extra.
 
@@ -75,5 +93,20 @@ METRICS = (
         source="Zhu et al. 2025, arXiv 2412.06141",
         applies=lambda question: question.answer_type != "closed",
         statistics=of_value(open_recall),
+    ),
+    Metric(
+        name="open_f1",
+        about="F1 of the answer's words against the truth's, each counted as often as it stands there.",
+        source="Rajpurkar et al. 2016, arXiv 1606.05250",
+        applies=lambda question: question.answer_type == "open",
+        statistics=of_value(open_f1),
+    ),
+    Metric(
+        name="legacy_substring",
+        about='Right closed answers by letters, "no" inside "nodule" too: only to compare with old numbers.',
+        source="Li et al. 2023, LLaVA-Med, arXiv 2306.00890",
+        applies=lambda question: question.answer_type == "closed",
+        statistics=of_value(legacy_substring),
+        usual=False,
     ),
 )
