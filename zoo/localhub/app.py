@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from zoo.localhub.errors import HubRefusal
 from zoo.localhub.http import refusal
-from zoo.localhub.routes import files, repos, trees, uploads
+from zoo.localhub.routes import collections, files, repos, trees, uploads
 from zoo.localhub.store import Store
 
 _LOCAL_NAMES = {"127.0.0.1", "localhost", "[::1]"}
@@ -28,7 +28,14 @@ def build_app(root: Path, *, lfs: bool = False) -> "LocalHub":
         RootInUse: another server holds the folder.
     """
     store = Store(root)
-    routes: list[Route] = [*repos.ROUTES, *trees.ROUTES, *uploads.ROUTES, *files.ROUTES, *repos.LAST_ROUTES]
+    routes: list[Route] = [
+        *repos.ROUTES,
+        *collections.ROUTES,
+        *trees.ROUTES,
+        *uploads.ROUTES,
+        *files.ROUTES,
+        *repos.LAST_ROUTES,
+    ]
     inner = Starlette(
         routes=routes, exception_handlers={HubRefusal: refusal, HTTPException: _no_such_address}
     )

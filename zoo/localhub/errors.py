@@ -19,6 +19,10 @@ class RepoMissing(HubRefusal):
     """No such repository, or none that this caller may see."""
 
 
+class CollectionMissing(HubRefusal):
+    """No such collection or item in one, or none that this caller may see."""
+
+
 class KindMissing(HubRefusal):
     """A kind of repository that this Hub does not hold, such as spaces."""
 

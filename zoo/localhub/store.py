@@ -3,12 +3,12 @@
 root/repos/models/OWNER/NAME.git      bare git repositories, each with its settings in hub.json
 root/repos/datasets/OWNER/NAME.git
 root/objects/ab/cd/SHA256             large files
+root/collections/OWNER/ID.json        lists of repositories
 root/incoming/                        what is half-written; emptied at start
 root/lock                             held by the one server of this folder
 """
 
 import fcntl
-import json
 import os
 import shutil
 import tempfile
@@ -22,7 +22,8 @@ from typing import Literal
 
 import pygit2
 
-from zoo.localhub import names
+from zoo.localhub import jsonfile, names
+from zoo.localhub.collections import Collections
 from zoo.localhub.disk import force_to_disk
 from zoo.localhub.errors import AlreadyThere, BadRequest, RepoMissing, RootInUse
 from zoo.localhub.gitrepo import GitRepo
@@ -84,6 +85,7 @@ class Store:
         self.incoming = root / "incoming"
         shutil.rmtree(self.incoming, ignore_errors=True)
         self.objects = Objects(root / "objects", self.incoming)
+        self.collections = Collections(root / "collections")
         self._clear_leftovers()
         self._locks: dict[tuple[Kind, str], threading.RLock] = {}
         self._catalog = threading.RLock()
@@ -136,6 +138,7 @@ class Store:
         with self._catalog, self.writing(repo):
             grave = Path(tempfile.mkdtemp(dir=self.incoming, prefix="gone-"))
             os.rename(repo.folder, grave / "repo")
+            self.collections.follow(repo.kind, repo.id, None)
         shutil.rmtree(grave, ignore_errors=True)
 
     def move(self, repo: Repo, new_id: str) -> Repo:
@@ -150,6 +153,7 @@ class Store:
             folder.parent.mkdir(parents=True, exist_ok=True)
             os.rename(repo.folder, folder)
             force_to_disk([folder])
+            self.collections.follow(repo.kind, repo.id, new_id)
         return self.find(repo.kind, new_id)
 
     def configure(self, repo: Repo, *, private: bool | None = None, gated: Gated | None = None) -> Repo:
@@ -209,15 +213,8 @@ class Store:
             raise AlreadyThere(f"the {kind} {repo_id!r} is already there")
 
     def _read_settings(self, folder: Path) -> Settings | None:
-        try:
-            return Settings(**json.loads((folder / _SETTINGS).read_text(encoding="utf-8")))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        data = jsonfile.read(folder / _SETTINGS)
+        return None if data is None else Settings(**data)
 
     def _write_settings(self, folder: Path, settings: Settings) -> None:
-        part = folder / f"{_SETTINGS}.part"
-        with part.open("w", encoding="utf-8") as file:
-            json.dump(asdict(settings), file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, folder / _SETTINGS)
+        jsonfile.write(folder / _SETTINGS, asdict(settings))
