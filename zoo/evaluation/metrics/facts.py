@@ -1,9 +1,10 @@
 """Completeness and contradiction: which of the truth's atomic facts an answer states, and which it denies.
 
 Kim et al. 2026, appendix B. The judge labels each fact of the truth (`Verdict.facts`, task `facts`) against
-the answer, as a JSON list of as many labels: Entailment, Partial Entailment, Neutral or Contradiction. Of the
-truth's n facts, completeness is (entailed + half of the partly entailed) / n and contradiction is contradicted
-/ n, each rounded to four places, then the plain mean over answers. A truth without facts scores 0 in both.
+the answer, as a JSON list of as many labels: Entailment, Partial Entailment, Neutral or Contradiction. Of
+the truth's n facts, completeness is (entailed + half of the partly entailed) / n and contradiction is
+contradicted / n, each rounded to four places; then the plain mean over answers. A truth without facts scores
+0 in both.
 
 A reply that cannot be read, or has another number of labels, is counted as failed and scores nothing. The
 metrics named `released` count as that paper's released code does instead, to compare with its numbers: a

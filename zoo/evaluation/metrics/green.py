@@ -9,9 +9,9 @@ Ostmeier et al. 2024. The reply (task `green`) has sections under headings in br
     3. One; another; a third.
 
 GREEN = matched / (matched + significant errors of the six kinds (a) to (f)), 0 where nothing matches; the
-mean over reports. A section may say "No ..." or "None" for none. Stricter than the released parser, which takes a
-missing section or number for 0: such a reply is counted as failed. Cutting the texts to 300 words is the
-judge's. Whether the reply is true to the reports is not known here.
+mean over reports. A section may say "No ..." or "None" for none. Stricter than the released parser, which
+takes a missing section or number for 0: such a reply is counted as failed. Cutting the texts to 300 words is
+the judge's. Whether the reply is true to the reports is not known here.
 
 It is made for chest X-rays alone, so it is for reports of IU-Xray and MIMIC-CXR, and for those whose question
 or truth names an X-ray, no other modality, and the chest or an organ of it.
@@ -43,9 +43,8 @@ class Counts:
 def counts(reply: str) -> Counts | None:
     """The counts of a reply; None if it lacks a section or a number, or gives a section or a kind twice."""
     parts = _HEADING.split(reply)[1:]
-    sections = {
-        name.strip().lower(): body.strip() for name, body in zip(parts[::2], parts[1::2], strict=True)
-    }
+    bodies = zip(parts[::2], parts[1::2], strict=True)
+    sections = {name.strip().lower(): body.strip() for name, body in bodies}
     if 2 * len(sections) != len(parts):
         return None
     matched = _number(sections.get("matched findings", ""))
