@@ -59,7 +59,7 @@ def of_value(value: Callable[[Prediction], float]) -> Callable[[Prediction, Verd
 
 @cache
 def metrics() -> dict[str, Metric]:
-    """Every metric of this folder by name.
+    """Every metric of this folder by name: the rules, then those that need a judge.
 
     Raises:
         BadDeclaration: a file that declares none, or two metrics of one name.
@@ -70,7 +70,7 @@ def metrics() -> dict[str, Metric]:
             if metric.name in found:
                 raise BadDeclaration(f"{metric.name} is declared twice, once in {file}.py")
             found[metric.name] = metric
-    return found
+    return dict(sorted(found.items(), key=lambda item: item[1].task is not None))
 
 
 def get_metric(name: str) -> Metric:
