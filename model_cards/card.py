@@ -1,26 +1,38 @@
 """An adapter's card from its manifest: README.md with metadata for the Hub, and the `.eval_results` files.
 
-The same manifest gives the same card, byte for byte, so a stale one can be told. It reads nothing but
-the manifest, what the zoo declares of the base, and whether the picture of the training run is there.
+The same folder gives the same card, byte for byte, so a stale one can be told. It reads nothing but the
+manifest, the stored answers, what the zoo declares of base and data sets, and whether the picture of the
+training run is there.
 """
 
 import json
+import re
 from pathlib import Path
 
 from huggingface_hub import ModelCard, ModelCardData
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from model_cards import licences, words
+from model_cards.citation import bibtex
 from model_cards.evals import EVAL_FOLDER, dataset_id, eval_files, model_index
-from zoo.bases import Base, bases
+from model_cards.failures import Failures, failures
+from model_cards.results import Rows, benchmark_lines
+from zoo.bases import bases
+from zoo.datasets import datasets
 from zoo.hub import TAG
-from zoo.manifest import LOG_NAME, PICTURE_NAME, AdapterManifest, read_manifest
+from zoo.manifest import (
+    LOG_NAME,
+    PICTURE_NAME,
+    WEIGHTS_NAME,
+    AdapterManifest,
+    predictions_name,
+    read_manifest,
+    verdicts_name,
+)
 from zoo.notice import NOTICE
 
 README_NAME = "README.md"
 _TEMPLATES = Path(__file__).parent / "templates"
-_OVERALL = ("all", "closed", "open", "report")
-"""Subsets of the main table; every other one is a type of question or of error."""
 _FRAME = "---\n{{ card_data }}\n---\n\n{{ body }}\n"
 
 
@@ -48,8 +60,9 @@ def title(manifest: AdapterManifest) -> str:
     return manifest.repo or f"{manifest.base.name}-{manifest.variant.name}"
 
 
-def render(manifest: AdapterManifest, *, pictured: bool = False) -> str:
-    """The whole README.md; `pictured` if the picture of the training run lies beside it."""
+def render(manifest: AdapterManifest, *, failed: Failures | None = None, pictured: bool = False) -> str:
+    """The whole README.md; `failed` as the stored answers show, `pictured` if the picture of the training
+    run lies beside it."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         undefined=StrictUndefined,
@@ -57,21 +70,29 @@ def render(manifest: AdapterManifest, *, pictured: bool = False) -> str:
         lstrip_blocks=True,
         autoescape=False,  # Markdown, not HTML
     )
+    rows = Rows.of(manifest.evaluation)
     body = environment.get_template("adapter.md.j2").render(
         m=manifest,
-        base=_declared(manifest),
+        base=bases().get(manifest.base.name),
         title=title(manifest),
         notice=NOTICE,
         objective=json.dumps(manifest.variant.objective, indent=2, ensure_ascii=False),
         licence_sentence=licences.sentence(manifest.license),
-        overall=[e for e in manifest.evaluation if e.subset in _OVERALL],
-        by_type=[e for e in manifest.evaluation if e.subset not in _OVERALL],
-        benchmarks=sorted({(e.dataset, e.split, e.fingerprint, e.judge) for e in manifest.evaluation}),
+        overall=rows.overall,
+        by_type=rows.by_type,
+        ablation=rows.ablation,
+        shortened=rows.shortened,
+        benchmarks=benchmark_lines(manifest),
+        failures=failed or Failures(),
+        risks=_risks(manifest),
+        bibtex=bibtex(manifest),
+        digests=_digests(manifest),
         words=words,
         picture=PICTURE_NAME if pictured else "",
         log=LOG_NAME,
     )
-    return str(ModelCard.from_template(card_data(manifest), template_str=_FRAME, body=body.strip()))
+    body = re.sub(r"\n{3,}", "\n\n", body.strip())
+    return str(ModelCard.from_template(card_data(manifest), template_str=_FRAME, body=body))
 
 
 def card_files(folder: Path) -> dict[str, str]:
@@ -79,10 +100,12 @@ def card_files(folder: Path) -> dict[str, str]:
 
     Raises:
         BadManifest: the folder has no valid `zoo.json`.
+        BadRecord: a file of its answers is broken.
     """
     manifest = read_manifest(folder)
     pictured = (folder / PICTURE_NAME).is_file()
-    return {README_NAME: render(manifest, pictured=pictured), **eval_files(manifest)}
+    text = render(manifest, failed=failures(folder, manifest), pictured=pictured)
+    return {README_NAME: text, **eval_files(manifest)}
 
 
 def write_card(folder: Path) -> list[str]:
@@ -123,6 +146,20 @@ def stale(folder: Path) -> list[str]:
     return sorted(differing | left_over)
 
 
-def _declared(manifest: AdapterManifest) -> Base | None:
-    """What the zoo declares of the base, if this version of it knows the base."""
-    return bases().get(manifest.base.name)
+def _risks(manifest: AdapterManifest) -> list[tuple[str, tuple[str, ...]]]:
+    """What to know of the data that it was trained and scored on, as far as they are declared here."""
+    named = dict.fromkeys([manifest.data.dataset, *(e.dataset for e in manifest.evaluation)])
+    return [(name, datasets()[name].risks) for name in named if name in datasets()]
+
+
+def _digests(manifest: AdapterManifest) -> list[tuple[str, str]]:
+    """Files with their sha256; empty for one that is withheld."""
+    found = [(WEIGHTS_NAME, manifest.weights_sha256)]
+    for b in manifest.benchmarks:
+        for name, digest in (
+            (predictions_name(b.dataset, b.split), b.predictions_sha256),
+            (verdicts_name(b.dataset, b.split), b.verdicts_sha256),
+        ):
+            if digest is not None:
+                found.append((name, digest if b.publishable else ""))
+    return found

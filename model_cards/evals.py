@@ -3,9 +3,12 @@
 It passes values on as the manifest has them and computes nothing.
 """
 
+import re
+
 from huggingface_hub import EvalResult, EvalResultEntry, eval_result_entries_to_yaml
 from huggingface_hub.utils import yaml_dump  # type: ignore[attr-defined]
 
+from model_cards.words import RULES, SHOWN
 from zoo.manifest import AdapterManifest, Evaluation
 
 EVAL_FOLDER = ".eval_results"
@@ -17,7 +20,10 @@ def dataset_id(name: str) -> str:
 
 
 def model_index(manifest: AdapterManifest) -> list[EvalResult]:
-    """Every score as an entry of `model-index`; a subset is a configuration of the data set."""
+    """Every score as an entry of `model-index`; a subset is a configuration of the data set.
+
+    Image ablations are left out, since a reader of it would take them for scores.
+    """
     return [
         EvalResult(
             task_type="visual-question-answering",
@@ -26,7 +32,7 @@ def model_index(manifest: AdapterManifest) -> list[EvalResult]:
             dataset_config=e.subset,
             dataset_split=e.split,
             metric_type=e.metric,
-            metric_name=f"{e.metric} ({e.subset})",
+            metric_name=f"{e.metric} ({e.subset}{_judged(e)})",
             metric_value=e.value,
             metric_args={
                 "low": e.low,
@@ -37,6 +43,7 @@ def model_index(manifest: AdapterManifest) -> list[EvalResult]:
             },
         )
         for e in manifest.evaluation
+        if e.shown == "own"
     ]
 
 
@@ -50,11 +57,27 @@ def eval_files(manifest: AdapterManifest) -> dict[str, str]:
     return files
 
 
+def task_id(e: Evaluation) -> str:
+    """The name of a score within its data set: split, subset, metric, judge, and what was shown if another
+    picture was."""
+    slug = re.sub(r"[^A-Za-z0-9.]+", "-", e.judge)
+    parts = [e.split, e.subset, e.metric]
+    parts += [slug] if e.judge != RULES else []
+    parts += [f"image-{e.shown}"] if e.shown != "own" else []
+    return "-".join(parts)
+
+
+def _judged(e: Evaluation) -> str:
+    return "" if e.judge == RULES else f", judged by {e.judge}"
+
+
 def _entry(e: Evaluation) -> EvalResultEntry:
+    shown = f"image ablation, {SHOWN[e.shown]}; " if e.shown != "own" else ""
+    failed = f", {e.failed} not judged" if e.failed else ""
     return EvalResultEntry(
         dataset_id=dataset_id(e.dataset),
-        task_id=f"{e.split}-{e.subset}-{e.metric}",
+        task_id=task_id(e),
         value=e.value,
-        notes=f"95 % interval {e.low:g} to {e.high:g}, n {e.n}, judge {e.judge}, "
+        notes=f"{shown}95 % interval {e.low:g} to {e.high:g}, n {e.n}{failed}, judge {e.judge}, "
         f"benchmark sha256 {e.fingerprint}",
     )

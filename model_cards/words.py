@@ -4,9 +4,10 @@ It knows the terms of the preference grid by name; a term that it does not know 
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
-from zoo.manifest import Bounds
+from zoo.manifest import Bounds, Evaluation
 
 BRANCHES = {
     "chosen": "the chosen response under the chosen image",
@@ -25,6 +26,16 @@ SENTENCES = {
 }
 REFERENCED = ("Prefer", "Anchor", "TokenKL", "PreferOverArgmax")
 """Terms that measure against the reference."""
+SHOWN = {"noise": "noise in its place", "other": "another patient's picture"}
+"""What an image ablation shows."""
+RULES = "rules"
+"""In the place of a judge for a metric that needs none."""
+ALPHA = 0.05
+"""A corrected p-value above it shows nothing."""
+VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""What its `--max-lora-rank` takes."""
+QUOTED = 300
+"""Most characters of an answer that a card quotes."""
 NO_LORA_NUMBERS = ("2601.17918",)
 """arXiv numbers of papers that report full fine-tuning alone."""
 
@@ -47,11 +58,53 @@ def difference(value: float, other: float | None, interval: Bounds | None) -> st
     """`value` against `other`: no difference where the interval of the difference holds zero."""
     if other is None:
         return "–"
-    gap = f"{value - other:+.3f}"
+    return gap(value - other, interval)
+
+
+def gap(value: float, interval: Bounds | None) -> str:
+    """A difference with its interval, and whether the correction for many comparisons takes it away."""
+    said = f"{value:+.3f}"
     if interval is None:
-        return f"{gap}, interval not computed"
+        return f"{said}, interval not computed"
     bounds = f"({interval.low:+.3f} to {interval.high:+.3f})"
-    return f"no difference {bounds}" if interval.holds_zero else f"{gap} {bounds}"
+    if interval.holds_zero:
+        return f"no difference {bounds}"
+    chance = interval.adjusted_p is not None and interval.adjusted_p > ALPHA
+    return f"{said} {bounds}{', not after correction' if chance else ''}"
+
+
+def scored_by(e: Evaluation) -> str:
+    """The metric, with the judge of one that needs a judge."""
+    return cell(e.metric if e.judge == RULES else f"{e.metric}, judged by {e.judge}")
+
+
+def questions(e: Evaluation) -> str:
+    """How many questions a score rests on, and how many of them the judge's reply was lost for."""
+    return f"{e.n} ({e.failed} not judged)" if e.failed else str(e.n)
+
+
+def image_matters(rows: Sequence[Evaluation]) -> str:
+    """What an ablation's rows say, in a sentence: whether the answers need the picture."""
+    whole = [e for e in rows if e.subset == "all" and e.lost is not None]
+    if not whole:
+        return ""
+    blind = [e for e in whole if e.lost is not None and e.lost.low <= 0.0]
+    if not blind:
+        return "Without the right picture every one of these scores falls: the answers rest on the image."
+    named = sorted({f"{e.metric} on {e.dataset}/{e.split}, {SHOWN[e.shown]}" for e in blind})
+    return f"**No loss is shown for {'; '.join(named)}**: there the answers may come from the question alone."
+
+
+def vllm_rank(rank: int) -> int:
+    """The smallest rank that vLLM keeps room for and that this one fits in."""
+    return next((known for known in VLLM_RANKS if known >= rank), rank)
+
+
+def quoted(text: str) -> str:
+    """A model's or a data set's words in a table's cell, with nothing left that Markdown reads."""
+    short = " ".join(text.split())
+    short = short if len(short) <= QUOTED else short[: QUOTED - 1] + "…"
+    return re.sub(r"([\\`*_<>\[\]|#~&$])", r"\\\1", short) or "(nothing)"
 
 
 def published_numbers(paper: str) -> str:
