@@ -13,8 +13,9 @@ GPU := .venv-gpu
 demo: $(READY)
 	$(BIN)/medzoo demo $(if $(ONCE),--once) $(ARGS)
 
+# A process a core, each with one thread; a file's tests stay together.
 test: $(READY)
-	$(BIN)/pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 # Browser, whole chains, kill and resume.
 test-slow: $(READY)

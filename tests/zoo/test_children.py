@@ -53,6 +53,8 @@ def test_a_demo_that_is_ended_leaves_no_child_behind(tmp_path: Path, number: sig
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        # whoever runs these tests in the background has SIGINT ignored, and a child inherits that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     children: list[int] = []
     deadline = time.monotonic() + 60
