@@ -12,14 +12,18 @@ from zoo.records import Prediction, Shown
 
 Where = tuple[str, str]
 """A data set and its split."""
+SFT = "sft"
+"""The variant that imitates alone."""
 Answers = Mapping[str, Prediction]
 """One adapter's answers by question id."""
 
 
 def benchmarks(predictions: Sequence[Prediction]) -> dict[tuple[Where, Shown], dict[str, Answers]]:
-    """Answers by benchmark and pictures shown, then by adapter, each of the same questions in one order."""
-    if not predictions:
-        raise BadInput("there are no predictions to score", hint="medzoo evaluate --help")
+    """One base's answers by benchmark and pictures shown, then by adapter, each of the same questions.
+
+    Raises:
+        BadInput: an adapter answers a question twice, or not those of the others.
+    """
     found: dict[tuple[Where, Shown], dict[str, dict[str, Prediction]]] = {}
     for p in predictions:
         answers = found.setdefault(((p.dataset, p.split), p.shown), {}).setdefault(p.adapter, {})
@@ -37,8 +41,41 @@ def benchmarks(predictions: Sequence[Prediction]) -> dict[tuple[Where, Shown], d
     return {key: dict(by_adapter) for key, by_adapter in found.items()}
 
 
+def asked(benchmarks: Iterable[Mapping[str, Answers]]) -> list[Prediction]:
+    """The questions of some benchmarks' answers by id, each once, whoever answered.
+
+    Raises:
+        BadInput: two answers under one id that are not to the same question.
+    """
+    found: dict[str, Prediction] = {}
+    for p in (p for by_adapter in benchmarks for answers in by_adapter.values() for p in answers.values()):
+        first = found.setdefault(p.question_id, p)
+        for key in ("images", "prompt", "truth", "answer_type", "question_type", "options", "error_types"):
+            if getattr(p, key) != getattr(first, key):
+                raise BadInput(
+                    f"{first.adapter} and {p.adapter} were not asked the same under {p.question_id} of "
+                    f"{p.dataset}/{p.split}: {key} {getattr(first, key)!r} and {getattr(p, key)!r}",
+                    hint="score the files one by one",
+                )
+    return [found[key] for key in sorted(found)]
+
+
+def by_base(predictions: Sequence[Prediction]) -> dict[str, list[Prediction]]:
+    """Answers by the base that gave them: adapters are compared on one base alone.
+
+    Raises:
+        BadInput: there are none.
+    """
+    if not predictions:
+        raise BadInput("there are no predictions to score", hint="medzoo evaluate --help")
+    found: dict[str, list[Prediction]] = {}
+    for p in predictions:
+        found.setdefault(p.base, []).append(p)
+    return found
+
+
 def pools(predictions: Iterable[Prediction]) -> dict[str, list[str]]:
-    """Adapters by their variant; of one pool no two may have the same seed.
+    """Adapters of one base by their variant; of one pool no two may have the same seed.
 
     Raises:
         BadInput: adapters of one variant and one seed.
@@ -59,24 +96,32 @@ def subsets(questions: Sequence[Prediction]) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {"all": []}
     for place, q in enumerate(questions):
         for subset in dict.fromkeys(("all", q.answer_type, q.question_type, *q.error_types)):
-            found.setdefault(subset, []).append(place)
+            if subset:
+                found.setdefault(subset, []).append(place)
     return found
 
 
-def sft_adapter(predictions: Iterable[Prediction], named: str | None = None) -> str | None:
-    """Name of the SFT adapter among the predictions, or None where there is none.
+def sft_adapter(
+    predictions: Iterable[Prediction], named: str | None = None, *, pool: bool = False
+) -> str | None:
+    """Name under which one base's SFT adapter is scored, or None where there is none.
+
+    With `pool` that is its variant, and `named` may be any adapter of it.
 
     Raises:
         BadInput: none is named so, or there are several to choose from.
     """
     variants = {p.adapter: p.variant for p in predictions}
+    scored = variants if pool else {adapter: adapter for adapter in variants}
     if named:
-        if named not in variants:
+        if named not in scored and named not in scored.values():
             raise BadInput(f"no adapter is named {named!r} among {', '.join(variants)}")
-        return named
-    found = [adapter for adapter, variant in variants.items() if variant == "sft"]
+        return scored.get(named, named)
+    found = list(dict.fromkeys(scored[one] for one, variant in variants.items() if variant == SFT))
     if len(found) > 1:
-        raise BadInput(f"several SFT adapters: {', '.join(found)}", hint="choose one with --sft NAME")
+        raise BadInput(
+            f"several SFT adapters: {', '.join(found)}", hint="choose one with --sft NAME, or --pool"
+        )
     return found[0] if found else None
 
 

@@ -1,14 +1,17 @@
 """Scores, answers and verdicts into an adapter's folder: its manifest, and the files that the scores rest on.
 
-Knows no model and no card.
+Knows no model and no card. All new files lie in the folder, under other names, before the first takes its
+place, and the manifest comes last. A kill in between leaves files that the manifest's digests do not know:
+`zoo.evaluation.rescore` says so, and recording once more mends it.
 """
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.errors import BadInput
-from zoo.evaluation.answers import sft_adapter
+from zoo.evaluation.answers import benchmark_fingerprint, sft_adapter
 from zoo.evaluation.score import as_evaluations, score_predictions
 from zoo.manifest import (
     AdapterManifest,
@@ -18,7 +21,7 @@ from zoo.manifest import (
     verdicts_name,
     write_manifest,
 )
-from zoo.records import BASE, Prediction, Verdict, to_line, write_jsonl
+from zoo.records import BASE, Prediction, Verdict, to_line
 
 
 def record(
@@ -29,57 +32,101 @@ def record(
     *,
     verdicts: Sequence[Verdict] = (),
     sft: str | None = None,
+    names: Sequence[str] | None = None,
     precision: str = "",
 ) -> AdapterManifest:
     """Write what `adapter` (its name among the predictions) answered and scored into its folder.
 
-    Answers of the base and of SFT go with it, so that whoever has the folder can score it again. Of a
-    benchmark that was recorded before, the new scores and answers take the old ones' place. The digests of
-    `benchmarks` are filled in here.
+    Answers of the base and of SFT go with it, so that whoever has the folder can score it again; the
+    correction for many comparisons is over these three alone. Of a benchmark that was recorded before, the
+    new scores and answers take the old ones' place; other benchmarks stay. `names` chooses metrics; without
+    it the usual ones. The digests of `benchmarks` are filled in here.
 
     Raises:
-        BadInput: the weights in the folder are not those that answered.
+        BadInput: the weights or the base of the folder are not those that answered, or the answers are not
+            to a benchmark's questions, or there is none.
         BadManifest: there is no valid `zoo.json`.
     """
     manifest = read_manifest(folder)
-    sft = sft_adapter(predictions, sft)
+    if not benchmarks:
+        raise BadInput("there is no benchmark to record", hint="medzoo evaluate --help")
+    wheres = {(b.dataset, b.split) for b in benchmarks}
+    answered = [p for p in predictions if (p.dataset, p.split) in wheres]
+    mine = [p for p in answered if p.adapter == adapter]
+    _check(folder, manifest, adapter, mine)
+    answered = [p for p in answered if p.base == mine[0].base]
+    sft = sft_adapter(answered, sft)
     beside = {BASE, sft, adapter}
-    mine = [p for p in predictions if p.adapter in beside]
-    if {p.digest for p in mine if p.adapter == adapter} != {manifest.weights_sha256}:
-        raise BadInput(f"{folder} does not hold the weights of {adapter} that gave these answers")
-    heard = [v for v in verdicts if v.adapter in beside]
-    found = as_evaluations(score_predictions(mine, verdicts=heard, sft=sft), mine, adapter)
-    written = []
+    kept = [p for p in answered if p.adapter in beside]
+    heard = [v for v in verdicts if v.adapter in beside and (v.dataset, v.split) in wheres]
+    files: dict[Path, bytes] = {}
+    stale: list[Path] = []
+    written: list[Benchmark] = []
     for benchmark in benchmarks:
         where = (benchmark.dataset, benchmark.split)
-        answers = [p for p in mine if (p.dataset, p.split) == where]
+        answers = [p for p in kept if (p.dataset, p.split) == where]
+        if benchmark_fingerprint(answers) != benchmark.fingerprint:
+            raise BadInput(
+                f"these are not all answers to the {benchmark.questions} questions of {'/'.join(where)} that "
+                f"its record is about",
+                hint="medzoo evaluate --record",
+            )
         said = [v for v in heard if (v.dataset, v.split) == where]
-        write_jsonl(folder / predictions_name(*where), answers)
+        files[folder / predictions_name(*where)] = _lines(answers)
         if said:
-            write_jsonl(folder / verdicts_name(*where), said)
+            files[folder / verdicts_name(*where)] = _lines(said)
         else:
-            (folder / verdicts_name(*where)).unlink(missing_ok=True)
+            stale.append(folder / verdicts_name(*where))
         digests = {
-            "predictions_sha256": _digest(answers),
-            "verdicts_sha256": _digest(said) if said else None,
+            "predictions_sha256": hashlib.sha256(_lines(answers)).hexdigest(),
+            "verdicts_sha256": hashlib.sha256(_lines(said)).hexdigest() if said else None,
         }
         written.append(benchmark.model_copy(update=digests))
-    new = {(b.dataset, b.split) for b in written}
+    reference = None if sft == adapter else sft  # an adapter is no reference of its own, unless it is SFT
+    scores = score_predictions(kept, verdicts=heard, sft=reference, names=names)
+    found = as_evaluations(scores, kept, adapter)
     manifest = manifest.model_copy(
         update={
             "evaluation": [
-                *(e for e in manifest.evaluation if (e.dataset, e.split) not in new),
+                *(e for e in manifest.evaluation if (e.dataset, e.split) not in wheres),
                 *(e.model_copy(update={"precision": precision}) for e in found),
             ],
-            "benchmarks": [*(b for b in manifest.benchmarks if (b.dataset, b.split) not in new), *written],
+            "benchmarks": [*(b for b in manifest.benchmarks if (b.dataset, b.split) not in wheres), *written],
         }
     )
+    _replace(files)
     write_manifest(folder, manifest)
+    for path in stale:
+        path.unlink(missing_ok=True)
     return manifest
 
 
-def _digest(records: Sequence[Prediction] | Sequence[Verdict]) -> str:
-    digest = hashlib.sha256()
-    for one in records:
-        digest.update(to_line(one).encode())
-    return digest.hexdigest()
+def _check(folder: Path, manifest: AdapterManifest, adapter: str, mine: Sequence[Prediction]) -> None:
+    """That the folder's adapter gave these answers."""
+    if not mine:
+        raise BadInput(f"{adapter} has no answers to record among these")
+    if {p.digest for p in mine} != {manifest.weights_sha256}:
+        raise BadInput(
+            f"{folder} does not hold the weights of {adapter} that gave these answers",
+            hint="answers from elsewhere can be scored, but not recorded",
+        )
+    pinned = f"{manifest.base.name}@{manifest.base.revision}"
+    if other := sorted({p.base for p in mine} - {pinned}):
+        raise BadInput(f"{folder} is an adapter of {pinned}, and {other[0]} gave these answers")
+
+
+def _lines(records: Sequence[Prediction] | Sequence[Verdict]) -> bytes:
+    return "".join(map(to_line, records)).encode()
+
+
+def _replace(files: dict[Path, bytes]) -> None:
+    """Put all contents on disk first, then each in its place."""
+    new = {path: path.with_name(path.name + ".new") for path in files}
+    for path, content in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with new[path].open("wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+    for path in files:
+        os.replace(new[path], path)

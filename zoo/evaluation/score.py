@@ -1,24 +1,34 @@
 """Scores from stored answers and verdicts alone, without a model: the same files, the same numbers."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 
-from zoo.errors import BadInput
-from zoo.evaluation.answers import benchmark_fingerprint, benchmarks, pools, sft_adapter, subsets
-from zoo.evaluation.bootstrap import Interval, Resamples, Sample
+from zoo.evaluation.answers import (
+    Answers,
+    Where,
+    asked,
+    benchmark_fingerprint,
+    benchmarks,
+    by_base,
+    pools,
+    sft_adapter,
+)
+from zoo.evaluation.bootstrap import Floats, Interval, Sample
 from zoo.evaluation.correction import holm
 from zoo.evaluation.judged import Judged
 from zoo.evaluation.metrics import Metric, get_metric, metrics
-from zoo.evaluation.tables import Table, paired, sample_of, valid_rows
+from zoo.evaluation.tables import Combine, Mask, Paired, Questions, Sums, Table, average
 from zoo.manifest import Bounds, Evaluation
 from zoo.records import BASE, Prediction, Shown, Verdict
 
 MICRO, MACRO = "micro", "macro"
 """In the place of a data set: all questions pooled; the mean of the data sets' scores."""
+WHOLE = "all"
+"""The subset that is the whole benchmark."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +36,11 @@ class Difference(Interval):
     """A paired difference of two scores on the same questions."""
 
     p: float = 1.0
-    """Two-sided bootstrap p-value."""
+    """Two-sided, see `Sample.p`."""
     adjusted_p: float = 1.0
     """The same after Holm's correction for all comparisons of its family."""
+    family: int = 1
+    """How many comparisons the family has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +49,8 @@ class Score:
 
     adapter: str
     variant: str
+    base: str = ""
+    """`name@revision` of the base."""
     metric: str
     dataset: str
     """A data set's name, `micro` or `macro`."""
@@ -50,7 +64,7 @@ class Score:
     """The judge of a metric that needs one, with its version; `rules` for a metric that is a rule."""
     interval: Interval
     images: int
-    """How many different pictures, or lists of pictures, were resampled."""
+    """How many different pictures, or lists of pictures, the questions are about."""
     failed: int = 0
     """Questions left out because the judge's reply could not be read."""
     seeds: int = 1
@@ -58,8 +72,9 @@ class Score:
     seed_sd: float | None = None
     """Standard deviation of their values; None for one."""
     base_value: float | None = None
+    """The base's score; like all values it is over the questions that it has one on."""
     over_base: Difference | None = None
-    """None for the base itself, or where it was not asked."""
+    """None for the base itself, in an image ablation, or where it was not asked."""
     sft_value: float | None = None
     over_sft: Difference | None = None
     own_value: float | None = None
@@ -75,10 +90,11 @@ def score_predictions(
     names: Sequence[str] | None = None,
     pool: bool = False,
 ) -> list[Score]:
-    """Every metric of every adapter on every subset of every benchmark, adapters in the order in which they
-    appear; with several benchmarks pooled and averaged too.
+    """Every metric of every adapter on every subset of every benchmark, with several benchmarks pooled and
+    averaged too; each base by itself. The base and SFT come first, then the others as they appear.
 
-    `names` chooses metrics; without it the usual ones. `sft` names the SFT adapter; without it, it is the
+    `names` chooses metrics; without it the usual ones. One that is for none of the questions, or needs a
+    judge where there is no verdict, gives no score. `sft` names the SFT adapter; without it, it is the
     one whose variant is `sft`, and where there is none, differences from it are None. With `pool` adapters of
     one base and variant that differ in their training's seed count as one, of the variant's name.
 
@@ -87,184 +103,187 @@ def score_predictions(
             same questions, no single SFT adapter of that name, or a verdict on another answer.
         UnknownName: no such metric.
     """
-    answered = benchmarks(predictions)
-    sft = sft_adapter(predictions, sft)
-    variants = {p.adapter: p.variant for p in predictions}
-    members = pools(predictions) if pool else {name: [name] for name in variants}
-    reference = _References(base=BASE, sft=next((of for of, them in members.items() if sft in them), None))
+    bases = by_base(predictions)
     judged = Judged(verdicts)
     chosen = [get_metric(name) for name in names] if names else [m for m in metrics().values() if m.usual]
     scores: list[Score] = []
-    for metric in chosen:
-        for judge in judged.judges(metric):
-            tables = [
-                Table.of(metric, judge, where, shown, of_one, judged, members)
-                for (where, shown), of_one in answered.items()
-            ]
-            own = [table for table in tables if table is not None and table.shown == "own"]
-            for table in filter(None, tables):
-                pictured = next((t for t in own if t.where == table.where), None)
-                scores += _scores(metric, judge, table, pictured, reference, variants)
-            if len(own) > 1:
-                scores += _over_benchmarks(metric, judge, own, reference, variants)
-    order = list(members)
-    return sorted(_corrected(scores), key=lambda s: order.index(s.adapter))
+    for base, answers in bases.items():
+        here = {name for p in answers for name in (p.adapter, p.variant)}
+        named = sft if len(bases) == 1 or sft in here else None
+        of_base = _Base.of(base, answers, judged, sft=named, pool=pool)
+        scores += [score for metric in chosen for score in of_base.scores(metric)]
+    return _corrected(scores)
 
 
-@dataclass(frozen=True)
-class _References:
-    base: str
+@dataclass(frozen=True, kw_only=True)
+class _Base:
+    """All answers that rest on one base, ready to be scored."""
+
+    name: str
+    answered: Mapping[tuple[Where, Shown], Mapping[str, Answers]]
+    questions: Mapping[Where, Questions]
+    judged: Judged
+    members: Mapping[str, Sequence[str]]
+    """Adapters by the name under which they are scored; base and SFT first."""
+    variants: Mapping[str, str]
     sft: str | None
+
+    @classmethod
+    def of(
+        cls, name: str, predictions: Sequence[Prediction], judged: Judged, *, sft: str | None, pool: bool
+    ) -> "_Base":
+        answered = benchmarks(predictions)
+        variants = {p.adapter: p.variant for p in predictions}
+        members = pools(predictions) if pool else {adapter: [adapter] for adapter in variants}
+        reference = sft_adapter(predictions, sft, pool=pool)
+        first = [one for one in (BASE, reference) if one in members]
+        wheres = dict.fromkeys(where for where, _ in answered)
+        return cls(
+            name=name,
+            answered=answered,
+            questions={
+                where: Questions(where, asked(found for key, found in answered.items() if key[0] == where))
+                for where in wheres
+            },
+            judged=judged,
+            members={one: members[one] for one in dict.fromkeys([*first, *members])},
+            variants={one: variants[them[0]] for one, them in members.items()},
+            sft=reference,
+        )
+
+    def scores(self, metric: Metric) -> list[Score]:
+        """Of every adapter on every benchmark, and over all of a judge's benchmarks."""
+        judges: dict[str, dict[tuple[Where, Shown], Table]] = {}
+        for (where, shown), answers in self.answered.items():
+            for judge in self.judged.judges(metric, where, shown):
+                table = Table.of(
+                    metric, judge, self.questions[where], shown, answers, self.judged, self.members
+                )
+                if table is not None:
+                    judges.setdefault(judge, {})[where, shown] = table
+        found = []
+        for judge, tables in judges.items():
+            for (where, shown), table in tables.items():
+                own = tables.get((where, "own")) if shown != "own" else None
+                found += self._on(metric, judge, where, [table], own=own)
+            several = [table for table in tables.values() if table.shown == "own"]
+            if len(several) > 1:
+                found += self._on(metric, judge, (MICRO, ""), several)
+                found += self._on(metric, judge, (MACRO, ""), several, macro=True)
+        order = list(self.members)
+        return sorted(found, key=lambda score: order.index(score.adapter))
+
+    def _on(
+        self,
+        metric: Metric,
+        judge: str,
+        where: Where,
+        tables: Sequence[Table],
+        *,
+        own: Table | None = None,
+        macro: bool = False,
+    ) -> list[Score]:
+        """Every adapter that is in all tables, on every subset that all have.
+
+        `own` is the table of the same questions with their own pictures. Several benchmarks stay as large as
+        they are: images are drawn within each.
+        """
+        scores: dict[tuple[str, str], Score] = {}
+        shown, combine = tables[0].shown, metric.combine
+        here = [name for name in self.members if all(name in table.rows for table in tables)]
+        roles = {role: one for role, one in (("base", BASE), ("sft", self.sft)) if one in here}
+        for name in here:
+            sums = [table.sums(name) for table in tables]
+            differences = {
+                f"over_{role}": [table.paired(name, other) for table in tables]
+                for role, other in roles.items()
+                if shown == "own" and name not in (other, BASE)
+            }
+            if own is not None and name in own.rows:
+                differences["lost"] = [own.paired(name, name, tables[0])]
+            for subset in (one for one in sums[0] if all(one in of_table for of_table in sums)):
+                masks = [table.mask(subset) for table in tables]
+                valid = [table.mask(subset, name) for table in tables]
+                score = Score(
+                    adapter=name,
+                    variant=self.variants[name],
+                    base=self.name,
+                    metric=metric.name,
+                    dataset=where[0],
+                    split=where[1],
+                    subset=subset,
+                    shown=shown,
+                    judge=judge,
+                    interval=_sample([of_table[subset] for of_table in sums], combine, macro).interval,
+                    images=sum(t.questions.images(mask) for t, mask in zip(tables, valid, strict=True)),
+                    failed=int(sum(mask.sum() for mask in masks) - sum(mask.sum() for mask in valid)),
+                    **_over_runs([t.rows[name] for t in tables], valid, combine, macro),
+                )
+                found: dict[str, Any] = {
+                    key: _difference(_sample([one[subset] for one in of_tables], combine, macro))
+                    for key, of_tables in differences.items()
+                    if all(subset in one for one in of_tables)
+                }
+                for role, other in roles.items():
+                    beside = score if other == name else scores.get((other, subset))
+                    found[f"{role}_value"] = beside.interval.value if beside else None
+                if "lost" in found and own is not None:
+                    found["own_value"] = own.sums(name, tables[0].applies)[subset].value(combine)
+                scores[name, subset] = replace(score, **found)
+        return list(scores.values())
+
+
+def _sample(parts: Sequence[Sums] | Sequence[Paired], combine: Combine, macro: bool) -> Sample:
+    """Over several benchmarks: their mean, or all questions pooled."""
+    if macro:
+        return average([part.sample(combine) for part in parts])
+    pooled = parts[0]
+    for part in parts[1:]:
+        pooled = pooled + part  # type: ignore[operator]  # all are of one kind
+    return pooled.sample(combine)
+
+
+def _over_runs(
+    rows: Sequence[Floats], valid: Sequence[Mask], combine: Combine, macro: bool
+) -> dict[str, Any]:
+    """How many adapters were pooled, and how far their values lie apart."""
+    totals = [of_table[:, mask].sum(axis=1) for of_table, mask in zip(rows, valid, strict=True)]
+    runs = min(len(total) for total in totals)
+    if runs == 1 or any(len(total) != runs for total in totals):
+        return {"seeds": runs}
+    values = np.mean([combine(total) for total in totals], axis=0) if macro else combine(sum(totals))
+    return {"seeds": runs, "seed_sd": float(np.std(values, ddof=1))}
 
 
 def _difference(sample: Sample) -> Difference:
-    i = sample.interval
-    return Difference(i.value, i.low, i.high, i.n, p=sample.p, adjusted_p=sample.p)
-
-
-def _scores(
-    metric: Metric,
-    judge: str,
-    whole: Table,
-    pictured: Table | None,
-    reference: _References,
-    variants: Mapping[str, str],
-) -> list[Score]:
-    """Every adapter's score on every subset of one table; `pictured` is the same benchmark's own pictures."""
-    scores = []
-    for subset, chosen in subsets(whole.questions).items():
-        table = whole.part(chosen)
-        own = None
-        if whole.shown != "own" and pictured is not None:
-            places = {q.question_id: place for place, q in enumerate(pictured.questions)}
-            if all(q.question_id in places for q in table.questions):
-                own = pictured.part([places[q.question_id] for q in table.questions])
-        resamples = table.resamples()
-
-        def of(
-            name: str, less: str | None = None, *, table: Table = table, resamples: Resamples = resamples
-        ) -> Sample:
-            rows = table.rows[name]
-            if less is not None:
-                return paired(resamples, rows, table.rows[less], metric)
-            return sample_of(resamples, rows, valid_rows(rows), metric)
-
-        for name, rows in table.rows.items():
-            valid = valid_rows(rows)
-            if not valid.any():
-                raise BadInput(
-                    f"{judge} gave no reply on {name}'s answers that could be read", hint="another judge"
-                )
-            score = Score(
-                adapter=name,
-                variant=variants.get(name, name),
-                metric=metric.name,
-                dataset=table.where[0],
-                split=table.where[1],
-                subset=subset,
-                shown=table.shown,
-                judge=judge,
-                interval=of(name).interval,
-                images=resamples.images,
-                failed=int((~valid).sum()),
-                **_over_seeds(table.members[name], metric),
-            )
-            score = _beside(score, reference, table.rows, of)
-            if own is not None and name in own.rows:
-                lost = paired(resamples, own.rows[name], rows, metric)
-                score = replace(score, own_value=lost.value + score.interval.value, lost=_difference(lost))
-            scores.append(score)
-    return scores
-
-
-def _over_benchmarks(
-    metric: Metric, judge: str, tables: Sequence[Table], reference: _References, variants: Mapping[str, str]
-) -> list[Score]:
-    """Every adapter that answered all benchmarks, on all of them: pooled (micro), and their mean (macro)."""
-    names = [name for name in tables[0].rows if all(name in table.rows for table in tables)]
-    resamples = [table.resamples() for table in tables]
-
-    def macro(name: str, less: str | None = None) -> Sample:
-        samples = []
-        for table, of_table in zip(tables, resamples, strict=True):
-            rows = table.rows[name]
-            samples.append(
-                sample_of(of_table, rows, valid_rows(rows), metric)
-                if less is None
-                else paired(of_table, rows, table.rows[less], metric)
-            )
-        draws = np.mean([sample.draws for sample in samples], axis=0)
-        return Sample(float(np.mean([s.value for s in samples])), draws, sum(s.n for s in samples))
-
-    pooled = Resamples([(t.where, q.images) for t in tables for q in t.questions])
-    rows = {name: np.concatenate([table.rows[name] for table in tables]) for name in names}
-
-    def micro(name: str, less: str | None = None) -> Sample:
-        if less is None:
-            return sample_of(pooled, rows[name], valid_rows(rows[name]), metric)
-        return paired(pooled, rows[name], rows[less], metric)
-
-    scores = []
-    for dataset, of in ((MICRO, micro), (MACRO, macro)):
-        for name in names:
-            score = Score(
-                adapter=name,
-                variant=variants.get(name, name),
-                metric=metric.name,
-                dataset=dataset,
-                split="",
-                subset="all",
-                shown="own",
-                judge=judge,
-                interval=of(name).interval,
-                images=pooled.images,
-                failed=sum(int((~valid_rows(table.rows[name])).sum()) for table in tables),
-            )
-            scores.append(_beside(score, reference, names, of))
-    return scores
-
-
-def _beside(
-    score: Score, reference: _References, names: Iterable[str], of: Callable[[str, str | None], Sample]
-) -> Score:
-    """The score with the base's and SFT's values, and the differences from them."""
-    known = set(names)
-    for role, other in (("base", reference.base), ("sft", reference.sft)):
-        if other is None or other not in known:
-            continue
-        found: dict[str, Any] = {f"{role}_value": of(other, None).value}
-        if score.adapter not in (other, BASE):
-            found[f"over_{role}"] = _difference(of(score.adapter, other))
-        score = replace(score, **found)
-    return score
-
-
-def _over_seeds(members: Sequence[Any], metric: Metric) -> dict[str, Any]:
-    """How many adapters were pooled, and how far their values lie apart."""
-    values = [float(metric.combine(rows[valid_rows(rows)].sum(axis=0))) for rows in members]
-    return {"seeds": len(values), "seed_sd": float(np.std(values, ddof=1)) if len(values) > 1 else None}
+    i, p = sample.interval, sample.p
+    return Difference(i.value, i.low, i.high, i.n, p=p, adjusted_p=p)
 
 
 def _corrected(scores: Iterable[Score]) -> list[Score]:
-    """Differences with their p-values corrected, all of one metric on one benchmark being a family."""
-    found: list[Score] = []
+    """Differences with their p-values corrected.
 
-    def family(s: Score) -> tuple[str, ...]:
-        return s.metric, s.judge, s.dataset, s.split, s.shown
+    A family is all differences of one metric on one benchmark: from the base and from SFT, of every adapter.
+    The whole benchmark is one, all its subsets together another, so that looking into parts does not cost
+    the main question its answer; what an image ablation lost is one too.
+    """
+    found = list(scores)
 
-    for _, group in groupby(sorted(scores, key=family), key=family):
-        of_family = list(group)
-        places = [
+    def family(place: int) -> tuple[object, ...]:
+        s = found[place]
+        return s.base, s.metric, s.judge, s.dataset, s.split, s.shown, s.subset == WHOLE
+
+    for _, group in groupby(sorted(range(len(found)), key=family), key=family):
+        compared = [
             (place, role)
-            for place, score in enumerate(of_family)
+            for place in group
             for role in ("over_base", "over_sft", "lost")
-            if getattr(score, role) is not None
+            if getattr(found[place], role) is not None
         ]
-        adjusted = holm([getattr(of_family[place], role).p for place, role in places])
-        for (place, role), p in zip(places, adjusted, strict=True):
-            between = replace(getattr(of_family[place], role), adjusted_p=p)
-            of_family[place] = replace(of_family[place], **{role: between})
-        found += of_family
+        adjusted = holm([getattr(found[place], role).p for place, role in compared])
+        for (place, role), p in zip(compared, adjusted, strict=True):
+            difference = replace(getattr(found[place], role), adjusted_p=p, family=len(compared))
+            found[place] = replace(found[place], **{role: difference})
     return found
 
 

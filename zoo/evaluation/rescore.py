@@ -1,0 +1,155 @@
+"""An adapter folder's scores, computed again from the answers and verdicts in it. Writes nothing."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo.errors import ZooError
+from zoo.evaluation.answers import benchmark_fingerprint
+from zoo.evaluation.score import as_evaluations, score_predictions
+from zoo.manifest import (
+    AdapterManifest,
+    Benchmark,
+    Evaluation,
+    predictions_name,
+    read_manifest,
+    verdicts_name,
+)
+from zoo.records import BASE, Prediction, Verdict, read_jsonl
+
+AGAIN = "medzoo score PREDICTIONS --record FOLDER, or medzoo evaluate --record"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rescored:
+    """What came of it."""
+
+    faults: tuple[str, ...]
+    """What is wrong, a sentence each, with both values."""
+    withheld: tuple[str, ...]
+    """Benchmarks, `dataset/split`, whose answers may not be passed on and are not here."""
+    checked: int
+    """Scores of the manifest that were computed again."""
+
+
+def rescore(folder: Path) -> Rescored:
+    """Compare each benchmark's files with their digests, and each score with what the files come to.
+
+    Raises:
+        BadManifest: there is no valid `zoo.json`.
+    """
+    manifest = read_manifest(folder)
+    faults: list[str] = []
+    withheld: list[str] = []
+    checked = 0
+    recorded = {(b.dataset, b.split) for b in manifest.benchmarks}
+    for where in dict.fromkeys((e.dataset, e.split) for e in manifest.evaluation):
+        if where not in recorded:
+            faults.append(f"the scores on {'/'.join(where)} rest on no stored answers; record them: {AGAIN}")
+    for benchmark in manifest.benchmarks:
+        answers = folder / predictions_name(benchmark.dataset, benchmark.split)
+        if not benchmark.publishable and not answers.exists():
+            withheld.append(f"{benchmark.dataset}/{benchmark.split}")
+            continue
+        found = _file_faults(folder, benchmark)
+        if not found:
+            claimed = [
+                e for e in manifest.evaluation if (e.dataset, e.split) == (benchmark.dataset, benchmark.split)
+            ]
+            try:
+                found = _score_faults(folder, manifest, benchmark, claimed)
+                checked += len(claimed)
+            except ZooError as error:
+                found = [f"{answers.relative_to(folder)} cannot be scored: {error.message}"]
+        faults += found
+    return Rescored(faults=tuple(faults), withheld=tuple(withheld), checked=checked)
+
+
+def _file_faults(folder: Path, benchmark: Benchmark) -> list[str]:
+    """Files that are not there, or are not those that were recorded."""
+    where = (benchmark.dataset, benchmark.split)
+    found = []
+    for name, digest in (
+        (predictions_name(*where), benchmark.predictions_sha256),
+        (verdicts_name(*where), benchmark.verdicts_sha256),
+    ):
+        path = folder / name
+        if not path.is_file():
+            if digest is not None:
+                found.append(
+                    f"{name} is not here, and its answers are not withheld; fetch or record it again"
+                )
+        elif digest is None:
+            found.append(f"{name} is here, and the manifest knows of no verdicts; remove it, or: {AGAIN}")
+        else:
+            held = hashlib.sha256(path.read_bytes()).hexdigest()
+            if held != digest:
+                found.append(
+                    f"{name} has sha256 {held[:12]}, the manifest says {digest[:12]}: it was changed"
+                )
+    return found
+
+
+def _score_faults(
+    folder: Path, manifest: AdapterManifest, benchmark: Benchmark, claimed: Sequence[Evaluation]
+) -> list[str]:
+    """Scores that the files do not come to, those that the manifest leaves out, and another question set."""
+    where = (benchmark.dataset, benchmark.split)
+    name = predictions_name(*where)
+    predictions = read_jsonl(folder / name, Prediction)
+    heard = read_jsonl(folder / verdicts_name(*where), Verdict) if benchmark.verdicts_sha256 else []
+    adapters = {p.adapter: p for p in predictions}
+    adapter = next((one for one, p in adapters.items() if p.digest == manifest.weights_sha256), None)
+    if adapter is None:
+        return [f"{name} holds no answer of the weights {manifest.weights_sha256[:12]}"]
+    found = []
+    fingerprint = benchmark_fingerprint(predictions)
+    if fingerprint != benchmark.fingerprint:
+        found.append(
+            f"{name} answers the questions {fingerprint[:12]}, the manifest says {benchmark.fingerprint[:12]}"
+        )
+    asked = len({p.question_id for p in predictions if p.shown == "own"})
+    if asked != benchmark.questions:
+        found.append(f"{name} answers {asked} questions, the manifest says {benchmark.questions}")
+    sft = next((one for one in adapters if one not in (BASE, adapter)), None)
+    metrics = list(dict.fromkeys(e.metric for e in claimed))
+    if not metrics:
+        return [*found, f"no score rests on {name}; record them: {AGAIN}"]
+    scores = score_predictions(predictions, verdicts=heard, sft=sft, names=metrics)
+    again = {_key(e): e for e in as_evaluations(scores, predictions, adapter)}
+    said = {_key(e): e for e in claimed}
+    found += [f"{_name(e)} is in the manifest twice" for e in claimed if said[_key(e)] is not e]
+    found += [f"{_name(e)} does not follow from {name}" for key, e in said.items() if key not in again]
+    found += [
+        f"{_name(e)} follows from {name}, but is left out" for key, e in again.items() if key not in said
+    ]
+    for key, e in said.items():
+        if key in again:
+            found += _differences(e, again[key], name)
+    return found
+
+
+def _differences(said: Evaluation, again: Evaluation, name: str) -> list[str]:
+    one, other = said.model_dump(exclude={"precision"}), again.model_dump(exclude={"precision"})
+    return [
+        f"{_name(said)}: {key} is {_shown(one[key])} in the manifest, and {_shown(other[key])} by {name}"
+        for key in one
+        if one[key] != other[key]
+    ]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{key} {part}" for key, part in value.items())
+    return str(value)
+
+
+def _key(e: Evaluation) -> tuple[str, ...]:
+    return e.metric, e.subset, e.shown, e.judge
+
+
+def _name(e: Evaluation) -> str:
+    pictures = {"own": "", "noise": " with noise", "other": " with other pictures"}[e.shown]
+    judge = "" if e.judge == "rules" else f" by {e.judge}"
+    return f"{e.metric} on {e.dataset}/{e.split}, {e.subset}{pictures}{judge}"
