@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.cli._base import Command, with_options
 from zoo.errors import BadInput
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ LLM_OPTIONS = (
         help="Let texts of a data set marked restricted reach an endpoint that is not on this machine.",
     ),
 )
+
+
+def llm_options(command: Command) -> Command:
+    """`--llm`, `--llm-model`, and how it is asked."""
+    return with_options(command, LLM_OPTIONS)
 
 
 def named_model(options: Mapping[str, Any]) -> list[tuple[str, str]]:

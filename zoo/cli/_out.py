@@ -6,13 +6,13 @@ from pathlib import Path
 from zoo.errors import BadInput
 
 
-def check_out(out: Path) -> None:
-    """See, before hours of work, that a folder can be made at `out`; the folders above it are made.
+def check_out(out: Path, *, file: bool = False) -> None:
+    """See, before hours of work, that a folder can be made at `out`, or a file; the folders above it are made.
 
     Raises:
-        BadInput: it is a file, or nothing can be written there.
+        BadInput: it is a file in a folder's place, or nothing can be written there.
     """
-    if out.is_file():
+    if out.is_file() and not file:
         raise BadInput(
             f"--out {out} is a file, and a folder is to be made there", hint="choose another --out"
         )
