@@ -98,7 +98,7 @@ def _rows(files: Iterable[Path], faults: list[str]) -> Iterator[tuple[str, Row]]
     """Every row with the place where it stands; what is no row becomes a fault."""
     for file in files:
         try:
-            text = file.read_text(encoding="utf-8")
+            text = file.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise BadInput(f"{file} cannot be read as UTF-8 text: {error}") from None
         for where, raw in _values(file, text):
@@ -143,11 +143,9 @@ def _by_id(
 
 
 def _model(rows: Iterable[Row]) -> str:
-    named = sorted({str(row.get("model_id") or "") for row in rows})
-    if len(named) != 1 or not named[0]:
-        raise BadInput(
-            f"the rows name {len(list(filter(None, named)))} models", hint="name it: --adapter NAME"
-        )
+    named = sorted({str(row.get("model_id") or "none") for row in rows})
+    if len(named) != 1 or named == ["none"]:
+        raise BadInput(f"the rows' model_id is {', '.join(named)}", hint="name the model: --adapter NAME")
     return named[0]
 
 
@@ -157,7 +155,7 @@ def _question(asked: Mapping[str, tuple[str, Row]], key: str) -> dict[str, Any]:
         raise BadRecord(f"no question has the id {key}")
     row = asked[key][1]
     said: dict[str, Any] = {}
-    turns = row.get("conversations", [])
+    turns = row.get("conversations", row.get("conversatons", []))  # so spelled in released files
     if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
         raise BadRecord(f"the conversations of question {key} are no list of turns")
     for turn in turns:

@@ -52,12 +52,18 @@ def wordnet() -> Any:
 def read_wordnet(folder: Path) -> Any:
     """A reader of the WordNet files in `folder`, with or without `lexnames`."""
     plain = library("nltk.corpus.reader.wordnet").WordNetCorpusReader
+    allowed = library("nltk.data").path  # nltk opens nothing outside of these folders
+    if str(folder) not in allowed:
+        allowed.append(str(folder))
 
     def opened(self: Any, file: str) -> Any:
         if file == "lexnames" and not (folder / file).is_file():
             return io.StringIO("".join(f"{n:02d}\tfile-{n}\t0\n" for n in range(_LEXICOGRAPHER_FILES)))
         return plain.open(self, file)
 
+    def unmapped(self: Any) -> None:
+        """Other languages' data are mapped to version 3.0, which nltk would look for here."""
+
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The multilingual functions")
-        return type("WordNet", (plain,), {"open": opened})(str(folder), None)
+        return type("WordNet", (plain,), {"open": opened, "map_wn": unmapped})(str(folder), None)

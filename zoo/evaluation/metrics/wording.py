@@ -59,7 +59,10 @@ def rouge_l(prediction: Prediction) -> float:
 
 
 def meteor(prediction: Prediction) -> float:
-    """Words matched by form, stem or WordNet's synonyms, less for scattered ones (Lavie and Agarwal 2007)."""
+    """Words matched by form, stem or WordNet's synonyms, less for scattered ones (Lavie and Agarwal 2007).
+
+    As nltk has it: it looks synonyms up by the stem, so those of a word whose stem is no word are not seen.
+    """
     score = library("nltk.translate.meteor_score").single_meteor_score
     return float(score(words(prediction.truth), words(prediction.answer), wordnet=wordnet()))
 
