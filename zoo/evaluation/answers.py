@@ -92,13 +92,16 @@ def pools(predictions: Iterable[Prediction]) -> dict[str, list[str]]:
 
 
 def subsets(questions: Sequence[Prediction]) -> dict[str, list[int]]:
-    """Places of the questions by subset: all, answer type, question type, error type."""
+    """Places of the questions by subset: all, then answer types, error types and question types by name."""
     found: dict[str, list[int]] = {"all": []}
+    kinds: list[set[str]] = [set(), set(), set()]
     for place, q in enumerate(questions):
-        for subset in dict.fromkeys(("all", q.answer_type, q.question_type, *q.error_types)):
-            if subset:
-                found.setdefault(subset, []).append(place)
-    return found
+        of = ({q.answer_type}, set(q.error_types), {q.question_type} - {""})
+        for subset in {"all"}.union(*of):
+            found.setdefault(subset, []).append(place)
+        for kind, names in zip(kinds, of, strict=True):
+            kind |= names
+    return {subset: found[subset] for subset in ("all", *(name for kind in kinds for name in sorted(kind)))}
 
 
 def sft_adapter(

@@ -12,8 +12,10 @@ from pathlib import Path
 
 from zoo.errors import BadInput
 from zoo.evaluation.answers import benchmark_fingerprint, sft_adapter
+from zoo.evaluation.run import RUN_NAME, read_run
 from zoo.evaluation.score import as_evaluations, score_predictions
 from zoo.manifest import (
+    MANIFEST_NAME,
     AdapterManifest,
     Benchmark,
     predictions_name,
@@ -99,6 +101,42 @@ def record(
     for path in stale:
         path.unlink(missing_ok=True)
     return manifest
+
+
+def how_made(files: Sequence[Path]) -> tuple[list[Benchmark], str]:
+    """The benchmarks of some files of answers, and the precision of the base, as noted when they were made:
+    in `evaluation.json` beside a file, or in the manifest of the adapter folder that it is kept in.
+
+    Raises:
+        BadInput: nothing was noted, or the files were made in different ways.
+    """
+    benchmarks: dict[tuple[str, str], Benchmark] = {}
+    precisions = set()
+    for file in files:
+        kept_in = file.resolve().parent.parent
+        if (file.parent / RUN_NAME).is_file() or not (kept_in / MANIFEST_NAME).is_file():
+            run = read_run(file.parent)
+            found = run.benchmarks
+            precisions.add(run.precision)
+        else:
+            manifest = read_manifest(kept_in)
+            found = [
+                b for b in manifest.benchmarks if predictions_name(b.dataset, b.split).endswith(file.name)
+            ]
+            here = {(b.dataset, b.split) for b in found}
+            precisions |= {e.precision for e in manifest.evaluation if (e.dataset, e.split) in here}
+        for one in found:
+            first = benchmarks.setdefault((one.dataset, one.split), one)
+            for key in ("fingerprint", "max_tokens"):
+                if getattr(first, key) != getattr(one, key):
+                    raise BadInput(
+                        f"the answers to {one.dataset}/{one.split} were made in two ways: {key} "
+                        f"{getattr(first, key)} and {getattr(one, key)}",
+                        hint="record them one file at a time",
+                    )
+    if len(precisions) > 1:
+        raise BadInput(f"these answers were made in {' and in '.join(sorted(precisions))}")
+    return list(benchmarks.values()), next(iter(precisions), "")
 
 
 def _check(folder: Path, manifest: AdapterManifest, adapter: str, mine: Sequence[Prediction]) -> None:

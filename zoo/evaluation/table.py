@@ -1,53 +1,174 @@
-"""Scores as a table for people: every difference with its interval, or the words `no difference`."""
+"""Scores as tables for a terminal: every difference with its interval, or the words `no difference`."""
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
 
-from zoo.evaluation.bootstrap import Interval
-from zoo.evaluation.score import Score
-from zoo.records import BASE
+from zoo.evaluation.answers import SFT
+from zoo.evaluation.judged import RULES
+from zoo.evaluation.metrics import get_metric
+from zoo.evaluation.score import MACRO, MICRO, WHOLE, Difference, Score
+from zoo.records import BASE, Prediction
+
+LEVEL = 0.05
+"""Below it a p-value that is corrected for many comparisons says that there is a difference."""
+UNSURE = "~"
+"""Behind a difference that does not survive the correction."""
+SHOWN = {"noise": "with noise", "other": "with another patient's image"}
 
 
 def score_table(scores: Sequence[Score]) -> str:
-    """Each metric over the whole benchmark with its differences, then by subset, in plain text."""
-    names = list(dict.fromkeys(s.adapter for s in scores))
+    """By base and benchmark each metric over the whole benchmark with its differences, then by subset, then
+    what the image ablation lost. Over several benchmarks (micro, macro) the whole alone."""
     tables = []
-    for metric in dict.fromkeys(s.metric for s in scores):
-        found = [s for s in scores if s.metric == metric]
-        whole = [s for s in found if s.subset == "all"]
-        if whole:
-            tables.append(_whole(metric, whole))
-        tables.append(_by_subset(metric, [s for s in found if s.subset != "all"], names))
-    if not any(s.sft_value is not None for s in scores) and names != [BASE]:
-        tables.append("No SFT adapter is among them, so nothing here says what preference adds to imitation.")
+    bases = dict.fromkeys(s.base for s in scores)
+    for base in bases:
+        found = [s for s in scores if s.base == base]
+        if len(bases) > 1:
+            tables.append(f"BASE {base}")
+        for dataset, split in dict.fromkeys((s.dataset, s.split) for s in found):
+            here = [s for s in found if (s.dataset, s.split) == (dataset, split)]
+            tables += [_heading(here), *_of_benchmark(here)]
+        if {s.adapter for s in found} != {BASE} and not any(s.sft_value is not None for s in found):
+            tables.append(
+                "No SFT adapter is among them, so nothing here says what preference adds to imitation."
+            )
     return "\n\n".join(tables)
 
 
-def _whole(metric: str, scores: Sequence[Score]) -> str:
-    rows = [["adapter", metric, "95 % interval", "n", "over base", "over SFT"]]
-    for s in scores:
-        i = s.interval
-        bounds = f"{i.low:.1%} to {i.high:.1%}"
-        rows.append(
-            [s.adapter, f"{i.value:.1%}", bounds, str(i.n), _difference(s.over_base), _difference(s.over_sft)]
-        )
-    return _aligned(rows)
+def cut_lines(predictions: Sequence[Prediction]) -> list[str]:
+    """A line for each adapter and benchmark of which answers were cut at the most tokens."""
+    asked = Counter((p.adapter, p.dataset, p.split) for p in predictions)
+    cut = [p for p in predictions if p.finish == "length"]
+    return [
+        f"{count} of {asked[adapter, dataset, split]} answers of {adapter} to {dataset}/{split} were cut at "
+        f"{tokens} tokens."
+        for (adapter, dataset, split, tokens), count in Counter(
+            (p.adapter, p.dataset, p.split, p.tokens) for p in cut
+        ).items()
+    ]
 
 
-def _by_subset(metric: str, scores: Sequence[Score], names: Sequence[str]) -> str:
-    rows = [[f"{metric} on", "n", *names]]
-    for subset in dict.fromkeys(s.subset for s in scores):
-        found = {s.adapter: s.interval for s in scores if s.subset == subset}
-        cells = [f"{i.value:.1%} ({i.low:.0%} to {i.high:.0%})" for i in (found[name] for name in names)]
-        rows.append([subset, str(found[names[0]].n), *cells])
-    return _aligned(rows)
+def figure(value: float, *, percent: bool, sign: str = "") -> str:
+    """A score, or with `sign="+"` a difference, as it is shown."""
+    return f"{value:{sign}.1%}" if percent else f"{value:{sign}.3f}"
 
 
-def _difference(interval: Interval | None) -> str:
-    if interval is None:
+def difference(found: Difference | None, *, percent: bool) -> str:
+    """A difference with its interval, `no difference` where that holds zero, `~` behind one that does not
+    survive the correction."""
+    if found is None:
         return "-"
-    if interval.holds_zero:
-        return f"no difference ({interval.low:+.1%} to {interval.high:+.1%})"
-    return f"{interval.value:+.1%} ({interval.low:+.1%} to {interval.high:+.1%})"
+    low, high = (figure(end, percent=percent, sign="+") for end in (found.low, found.high))
+    if found.holds_zero:
+        return f"no difference ({low} to {high})"
+    mark = f" {UNSURE}" if found.adjusted_p >= LEVEL else ""
+    return f"{figure(found.value, percent=percent, sign='+')} ({low} to {high}){mark}"
+
+
+def _heading(scores: Sequence[Score]) -> str:
+    most = max((s for s in scores if s.subset == WHOLE), key=lambda s: s.interval.n + s.failed)
+    name = {
+        MICRO: "All benchmarks, questions pooled (micro)",
+        MACRO: "All benchmarks, mean of their scores (macro)",
+    }.get(most.dataset, f"{most.dataset}/{most.split}")
+    return f"{name}: {most.interval.n + most.failed} questions about {most.images} images"
+
+
+def _of_benchmark(scores: Sequence[Score]) -> list[str]:
+    tables = []
+    for (metric, judge), of_metric in groupby(
+        sorted(scores, key=lambda s: _place(scores, s)), key=lambda s: (s.metric, s.judge)
+    ):
+        found = list(of_metric)
+        own = [s for s in found if s.shown == "own"]
+        name = metric if judge == RULES else f"{metric} by {judge}"
+        name += " (less is better)" if get_metric(metric).better < 0 else ""
+        percent = get_metric(metric).percent
+        if own:
+            tables.append(_whole(name, [s for s in own if s.subset == WHOLE], percent))
+        sizes = {s.adapter: s.interval.n for s in own if s.subset == WHOLE}
+        parts = [s for s in own if s.split and s.interval.n < sizes[s.adapter]]
+        if parts:
+            tables.append(_by_subset(name, parts, percent))
+        if ablated := [s for s in found if s.shown != "own" and s.subset == WHOLE]:
+            tables.append(_ablation(name, ablated, percent))
+    return tables
+
+
+def _place(scores: Sequence[Score], score: Score) -> int:
+    """Metrics and judges in the order in which they appear."""
+    return list(dict.fromkeys((s.metric, s.judge) for s in scores)).index((score.metric, score.judge))
+
+
+def _whole(name: str, scores: Sequence[Score], percent: bool) -> str:
+    head = ["adapter", name, "95 % interval", "n", "images"]
+    failed, pooled = any(s.failed for s in scores), any(s.seeds > 1 for s in scores)
+    head += ["not read"] * failed + ["seeds", "sd"] * pooled
+    rows = [[*head, "over base", "over SFT"]]
+    for s in scores:
+        low, high = (figure(end, percent=percent) for end in (s.interval.low, s.interval.high))
+        row = [_name(s), figure(s.interval.value, percent=percent), f"{low} to {high}"]
+        row += [str(s.interval.n), str(s.images)]
+        row += [str(s.failed)] * failed
+        row += [str(s.seeds), "-" if s.seed_sd is None else figure(s.seed_sd, percent=percent)] * pooled
+        rows.append([*row, *(difference(one, percent=percent) for one in (s.over_base, s.over_sft))])
+    return _with_unsure(rows, scores)
+
+
+def _by_subset(name: str, scores: Sequence[Score], percent: bool) -> str:
+    adapters = list(dict.fromkeys(s.adapter for s in scores))
+    rows = [[f"{name} on", "n", "images", *adapters]]
+    for subset in dict.fromkeys(s.subset for s in scores):
+        found = {s.adapter: s for s in scores if s.subset == subset}
+        most = max(found.values(), key=lambda s: s.interval.n)
+        cells = [_cell(found[one], percent) if one in found else "-" for one in adapters]
+        rows.append([subset, str(most.interval.n), str(most.images), *cells])
+    marked = any(cell[-1] in "bs" for row in rows[1:] for cell in row[3:])
+    marks = f"b, s: differs from base, from SFT, after Holm's correction for {_family(scores)} comparisons"
+    return _aligned(rows) + (f"\n{marks}" if marked else "")
+
+
+def _cell(s: Score, percent: bool) -> str:
+    i = s.interval
+    bounds = f"{i.low:.0%} to {i.high:.0%}" if percent else f"{i.low:.3f} to {i.high:.3f}"
+    marks = [mark for mark, one in (("b", s.over_base), ("s", s.over_sft)) if one and one.adjusted_p < LEVEL]
+    return " ".join([f"{figure(i.value, percent=percent)} ({bounds})", *marks])
+
+
+def _ablation(name: str, scores: Sequence[Score], percent: bool) -> str:
+    kinds = [kind for kind in SHOWN if any(s.shown == kind for s in scores)]
+    head = [f"{name} without its image", "n", "own images"]
+    rows = [[*head, *(cell for kind in kinds for cell in (SHOWN[kind], "lost"))]]
+    for adapter in dict.fromkeys(s.adapter for s in scores):
+        found = {s.shown: s for s in scores if s.adapter == adapter}
+        first = next(iter(found.values()))
+        row = [_name(first), str(first.interval.n)]
+        row.append("-" if first.own_value is None else figure(first.own_value, percent=percent))
+        for kind in kinds:
+            s = found.get(kind)  # type: ignore[call-overload]
+            row += (
+                ["-", "-"]
+                if s is None
+                else [figure(s.interval.value, percent=percent), difference(s.lost, percent=percent)]
+            )
+        rows.append(row)
+    return _with_unsure(rows, scores)
+
+
+def _with_unsure(rows: Sequence[Sequence[str]], scores: Sequence[Score]) -> str:
+    text = _aligned(rows)
+    if any(cell.endswith(UNSURE) for row in rows for cell in row):
+        text += f"\n{UNSURE} not after Holm's correction for the {_family(scores)} comparisons made here"
+    return text
+
+
+def _name(s: Score) -> str:
+    return f"{s.adapter} (SFT)" if s.variant == SFT and s.adapter != SFT else s.adapter
+
+
+def _family(scores: Sequence[Score]) -> int:
+    return max((d.family for s in scores for d in (s.over_base, s.over_sft, s.lost) if d), default=0)
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
