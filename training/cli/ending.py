@@ -29,8 +29,7 @@ def what_next(
         *folders,
         *typed(*BASE_NAMES),
         base=manifest.base.name,
-        dataset=manifest.data.dataset,
-        data_dir=options["data_dir"],
+        benchmark=f"{manifest.data.dataset}/test" + (f"={folder}" if (folder := options["data_dir"]) else ""),
         out=f"{out}-answers",
     )
     found = [f"  see: {(out if alone else out / '*') / PICTURE_NAME}"]

@@ -82,7 +82,8 @@ def _ask(job: Ask, settings: Settings, out: Path) -> None:
     limit = settings.validation_limit if job.split == "validation" else settings.test_limit
     vlm = load_base(get_base(BASE_NAME))  # its bank stays on it, so it cannot be the one that trains
     names = [run.name for run in job.runs]
-    found = predict(vlm, [run.folder(out) for run in job.runs], _questions(job.split, limit, 0), names=names)
+    asked = [_questions(job.split, limit, 0)]
+    found = predict(vlm, [run.folder(out) for run in job.runs], asked, names=names).answers
     for name, path in zip(names or [BASE], job.files(out), strict=True):
         write_jsonl(path, [p for p in found if p.adapter == name])
 

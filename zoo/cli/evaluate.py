@@ -1,94 +1,198 @@
-"""`medzoo evaluate`: ask the base and its adapters a benchmark's questions, score, record."""
+"""`medzoo evaluate`: ask the base and its adapters the questions of benchmarks, score, record."""
+
+from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.cli._base import base_options, base_settings
 
+if TYPE_CHECKING:
+    from zoo.datasets import QuestionSet
+
 
 @click.command()
-@click.argument("adapters", nargs=-1, type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("adapters", nargs=-1, metavar="[FOLDER|REPO[@REVISION]]...")
 @click.option("--base", "base_name", default="phantom", show_default=True, help="Base, see `medzoo bases`.")
-@click.option("--dataset", default="phantom", show_default=True, help="Data set of the questions.")
-@click.option("--split", default="test", show_default=True, help="Split of the questions.")
 @click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder of the data set, see `medzoo datasets NAME`.",
+    "--benchmark",
+    "benchmarks",
+    multiple=True,
+    default=("phantom/test",),
+    show_default=True,
+    metavar="NAME[/SPLIT][=FOLDER]",
+    help="Data set whose split (test) is asked, and its folder, see `medzoo datasets NAME`. May be repeated.",
 )
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
     default=1000,
     show_default=True,
-    help="Questions to ask, balanced by type.",
+    help="Questions to ask of each benchmark, balanced by type.",
 )
-@click.option("--seed", default=0, show_default=True, help="Seed of the sample of questions.")
+@click.option(
+    "--ablation",
+    type=click.IntRange(min=0),
+    default=200,
+    show_default=True,
+    help="Questions of each benchmark to ask again, with noise and with another patient's picture.",
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of the samples of questions.")
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    help="Most tokens of an answer.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    help="Answers at once, questions times adapters; fewer take less memory.",
+)
+@click.option(
+    "--hub", help="Hub of adapters given as REPO.  [default: HF_ENDPOINT or https://huggingface.co]"
+)
 @base_options
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Where predictions.jsonl goes.")
+@click.option("--sft", help="Name of the SFT adapter.  [default: the one of the variant sft]")
 @click.option("--record", is_flag=True, help="Write scores and answers into the adapter folders too.")
 def evaluate(
-    adapters: tuple[Path, ...],
+    adapters: tuple[str, ...],
     base_name: str,
-    dataset: str,
-    split: str,
-    data_dir: Path | None,
+    benchmarks: tuple[str, ...],
     limit: int,
+    ablation: int,
     seed: int,
+    max_tokens: int,
+    batch_size: int,
+    hub: str | None,
     out: Path,
+    sft: str | None,
     record: bool,
     **options: Any,
 ) -> None:
-    """Answer and score a benchmark with the base and the adapters in the folders ADAPTERS, in one pass.
+    """Answer and score benchmarks with the base and with adapters, in one pass.
 
-    Name the SFT adapter among them to see what a preference variant adds to it. --record puts the scores
-    in the place of earlier ones on the same split.
+    An adapter is a folder, or a repo on a Hub, which is fetched and checked. Name the SFT adapter among them
+    to see what a preference variant adds to it. --record puts the scores in the place of earlier ones on the
+    same split. After a kill the same command goes on where it was.
     """
-    from datetime import UTC, datetime
-
     from zoo.bases import get_base
+    from zoo.catalog import verified
     from zoo.cli._out import check_out
-    from zoo.datasets import load_questions
-    from zoo.errors import BadInput
-    from zoo.evaluation.answers import benchmark_fingerprint
-    from zoo.evaluation.predict import adapter_name, predict
+    from zoo.evaluation.answers import SFT
+    from zoo.evaluation.part import check_unfinished, finish
+    from zoo.evaluation.predict import adapter_names, predict
     from zoo.evaluation.record import record as record_into
+    from zoo.evaluation.run import Answered, EvaluationRun, benchmark_of, write_run
     from zoo.evaluation.score import score_predictions
-    from zoo.evaluation.table import score_table
-    from zoo.manifest import Benchmark, read_manifest
+    from zoo.evaluation.table import cut_lines, score_table
     from zoo.records import PREDICTIONS_NAME, write_jsonl
     from zoo.vlm.model import load_base
 
     how = base_settings(options)
     check_out(out)
-    if (out / PREDICTIONS_NAME).exists():
-        raise BadInput(f"{out / PREDICTIONS_NAME} exists already", hint="choose another --out, or remove it")
+    check_unfinished(out)
     base = get_base(base_name)
-    questions = load_questions(dataset, split, limit=limit, seed=seed, data_dir=data_dir)
-    for note in questions.notes:
-        click.echo(note, err=True)
-    manifests = [read_manifest(folder) for folder in adapters]
+    asked = [_questions(text, limit=limit, seed=seed) for text in benchmarks]
+    for questions in asked:
+        for note in questions.notes:
+            click.echo(f"{questions.name}/{questions.split}: {note}", err=True)
+    folders, sources = _folders(adapters, hub=hub, record=record)
+    manifests = [verified(folder) for folder in folders]
+    names = adapter_names(manifests)
+    _check_sft([name for name, m in zip(names, manifests, strict=True) if m.variant.name == SFT], names, sft)
     vlm = load_base(base, **how)
-    predictions = predict(vlm, adapters, questions)
-    scores = score_predictions(predictions)
+    numbers = {"max_tokens": max_tokens, "ablation": ablation, "seed": seed, "rows": batch_size}
+    found = predict(vlm, folders, asked, names=names, folder=out, **numbers)
+    run = EvaluationRun(
+        base=base.pinned,
+        precision=vlm.precision,
+        adapters=[
+            Answered(name=name, variant=m.variant.name, digest=m.weights_sha256, source=source)
+            for name, m, source in zip(names, manifests, sources, strict=True)
+        ],
+        benchmarks=[
+            benchmark_of(questions, found.answers, notes=notes, max_tokens=max_tokens)
+            for questions, notes in zip(asked, found.notes, strict=True)
+        ],
+        ablation=ablation,
+        seed=seed,
+        seconds=round(found.seconds, 1),
+        resumed=found.resumed,
+    )
+    write_run(out, run)
+    write_jsonl(out / PREDICTIONS_NAME, found.answers)  # last: where it is, all is
+    finish(out)
     if record:
-        benchmark = Benchmark(
-            dataset=dataset,
-            split=split,
-            questions=len(questions.questions),
-            images=len({image for q in questions.questions for image in q.images}),
-            fingerprint=benchmark_fingerprint(predictions),
-            license=questions.license,
-            publishable=questions.publishable,
-            notes=list(questions.notes),
-            max_tokens=64,
-            predictions_sha256="0" * 64,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
-        for folder, manifest in zip(adapters, manifests, strict=True):
-            record_into(folder, adapter_name(manifest), predictions, [benchmark], precision=vlm.precision)
+        for folder, name in zip(folders, names, strict=True):
+            record_into(folder, name, found.answers, run.benchmarks, sft=sft, precision=run.precision)
             click.echo(f"recorded in {folder}")
-    write_jsonl(out / PREDICTIONS_NAME, predictions)
-    click.echo(f"\n{score_table(scores)}\n\n{len(predictions)} answers in {out / PREDICTIONS_NAME}")
+    table = score_table(score_predictions(found.answers, sft=sft))
+    click.echo("\n" + "\n".join([*cut_lines(found.answers), table]) + "\n")
+    for questions, notes in zip(asked, found.notes, strict=True):
+        for note in notes:
+            click.echo(f"{questions.name}/{questions.split}: {note}")
+    answers = out / PREDICTIONS_NAME
+    click.echo(f"{len(found.answers)} answers in {answers}, {run.seconds:.0f} s")
+    click.echo(f"  next: medzoo report {answers}\n  or, to have them judged: medzoo judge {answers}")
+
+
+def _questions(text: str, *, limit: int, seed: int) -> QuestionSet:
+    """The questions of `NAME[/SPLIT][=FOLDER]`."""
+    from zoo.datasets import load_questions
+    from zoo.errors import BadInput
+
+    where, given, folder = text.partition("=")
+    name, slash, split = where.partition("/")
+    if not name or (slash and not split) or (given and not folder):
+        raise BadInput(
+            f"--benchmark {text!r} is not NAME[/SPLIT][=FOLDER]", hint="such as vqa-rad/test=data/vqa-rad"
+        )
+    return load_questions(
+        name, split or "test", limit=limit, seed=seed, data_dir=Path(folder) if folder else None
+    )
+
+
+def _check_sft(found: list[str], names: list[str], sft: str | None) -> None:
+    """See, before hours of work, that it is clear which adapter is SFT."""
+    from zoo.errors import BadInput, UnknownName
+
+    if sft is not None and sft not in names:
+        raise UnknownName("adapter", sft, names)
+    if sft is None and len(found) > 1:
+        raise BadInput(f"several SFT adapters: {', '.join(found)}", hint="choose one with --sft NAME")
+
+
+def _folders(adapters: tuple[str, ...], *, hub: str | None, record: bool) -> tuple[list[Path], list[str]]:
+    """The folders of adapters, fetched where they are on a Hub, and of these `repo@sha`."""
+    from zoo.errors import BadInput, HubError
+    from zoo.hub import fetch, parse_ref
+
+    folders, sources = [], []
+    for text in adapters:
+        if (folder := Path(text)).is_dir():
+            folders.append(folder)
+            sources.append("")
+            continue
+        try:
+            ref = parse_ref(text)
+        except BadInput as error:
+            raise BadInput(f"{text!r} is no folder and names no repo", hint=error.hint) from None
+        if record:
+            raise BadInput(
+                f"--record writes into folders, and {text} is none",
+                hint=f"medzoo pull {text} --to FOLDER, and evaluate that",
+            )
+        try:
+            folder, sha = fetch(ref.repo, ref.revision, endpoint=hub)
+        except HubError as error:
+            raise type(error)(f"there is no folder {text}, and: {error.message}", hint=error.hint) from error
+        folders.append(folder)
+        sources.append(f"{ref.repo}@{sha}")
+    return folders, sources

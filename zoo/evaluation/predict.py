@@ -1,92 +1,129 @@
-"""Answers of a base and any number of adapters to a question set, all in one pass through the adapter bank.
+"""Answers of a base and any number of adapters to some benchmarks, all in one pass through the adapter bank.
 
 Needs a model; what the answers are worth is `zoo.evaluation.score`'s to say, without one.
 """
 
-import hashlib
-from collections.abc import Sequence
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from PIL.Image import Image
 from tqdm import tqdm
 
 from zoo.asking import Sampling
 from zoo.datasets import QuestionSet
 from zoo.errors import BadInput
+from zoo.evaluation.ablation import ablation_notes, asked_again, others
+from zoo.evaluation.asked import Asked, in_batches
+from zoo.evaluation.part import opened
+from zoo.evaluation.pictures import Eyes, Gallery
+from zoo.evaluation.run import versions, where
 from zoo.manifest import AdapterManifest, read_manifest
-from zoo.records import BASE, Prediction, Question
+from zoo.records import BASE, Prediction
 from zoo.vlm.bank import AdapterBank
 from zoo.vlm.decode import Row
-from zoo.vlm.encoded import ImageFeatures
 from zoo.vlm.generate import Generated, generate
 from zoo.vlm.model import VisionLanguageModel
 
 ROWS = 64
-"""Rows of one generation batch: questions times adapters."""
+"""Rows of one batch: questions times adapters, the base among them. More are a little faster and take more
+memory for their keys and values."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answerer:
+    """Who answers: the base, or an adapter."""
+
+    name: str
+    variant: str
+    digest: str
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """All answers, the base's first, then by adapter, benchmark, pictures shown and question."""
+
+    answers: list[Prediction]
+    notes: list[list[str]]
+    """Of each benchmark, what can be said of its image ablation."""
+    resumed: int
+    """Answers that were there when it began."""
+    seconds: float
+    """That it took from there on."""
 
 
 def predict(
     vlm: VisionLanguageModel,
     adapters: Sequence[Path],
-    questions: QuestionSet,
+    benchmarks: Sequence[QuestionSet],
     *,
     names: Sequence[str] | None = None,
-    max_new_tokens: int = 64,
-) -> list[Prediction]:
-    """Greedy answers of the base (first) and of each adapter folder to every question.
+    max_tokens: int = 64,
+    ablation: int = 0,
+    seed: int = 0,
+    rows: int = ROWS,
+    folder: Path | None = None,
+) -> Predictions:
+    """Greedy answers of the base (first) and of each adapter folder to every question of every benchmark.
 
-    Each image is encoded once for all adapters. `names` tells adapters of one variant apart; without them
-    each has its repo's or its variant's.
+    Each distinct picture is encoded once for all adapters and questions. Of each benchmark `ablation`
+    questions, chosen by `seed`, are asked again with other pictures. `names` tells adapters of one variant
+    apart; without them see `adapter_names`. With a `folder` answers are kept there as they come, and an
+    evaluation that was interrupted goes on; `zoo.evaluation.part.finish` is the caller's to call.
 
     Raises:
-        BadAdapter: a folder fails one of the bank's load checks.
-        BadInput: two adapters of one name.
+        BadAdapter: an adapter folder fails one of the bank's load checks.
+        BadInput: two adapters of one name, two benchmarks of one name, or `folder` holds another evaluation.
     """
-    manifests = [read_manifest(folder) for folder in adapters]
-    names = [BASE, *(names if names is not None else map(adapter_name, manifests))]
-    variants = [BASE, *(m.variant.name for m in manifests)]
-    seeds = [0, *(m.training.seed for m in manifests)]
-    digests_of = {
-        name: pixels_digest(questions.open_image(name))
-        for name in dict.fromkeys(image for question in questions.questions for image in question.images)
-    }
-    if len(set(names)) != len(names):
-        raise BadInput(f"two adapters bear one name among {', '.join(names)}")
-    bank = AdapterBank(vlm, slots=len(names), max_rank=max([m.lora.r for m in manifests], default=1))
-    for slot, (folder, manifest) in enumerate(zip(adapters, manifests, strict=True), start=1):
-        bank.load(slot, folder, manifest)
-    digests = [bank.resident[slot] for slot in range(len(names))]
-    size = max(1, ROWS // len(names))
-    sampling = Sampling(max_tokens=max_new_tokens)
-    found: list[dict[str, Prediction]] = [{} for _ in names]
-    ordered = sorted(
-        questions.questions, key=lambda q: (q.answer_type, q.question_type)
-    )  # like lengths together
-    with tqdm(total=len(questions.questions), desc="answers", unit="question") as bar:
-        for start in range(0, len(questions.questions), size):
-            batch = ordered[start : start + size]
-            features = _encode(vlm, questions, batch)
-            rows = [
-                Row(feature, question.prompt, slot, sampling)
-                for slot in range(len(names))
-                for feature, question in zip(features, batch, strict=True)
-            ]
-            answers = generate(vlm, rows)
-            for slot, name in enumerate(names):
-                part = answers[slot * len(batch) : (slot + 1) * len(batch)]
-                for question, answer in zip(batch, part, strict=True):
-                    found[slot][question.id] = _prediction(
-                        vlm,
-                        question,
-                        answer,
-                        adapter=name,
-                        variant=variants[slot],
-                        digest=digests[slot],
-                        seed=seeds[slot],
-                        shown_digests=tuple(digests_of[image] for image in question.images),
-                    )
-            bar.update(len(batch))
-    return [of_one[question.id] for of_one in found for question in questions.questions]
+    began = time.monotonic()
+    manifests = [read_manifest(adapter) for adapter in adapters]
+    if twice := _twice(["/".join(where(b)) for b in benchmarks]):
+        raise BadInput(f"the benchmark {twice} is asked for twice", hint="name each once")
+    bank = AdapterBank(vlm, slots=len(adapters) + 1, max_rank=max([m.lora.r for m in manifests], default=1))
+    for slot, (adapter, manifest) in enumerate(zip(adapters, manifests, strict=True), start=1):
+        bank.load(slot, adapter, manifest)
+    answerers = _answerers(manifests, names)
+    gallery = Gallery(benchmarks)
+    asked, notes = _asked(benchmarks, gallery, ablation=ablation, seed=seed)
+    batches = in_batches(
+        asked,
+        max(1, rows // len(answerers)),
+        length=lambda prompt: len(vlm.tokenizer(prompt, add_special_tokens=False)["input_ids"]),
+    )
+    given: list[Prediction] = []
+    with ExitStack() as stack:
+        part = None
+        if folder is not None:
+            numbers = {"max tokens": max_tokens, "ablation": ablation, "seed": seed, "batch size": rows}
+            job = _job(vlm, answerers, benchmarks, gallery, numbers)
+            part = stack.enter_context(opened(folder, job, batches, [a.name for a in answerers]))
+            given += part.answers
+        resumed = len(given)
+        bar = stack.enter_context(
+            tqdm(total=len(asked) * len(answerers), initial=resumed, desc="answers", unit="answer")
+        )
+        if part is not None and (resumed or part.dropped):
+            cut = f"; {part.dropped} of a batch that was cut off are asked again" if part.dropped else ""
+            bar.write(f"{resumed} answers are there{cut}", file=sys.stderr)
+        eyes = stack.enter_context(Eyes(vlm, gallery, batches))
+        done = 0
+        for number, batch in enumerate(batches):
+            done += len(batch) * len(answerers)
+            if done <= resumed:
+                continue
+            new = _answer(vlm, eyes, number, batch, answerers, max_tokens=max_tokens)
+            if part is not None:
+                part.add(new)
+            given += new
+            bar.update(len(new))
+    due = {(a.name, *one.key): n for n, (a, one) in enumerate((a, one) for a in answerers for one in asked)}
+    given.sort(key=lambda p: due[p.adapter, p.dataset, p.split, p.shown, p.question_id])
+    return Predictions(answers=given, notes=notes, resumed=resumed, seconds=time.monotonic() - began)
 
 
 def adapter_name(manifest: AdapterManifest) -> str:
@@ -94,32 +131,110 @@ def adapter_name(manifest: AdapterManifest) -> str:
     return manifest.repo or manifest.variant.name
 
 
-def pixels_digest(image: Image) -> str:
-    """sha256 hex of a picture's mode, size and pixels: what a model was shown, whatever the file."""
-    head = f"{image.mode} {image.size}\n".encode()
-    return hashlib.sha256(head + image.tobytes()).hexdigest()
+def adapter_names(manifests: Sequence[AdapterManifest]) -> list[str]:
+    """The names of some adapters; those of one name are told apart by their training's seed.
+
+    Raises:
+        BadInput: they have one seed too.
+    """
+    plain = [adapter_name(manifest) for manifest in manifests]
+    names = [
+        f"{name}-seed{manifest.training.seed}" if plain.count(name) > 1 else name
+        for name, manifest in zip(plain, manifests, strict=True)
+    ]
+    if twice := _twice([BASE, *names]):
+        raise BadInput(f"two adapters bear the name {twice}", hint="evaluate one of them, or each by itself")
+    return names
 
 
-def _encode(
-    vlm: VisionLanguageModel, questions: QuestionSet, batch: Sequence[Question]
-) -> list[ImageFeatures]:
-    names = list(dict.fromkeys(name for question in batch for name in question.images))
-    encoded = vlm.encode_batch([questions.open_image(name) for name in names])
-    by_name = dict(zip(names, encoded, strict=True))
-    return [ImageFeatures(tuple(by_name[name] for name in question.images)) for question in batch]
+def _twice(names: Sequence[str]) -> str | None:
+    return next((name for name, count in Counter(names).items() if count > 1), None)
+
+
+def _answerers(manifests: Sequence[AdapterManifest], names: Sequence[str] | None) -> list[Answerer]:
+    named = adapter_names(manifests) if names is None else names
+    if twice := _twice([BASE, *named]):
+        raise BadInput(f"two adapters bear the name {twice}")
+    return [
+        Answerer(name=BASE, variant=BASE, digest="", seed=0),
+        *(
+            Answerer(name=name, variant=m.variant.name, digest=m.weights_sha256, seed=m.training.seed)
+            for name, m in zip(named, manifests, strict=True)
+        ),
+    ]
+
+
+def _asked(
+    benchmarks: Sequence[QuestionSet], gallery: Gallery, *, ablation: int, seed: int
+) -> tuple[list[Asked], list[list[str]]]:
+    """All that is asked, in the order of the predictions, and what can be said of it by benchmark."""
+    asked, notes = [], []
+    for number, benchmark in enumerate(benchmarks):
+
+        def key(name: str, number: int = number) -> str:
+            return gallery.key(number, name)
+
+        again = asked_again(benchmark, ablation, seed=seed)
+        of_one_patient = [key, *filter(None, [benchmark.group_of])]
+        other = others((q.images for q in benchmark.questions), of_one_patient, seed=seed) if again else {}
+        asked += [Asked(q, "own", tuple(map(key, q.images))) for q in benchmark.questions]
+        asked += [
+            Asked(q, "noise", tuple(gallery.noise_key(number, name) for name in q.images)) for q in again
+        ]
+        swapped = [Asked(q, "other", tuple(map(key, other[q.images]))) for q in again if q.images in other]
+        asked += swapped
+        notes.append(ablation_notes(benchmark, noise=len(again), other=len(swapped)))
+    return asked, notes
+
+
+def _job(
+    vlm: VisionLanguageModel,
+    answerers: Sequence[Answerer],
+    benchmarks: Sequence[QuestionSet],
+    gallery: Gallery,
+    numbers: Mapping[str, int],
+) -> Mapping[str, Any]:
+    """All that decides the answers."""
+    return {
+        "base": vlm.identity,
+        "adapters": [f"{a.name} {a.digest}" for a in answerers[1:]],
+        "benchmarks": [f"{'/'.join(where(b))} {gallery.fingerprint(n)}" for n, b in enumerate(benchmarks)],
+        **numbers,
+        "versions": versions(),
+    }
+
+
+def _answer(
+    vlm: VisionLanguageModel,
+    eyes: Eyes,
+    number: int,
+    batch: Sequence[Asked],
+    answerers: Sequence[Answerer],
+    *,
+    max_tokens: int,
+) -> list[Prediction]:
+    """Everyone's answers to one batch of questions, the base's first."""
+    seen, sampling = eyes.of(number, batch), Sampling(max_tokens=max_tokens)
+    rows = [
+        Row(seen[one.pictures][0], one.question.prompt, slot, sampling)
+        for slot in range(len(answerers))
+        for one in batch
+    ]
+    due = [(answerer, one) for answerer in answerers for one in batch]
+    return [
+        _prediction(vlm, one, seen[one.pictures][1], answerer, answer)
+        for (answerer, one), answer in zip(due, generate(vlm, rows), strict=True)
+    ]
 
 
 def _prediction(
     vlm: VisionLanguageModel,
-    question: Question,
-    answer: Generated,
-    *,
-    adapter: str,
-    variant: str,
-    digest: str,
-    seed: int,
+    one: Asked,
     shown_digests: tuple[str, ...],
+    answerer: Answerer,
+    answer: Generated,
 ) -> Prediction:
+    question = one.question
     return Prediction(
         question_id=question.id,
         dataset=question.dataset,
@@ -132,12 +247,13 @@ def _prediction(
         options=question.options,
         error_types=question.error_types,
         base=vlm.base.pinned,
-        adapter=adapter,
-        variant=variant,
-        digest=digest,
+        adapter=answerer.name,
+        variant=answerer.variant,
+        digest=answerer.digest,
         answer=answer.text,
         tokens=answer.tokens,
         finish=answer.finish,
-        seed=seed,
+        seed=answerer.seed,
+        shown=one.shown,
         shown_digests=shown_digests,
     )

@@ -3,8 +3,10 @@
 It says what answered, what was asked, and by which versions. Knows no score.
 """
 
+import hashlib
 import json
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -12,8 +14,11 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from zoo.datasets import QuestionSet
 from zoo.errors import BadRecord
+from zoo.evaluation.answers import Where, benchmark_fingerprint
 from zoo.manifest import Benchmark
+from zoo.records import Prediction, to_line
 
 RUN_NAME: Final = "evaluation.json"
 PACKAGES: Final = ("medvlm-zoo", "torch", "transformers")
@@ -55,8 +60,39 @@ class EvaluationRun(_Part):
     """That asking took; where it was interrupted, since it last went on."""
     resumed: int = 0
     """Answers that were there when it last went on."""
-    created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    created: str = Field(default_factory=lambda: _now())
     """UTC time, ISO 8601."""
+
+
+def where(questions: QuestionSet) -> Where:
+    """The data set and split that its questions name, and so their answers: pairs made of another data set
+    have that one's name."""
+    return questions.questions[0].dataset, questions.questions[0].split
+
+
+def benchmark_of(
+    questions: QuestionSet, predictions: Sequence[Prediction], *, notes: Sequence[str] = (), max_tokens: int
+) -> Benchmark:
+    """What `predictions` answered of a benchmark. `notes` are said of it beside its own."""
+    dataset, split = where(questions)
+    answers = [p for p in predictions if (p.dataset, p.split) == (dataset, split)]
+    return Benchmark(
+        dataset=dataset,
+        split=split,
+        questions=len(questions.questions),
+        images=len({image for q in questions.questions for image in q.images}),
+        fingerprint=benchmark_fingerprint(answers),
+        license=questions.license,
+        publishable=questions.publishable,
+        notes=[*questions.notes, *notes],
+        max_tokens=max_tokens,
+        predictions_sha256=hashlib.sha256("".join(map(to_line, answers)).encode()).hexdigest(),
+        created=_now(),
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def versions() -> dict[str, str]:
