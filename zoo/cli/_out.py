@@ -7,7 +7,7 @@ from zoo.errors import BadInput
 
 
 def check_out(out: Path, *, file: bool = False) -> None:
-    """See, before hours of work, that a folder can be made at `out`, or a file; the folders above it are made.
+    """See, before hours of work, that a folder, or a file, can be made at `out`, whose folders are made.
 
     Raises:
         BadInput: it is a file in a folder's place, or nothing can be written there.
