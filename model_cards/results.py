@@ -24,7 +24,7 @@ class Rows:
 
     @classmethod
     def of(cls, evaluation: Sequence[Evaluation]) -> "Rows":
-        first = {}
+        first: dict[tuple[str, str], str] = {}
         for e in evaluation:
             where = (e.dataset, e.split)
             if where not in first or (e.metric == HEADLINE and first[where] != HEADLINE):

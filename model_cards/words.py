@@ -69,8 +69,12 @@ def gap(value: float, interval: Bounds | None) -> str:
     bounds = f"({interval.low:+.3f} to {interval.high:+.3f})"
     if interval.holds_zero:
         return f"no difference {bounds}"
-    chance = interval.adjusted_p is not None and interval.adjusted_p > ALPHA
-    return f"{said} {bounds}{', not after correction' if chance else ''}"
+    return f"{said} {bounds}{'' if _stands(interval) else ', not after correction'}"
+
+
+def _stands(interval: Bounds) -> bool:
+    """Whether the correction for many comparisons, where there was one, leaves the difference."""
+    return interval.adjusted_p is None or interval.adjusted_p <= ALPHA
 
 
 def scored_by(e: Evaluation) -> str:
@@ -88,7 +92,7 @@ def image_matters(rows: Sequence[Evaluation]) -> str:
     whole = [e for e in rows if e.subset == "all" and e.lost is not None]
     if not whole:
         return ""
-    blind = [e for e in whole if e.lost is not None and e.lost.low <= 0.0]
+    blind = [e for e in whole if e.lost is not None and not (e.lost.low > 0.0 and _stands(e.lost))]
     if not blind:
         return "Without the right picture every one of these scores falls: the answers rest on the image."
     named = sorted({f"{e.metric} on {e.dataset}/{e.split}, {SHOWN[e.shown]}" for e in blind})

@@ -1,0 +1,59 @@
+"""Whether an adapter is what its card says: the card's checks, its base, and its scores made again.
+
+Needs no model: the scores follow from the stored answers.
+"""
+
+from model_cards.check import LOOKS
+from model_cards.checks import Check, Fault
+from model_cards.repo import Repo
+from zoo.bases import bases
+from zoo.evaluation.rescore import rescore
+from zoo.manifest import MANIFEST_NAME
+
+
+def verify(repo: Repo) -> list[Check]:
+    """Every check, in the order in which people read them. Without a manifest nothing can be verified."""
+    checks = [look(repo) for look in LOOKS]
+    if repo.manifest is None:
+        fault = Fault(
+            what=f"no valid {MANIFEST_NAME}",
+            value=repo.name,
+            next="it is no adapter of the zoo; medzoo card --check looks at what can be looked at",
+        )
+        return [*checks, Check(name="scores", faults=(fault,))]
+    return [*checks, base_revision(repo), scores(repo)]
+
+
+def base_revision(repo: Repo) -> Check:
+    """The base that is declared here is the one that the adapter was made for."""
+    assert repo.manifest is not None
+    wanted = repo.manifest.base
+    declared = bases().get(wanted.name)
+    if declared is None:
+        return Check(name="revision", unknown=f"{wanted.name} is no base of this installation")
+    if declared.revision == wanted.revision:
+        return Check(name="revision", told=f"{declared.pinned[: len(declared.name) + 13]} is the base here")
+    fault = Fault(
+        what="made for another revision of the base",
+        value=f"{wanted.revision}, here {wanted.name} is {declared.revision}",
+        next="install the version of medvlm-zoo that has that revision, or train it again",
+    )
+    return Check(name="revision", faults=(fault,))
+
+
+def scores(repo: Repo) -> Check:
+    """The stored answers are whole, and give the manifest's scores again."""
+    again = rescore(repo.folder)
+    faults = [
+        Fault(what="scores and answers do not agree", value=found, next="fetch it again, or evaluate it anew")
+        for found in again.faults
+    ]
+    assert repo.manifest is not None
+    nothing = not repo.manifest.evaluation
+    return Check(
+        name="scores",
+        faults=tuple(faults),
+        told=f"{again.checked} made again from the stored answers" if again.checked else "",
+        unknown="it was not evaluated" if nothing else "",
+        withheld=", ".join(again.withheld),
+    )
