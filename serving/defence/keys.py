@@ -7,7 +7,6 @@ compared, in constant time, so that the time tells nothing. Knows nothing of HTT
 
 import hashlib
 import hmac
-import os
 import re
 import secrets
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from zoo.errors import BadInput, UnknownName
+from zoo.private_file import Watched, read_lines, write_lines
 
 Role = Literal["read", "annotate", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -25,6 +25,7 @@ LOCAL = "local"
 MARK = "mz_"
 """What every key begins with, so that one that leaked is known for what it is."""
 
+_WHAT = "file of keys"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 _HEADER = "# Keys of `medzoo serve`: name role salt sha256(salt + key). The keys themselves are nowhere."
 
@@ -77,27 +78,13 @@ def read_keys(path: Path) -> list[Key]:
     Raises:
         BadInput: there is no such file, others may read it, or a line is none of `medzoo keys new`.
     """
-    try:
-        with path.open(encoding="utf-8") as file:
-            mode = os.fstat(file.fileno()).st_mode & 0o777
-            lines = file.read().splitlines()
-    except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise BadInput(
-            f"the file of keys {path} cannot be read: {reason}", hint=f"medzoo keys new NAME --file {path}"
-        ) from None
-    if mode & 0o077:
-        raise BadInput(f"the file of keys {path} is open to others: mode {mode:o}", hint=f"chmod 600 {path}")
-    keys = [_read_line(path, number, line) for number, line in enumerate(lines, 1) if _holds(line)]
+    lines = read_lines(path, what=_WHAT, make=f"medzoo keys new NAME --file {path}")
+    keys = [_read_line(path, number, line) for number, line in lines]
     names = [key.name for key in keys]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise BadInput(f"the file of keys {path} holds two keys named {twice[0]!r}", hint="remove one line")
     return keys
-
-
-def _holds(line: str) -> bool:
-    return bool(line.strip()) and not line.startswith("#")
 
 
 def _read_line(path: Path, number: int, line: str) -> Key:
@@ -121,7 +108,7 @@ def add_key(path: Path, key: Key) -> None:
     keys = read_keys(path) if path.exists() else []
     if key.name in [one.name for one in keys]:
         raise BadInput(f"there is a key named {key.name!r}", hint=f"medzoo keys rm {key.name}")
-    _write(path, [*keys, key])
+    write_lines(path, [_HEADER, *map(str, [*keys, key])], what=_WHAT)
 
 
 def remove_key(path: Path, name: str) -> None:
@@ -135,19 +122,7 @@ def remove_key(path: Path, name: str) -> None:
     left = [key for key in keys if key.name != name]
     if len(left) == len(keys):
         raise UnknownName("key", name, [key.name for key in keys])
-    _write(path, left)
-
-
-def _write(path: Path, keys: Sequence[Key]) -> None:
-    """Whole or not at all, and never open to others, not for a moment."""
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    try:
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write("\n".join([_HEADER, *map(str, keys), ""]))
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise BadInput(f"the file of keys {path} cannot be written: {error.strerror}") from None
+    write_lines(path, [_HEADER, *map(str, left)], what=_WHAT)
 
 
 class KeyFile:
@@ -155,9 +130,7 @@ class KeyFile:
 
     def __init__(self, path: Path) -> None:
         """Raises: see `read_keys`."""
-        self._path = path
-        self._keys = read_keys(path)
-        self._seen = self._state()
+        self._keys = Watched(path, read_keys)
 
     def find(self, token: str) -> Key | None:
         """The key that a client sent, or None.
@@ -165,16 +138,4 @@ class KeyFile:
         Raises:
             BadInput: the file has become unreadable; until it is mended nobody is let in.
         """
-        state = self._state()
-        if state is None or state != self._seen:
-            self._seen = None
-            self._keys = read_keys(self._path)
-            self._seen = state
-        return find_key(self._keys, token)
-
-    def _state(self) -> tuple[int, ...] | None:
-        try:
-            seen = self._path.stat()
-        except OSError:
-            return None
-        return seen.st_ino, seen.st_mtime_ns, seen.st_size, seen.st_mode
+        return find_key(self._keys.get(), token)

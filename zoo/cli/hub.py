@@ -1,14 +1,20 @@
-"""`medzoo hub`: a Hub of one's own on this machine. Knows the command line alone."""
+"""`medzoo hub`: a Hub of one's own. Knows the command line alone."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
+from zoo.cli.hub_token import token
+
 
 @click.group()
 def hub() -> None:
-    """Run a Hub on this machine: for work without internet, for tests, for the demo."""
+    """Run a Hub of your own: for work without internet, for a ward, for tests, for the demo."""
 
+
+hub.add_command(token)
 
 _root = click.option(
     "--root",
@@ -27,7 +33,7 @@ _root = click.option(
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Address of this machine's loopback; any other is refused, because any token may write.",
+    help="Address to listen on; beyond this machine's loopback only with --tokens.",
 )
 @click.option(
     "--lfs",
@@ -35,24 +41,68 @@ _root = click.option(
     help="Ask for large files by LFS, not within the commit: for files of many GB, and for "
     "Dataset.push_to_hub. Every client must then set HF_HUB_DISABLE_XET=1. Off by default.",
 )
-def serve(root: Path, port: int, host: str, lfs: bool) -> None:
+@click.option(
+    "--tokens",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of tokens, made by `medzoo hub token new`; read again when it changes.",
+)
+@click.option(
+    "--public-url",
+    default="",
+    help="Address under which clients reach it, such as https://hub.ward.example: that of the proxy with "
+    "TLS in front. Headers of a proxy are not believed.",
+)
+@click.option("--hosts", multiple=True, help="One more name by which clients may call it; can be repeated.")
+@click.option(
+    "--anonymous",
+    type=click.Choice(["none", "read"]),
+    help="What one without a token may do: nothing, or read what is public.  "
+    "[default: none with --tokens, else read]",
+)
+@click.option(
+    "--audit",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File that gets a JSON line for every write, every file read of a private or gated repository, and "
+    "every denied attempt. It can be moved away at any time.",
+)
+def serve(
+    root: Path,
+    port: int,
+    host: str,
+    lfs: bool,
+    tokens: Path | None,
+    public_url: str,
+    hosts: tuple[str, ...],
+    anonymous: str | None,
+    audit: Path | None,
+) -> None:
     """Serve the folder --root as a Hub until Ctrl-C.
 
-    huggingface_hub, transformers and datasets use it by HF_ENDPOINT alone. Any token writes, no token
-    reads what is public.
+    huggingface_hub, transformers and datasets use it by HF_ENDPOINT alone. Without --tokens any token writes
+    and no token reads what is public, so it serves this machine alone. With --tokens every user has a role.
     """
-    try:
+    with _installed():
+        from zoo.localhub.front import Front
         from zoo.localhub.server import serve as run
-    except ModuleNotFoundError as error:
-        raise click.ClickException(
-            f"{error.name} is not installed\n  next: pip install 'medvlm-zoo[hub]'"
-        ) from error
+
+    front = Front(
+        tokens=tokens,
+        public_url=public_url.rstrip("/"),
+        hosts=hosts,
+        anonymous=None if anonymous is None else anonymous == "read",
+        audit=audit,
+    )
 
     def ready(url: str) -> None:
         click.echo(f"embedded Hub at {url}")
-        click.echo(f"  use it with: export HF_ENDPOINT={url} HF_TOKEN=local")
+        if tokens is None:
+            click.echo(f"  use it with: export HF_ENDPOINT={url} HF_TOKEN=local")
+        else:
+            click.echo(f"  use it with: export HF_ENDPOINT={front.public_url or url} HF_TOKEN=...")
+        if tokens is not None and not front.public_url.startswith("https://"):
+            click.echo("  tokens travel in the clear: put TLS in front and say --public-url https://NAME")
 
-    run(root, host=host, port=port, lfs=lfs, ready=ready)
+    run(root, host=host, port=port, lfs=lfs, front=front, ready=ready)
 
 
 @hub.command()
@@ -73,3 +123,32 @@ def prune(root: Path) -> None:
     finally:
         store.close()
     click.echo(f"{count} large files deleted, {freed_bytes / 1e6:.1f} MB")
+
+
+@hub.command()
+@click.argument("repo")
+@click.option("--hub", "address", help="Address of the Hub.  [default: HF_ENDPOINT, else huggingface.co]")
+def ask(repo: str, address: str | None) -> None:
+    """Ask for the files of a gated REPO on an embedded Hub; a data set is datasets/OWNER/NAME."""
+    from huggingface_hub import get_session
+    from huggingface_hub.utils._headers import build_hf_headers
+    from huggingface_hub.utils._http import hf_raise_for_status
+
+    from zoo.hub_access import asking, hub_address, hub_api
+
+    place = hub_address(address)
+    headers = build_hf_headers(token=hub_api(place, None).token)
+    with asking(repo, place):
+        answer = get_session().post(f"{place}/{repo}/ask-access", headers=headers)
+        hf_raise_for_status(answer)
+    click.echo(f"{repo}: {answer.json()['status']}")
+
+
+@contextmanager
+def _installed() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise click.ClickException(
+            f"{error.name} is not installed\n  next: pip install 'medvlm-zoo[hub]'"
+        ) from error

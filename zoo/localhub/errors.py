@@ -15,6 +15,10 @@ class NotSignedIn(HubRefusal):
     """Writing without a token."""
 
 
+class Forbidden(HubRefusal):
+    """What the caller's role does not allow on what it may see."""
+
+
 class RepoMissing(HubRefusal):
     """No such repository, or none that this caller may see."""
 
@@ -23,12 +27,16 @@ class CollectionMissing(HubRefusal):
     """No such collection or item in one, or none that this caller may see."""
 
 
+class RequestMissing(HubRefusal):
+    """No such user, or no such request for a gated repository."""
+
+
 class KindMissing(HubRefusal):
     """A kind of repository that this Hub does not hold, such as spaces."""
 
 
 class RepoGated(HubRefusal):
-    """The files of a gated repository, asked for without a token."""
+    """The files of a gated repository, asked for by somebody who was not let in."""
 
 
 class RevisionMissing(HubRefusal):

@@ -131,6 +131,14 @@ class GitRepo:
             pass
         return None
 
+    def branch(self, name: str) -> str | None:
+        """The commit that the branch stands on; None if there is none of that name."""
+        return self._peel(HEADS + names.revision(name))
+
+    def tag(self, name: str) -> str | None:
+        """The commit that the tag names; None if there is none of that name."""
+        return self._peel(TAGS + names.revision(name))
+
     def branches(self) -> list[Ref]:
         """All branches, by name."""
         return self._refs(HEADS)

@@ -17,8 +17,6 @@ from zoo.localhub.disk import force_to_disk
 from zoo.localhub.errors import AlreadyThere, BadRequest, EntryMissing, RevisionMissing, StaleParent
 from zoo.localhub.gitrepo import HEADS, MAIN, TAGS, GitRepo
 
-AUTHOR = "local"
-
 
 @dataclass(frozen=True)
 class Place:
@@ -42,11 +40,16 @@ Edit = Place | Remove
 class GitWriter(GitRepo):
     """A bare git repository whose lock the caller holds."""
 
+    def __init__(self, folder: Path, author: str) -> None:
+        """`author` signs the commits and tags."""
+        super().__init__(folder)
+        self._author = author
+
     @staticmethod
-    def create(folder: Path) -> "GitWriter":
+    def create(folder: Path, author: str) -> "GitWriter":
         """A new repository with one commit on `main`."""
         pygit2.init_repository(str(folder), bare=True, initial_head=MAIN)
-        repo = GitWriter(folder)
+        repo = GitWriter(folder, author)
         staged = _Staged(repo._git, None)
         staged.place(Place(".gitattributes", repo.store_blob(pointer.gitattributes())))
         repo._move(MAIN, repo._write_commit(staged.tree(), "initial commit", []), ())
@@ -129,7 +132,7 @@ class GitWriter(GitRepo):
         self._delete_ref(TAGS, name)
 
     def _head(self, branch: str) -> str:
-        head = self._peel(HEADS + names.revision(branch))
+        head = self.branch(branch)
         if head is None:
             raise RevisionMissing(
                 f"no branch {branch!r}", hint="a commit goes to a branch, not to a tag or another commit"
@@ -137,7 +140,7 @@ class GitWriter(GitRepo):
         return head
 
     def _write_commit(self, tree: pygit2.Oid, text: str, parents: list[pygit2.Oid]) -> str:
-        return str(self._git.create_commit(None, _signature(), _signature(), text, tree, list(parents)))
+        return str(self._git.create_commit(None, self._signature(), self._signature(), text, tree, parents))
 
     def _move(self, branch: str, commit: str, edits: Iterable[Edit]) -> None:
         """Let the branch stand on the commit, once all that is new in it is safely on disk."""
@@ -154,16 +157,22 @@ class GitWriter(GitRepo):
         self._git.references.create(HEADS + branch, pygit2.Oid(hex=commit), force=True)
         force_to_disk([self.folder / HEADS / branch])
 
+    def _signature(self) -> pygit2.Signature:
+        return pygit2.Signature(self._author, f"{self._author}@localhub.invalid")
+
     def _create_ref(self, prefix: str, name: str, commit: str, message: str = "") -> None:
         names.revision(name)
         looks_like_commit = len(name) >= 7 and all(c in "0123456789abcdef" for c in name)
         if name.startswith("refs/") or looks_like_commit:
             raise BadRequest(f"{name!r} would be taken for something else", hint="choose another name")
         try:
-            if message and prefix == TAGS and self._peel(TAGS + name) is None:
-                self._git.create_tag(name, pygit2.Oid(hex=commit), ObjectType.COMMIT, _signature(), message)
+            if message and prefix == TAGS and self.tag(name) is None:
+                self._git.create_tag(
+                    name, pygit2.Oid(hex=commit), ObjectType.COMMIT, self._signature(), message
+                )
             else:
                 self._git.references.create(prefix + name, pygit2.Oid(hex=commit))
+            force_to_disk([self.folder / prefix / name])
         except (pygit2.AlreadyExistsError, FileExistsError):
             raise AlreadyThere(f"{name!r} is already there") from None
         except pygit2.GitError as error:  # such as `a/b` beside a branch `a`
@@ -224,7 +233,3 @@ class _Staged:
 
 def _parents(path: str) -> list[str]:
     return [str(parent) for parent in PurePosixPath(path).parents][:-1]
-
-
-def _signature() -> pygit2.Signature:
-    return pygit2.Signature(AUTHOR, f"{AUTHOR}@localhub.invalid")

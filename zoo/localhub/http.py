@@ -7,34 +7,37 @@ between segments; `segment` and `path_rest` decode them.
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote_to_bytes
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from zoo.localhub import names
+from zoo.localhub import gate, names
+from zoo.localhub.access import Caller
 from zoo.localhub.errors import (
     AlreadyThere,
     BadObject,
     BadRequest,
     CollectionMissing,
     EntryMissing,
+    Forbidden,
     HubRefusal,
     KindMissing,
     NotOffered,
     NotSignedIn,
     RepoGated,
     RepoMissing,
+    RequestMissing,
     RevisionMissing,
     StaleParent,
     TooLarge,
 )
+from zoo.localhub.front import note
 from zoo.localhub.names import Kind
 from zoo.localhub.store import Repo, Store
 
-USER = "local"
 MOST_JSON_BYTES = 16 << 20
 _POUR_BYTES = 4 << 20
 _KIND_OF_PREFIX: Mapping[str, Kind] = {"models": "model", "datasets": "dataset"}
@@ -42,10 +45,12 @@ _STATUS: Mapping[type[HubRefusal], tuple[int, str]] = {
     BadRequest: (400, ""),
     BadObject: (400, ""),
     NotSignedIn: (401, ""),
+    Forbidden: (403, ""),
     RepoMissing: (404, "RepoNotFound"),
     CollectionMissing: (404, ""),
+    RequestMissing: (404, ""),
     KindMissing: (404, "RepoNotFound"),
-    RepoGated: (401, "GatedRepo"),
+    RepoGated: (403, "GatedRepo"),
     RevisionMissing: (404, "RevisionNotFound"),
     EntryMissing: (404, "EntryNotFound"),
     AlreadyThere: (409, ""),
@@ -61,16 +66,41 @@ def store_of(request: Request) -> Store:
     return store
 
 
-def signed_in(request: Request) -> bool:
-    """Whether the caller sent a token; any token is the local user's."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and bool(token.strip())
+def caller(request: Request) -> Caller:
+    """Whoever sent the request."""
+    found: Caller = request.state.caller
+    return found
 
 
 def need_token(request: Request) -> None:
     """Raises: NotSignedIn: the caller sent no token."""
-    if not signed_in(request):
-        raise NotSignedIn("this needs a token", hint="any will do here: export HF_TOKEN=local")
+    if not caller(request).known:
+        raise NotSignedIn("this needs a token", hint=_token_hint(request))
+
+
+def need_writer(request: Request, namespace: str) -> None:
+    """Raises: NotSignedIn, Forbidden: the caller may not make repositories there or commit to them."""
+    need_token(request)
+    if not caller(request).writes_to(namespace):
+        raise Forbidden(f"{_who(request)} may not write to {namespace!r}", hint=_KEEPER)
+
+
+def need_ruler(request: Request, namespace: str) -> None:
+    """Raises: NotSignedIn, Forbidden: the caller may not delete, move or open repositories there."""
+    need_token(request)
+    if not caller(request).rules(namespace):
+        raise Forbidden(f"that is for {namespace!r} and admins, not for {_who(request)}", hint=_KEEPER)
+
+
+_KEEPER = "ask the keeper of this Hub's file of tokens"
+
+
+def _who(request: Request) -> str:
+    return f"{caller(request).name!r}, whose role is {caller(request).role!r},"
+
+
+def _token_hint(request: Request) -> str:
+    return "any will do here: export HF_TOKEN=local" if request.app.state.open else "set HF_TOKEN to yours"
 
 
 def kind_of(prefix: str) -> Kind:
@@ -89,20 +119,52 @@ def kind_in(data: Mapping[str, Any]) -> Kind:
     return kind_of(f"{data.get('type') or data.get('repoType') or 'model'}s")
 
 
-async def repo_of(request: Request, *, write: bool = False) -> Repo:
-    """The repository that the address names, if the caller may see it; with `write`, change it.
+Need = Literal["see", "write", "rule"]
+
+
+async def repo_of(request: Request, need: Need = "see", *, act: str | None = None) -> Repo:
+    """The repository that the address names, if the caller may see it, write to it, or rule it.
+
+    `act` is what the audit log says was done or tried.
 
     Raises:
-        NotSignedIn, RepoMissing, BadRequest.
+        NotSignedIn, Forbidden, RepoMissing, BadRequest.
     """
     kind = kind_of(request.path_params.get("kind", "models"))
-    if write:
-        need_token(request)
     repo_id = names.repo_id(segment(request, "ns"), segment(request, "name"))
-    repo = await run_in_threadpool(store_of(request).find, kind, repo_id)
-    if repo.settings.private and not signed_in(request):
+    note(request, act, repo=f"{kind}s/{repo_id}")
+    if need != "see":
+        need_token(request)
+    return await run_in_threadpool(find, request, kind, repo_id, need)
+
+
+def find(request: Request, kind: Kind, repo_id: str, need: Need = "see") -> Repo:
+    """A repository by its name, if the caller may see it, write to it, or rule it. Raises: as `repo_of`."""
+    repo = store_of(request).find(kind, repo_id)
+    if not sees(request, repo):
+        note(request, hidden=True)
         raise RepoMissing(f"no {kind} {repo_id!r}")
+    if need != "see":
+        (need_writer if need == "write" else need_ruler)(request, repo.namespace)
     return repo
+
+
+def sees(request: Request, repo: Repo) -> bool:
+    """Whether the caller may know of the repository."""
+    return not repo.settings.private or caller(request).belongs_to(repo.namespace)
+
+
+def need_files(request: Request, repo: Repo) -> None:
+    """Raises: NotSignedIn, RepoGated: the repository's files are not for the caller."""
+    who = caller(request)
+    if not repo.settings.gated or who.belongs_to(repo.namespace):
+        return
+    if not (who.known and gate.accepted(repo.folder, who.name)):
+        prefix = "datasets/" if repo.kind == "dataset" else ""
+        raise RepoGated(
+            f"the files of the {repo.kind} {repo.id!r} are for those who were let in",
+            hint=f"ask: medzoo hub ask {prefix}{repo.id} --hub {base_url(request)}",
+        )
 
 
 def segment(request: Request, key: str, *, slashes: bool = False) -> str:
@@ -193,8 +255,9 @@ def number(request: Request, key: str, default: int, *, most: int) -> int:
 
 
 def base_url(request: Request) -> str:
-    """The address by which the caller reached this Hub."""
-    return f"{request.url.scheme}://{request.headers.get('host', '127.0.0.1')}"
+    """The address by which callers reach this Hub."""
+    public: str = request.app.state.public_url
+    return public or f"http://{request.headers.get('host', '127.0.0.1')}"
 
 
 def web_url(request: Request, kind: Kind, repo_id: str) -> str:
@@ -215,9 +278,11 @@ def refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, HubRefusal)
     status, code = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
     reason = f"{error.message} ({error.hint})" if error.hint else error.message
-    if isinstance(error, RepoMissing) and not signed_in(request):
+    if isinstance(error, RepoMissing) and not caller(request).known:
         # Without a token nobody learns whether a private repository is there.
-        status, reason = 401, "no such repository, or one that needs a token (any will do here)"
+        status, reason = 401, f"no such repository, or one that needs a token ({_token_hint(request)})"
+    if isinstance(error, RepoGated) and not caller(request).known:
+        status = 401
     headers = {"X-Error-Message": re.sub(r"[^\x20-\x7e]", "?", reason)[:500]}
     if code:
         headers["X-Error-Code"] = code

@@ -1,7 +1,7 @@
 """What the Hub tells about a repository, and which repositories a listing shows. Knows no HTTP."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -42,7 +42,8 @@ class Query:
     gated: bool | None = None
     sort: str = "lastModified"
     descending: bool = True
-    signed_in: bool = False
+    sees: Callable[[Repo], bool]
+    """Whether the caller may know of a repository."""
 
 
 @lru_cache(maxsize=4096)
@@ -75,7 +76,7 @@ def describe(
     told: dict[str, Any] = {
         "_id": repo.id,
         "id": repo.id,
-        "author": repo.id.partition("/")[0],
+        "author": repo.namespace,
         "sha": commit,
         "createdAt": timestamp(repo.settings.created_s),
         "lastModified": timestamp(found.modified_s),
@@ -111,8 +112,8 @@ def select(repos: Iterable[Repo], query: Query) -> list[dict[str, Any]]:
     found = []
     for repo in repos:
         wanted = (
-            (query.signed_in or not repo.settings.private)
-            and (query.author is None or repo.id.partition("/")[0].lower() == query.author.lower())
+            query.sees(repo)
+            and (query.author is None or repo.namespace.lower() == query.author.lower())
             and all(part.lower() in repo.id.lower() for part in query.search)
             and (query.gated is None or bool(repo.settings.gated) == query.gated)
         )

@@ -9,7 +9,7 @@ import binascii
 import json
 import mmap
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,12 +36,14 @@ class CommitBody:
     edits: list[Edit] = field(default_factory=list)
 
 
-def read(path: Path, git: GitRepo, objects: Objects) -> CommitBody:
+def read(path: Path, git: GitRepo, objects: Objects, holds: Callable[[str], bool]) -> CommitBody:
     """Read the body in the file `path`, storing each file's content in git or among the large files.
+
+    `holds` says whether the writer may name a large file by its sha256 alone.
 
     Raises:
         BadRequest: a line is not what it should be.
-        BadObject: it names a large file that was not uploaded.
+        BadObject: it names a large file that was not uploaded by this writer.
     """
     body = CommitBody()
     headers = 0
@@ -63,9 +65,9 @@ def read(path: Path, git: GitRepo, objects: Objects) -> CommitBody:
                 if value.get("encoding") == "base64"
                 else iter([bytes(content)])
             )
-            body.edits.append(Place(path_in_repo, _keep(path_in_repo, chunks, git, objects)))
+            body.edits.append(Place(path_in_repo, _keep(path_in_repo, chunks, git, objects, holds)))
         elif key == "lfsFile":
-            body.edits.append(_link(value, git, objects))
+            body.edits.append(_link(value, git, objects, holds))
         elif key in ("deletedFile", "deletedFolder"):
             folder = key == "deletedFolder"
             path_in_repo = _text(value, "path")
@@ -134,7 +136,9 @@ def _decode(content: bytes | memoryview, path: str) -> Iterator[bytes]:
             raise BadRequest(f"the content of {path!r} is no base64: {error}") from error
 
 
-def _keep(path: str, chunks: Iterator[bytes], git: GitRepo, objects: Objects) -> str:
+def _keep(
+    path: str, chunks: Iterator[bytes], git: GitRepo, objects: Objects, holds: Callable[[str], bool]
+) -> str:
     """Store a content; return the git blob that stands for it: itself, or a pointer to the large file."""
     head = bytearray()
     for chunk in chunks:
@@ -142,7 +146,7 @@ def _keep(path: str, chunks: Iterator[bytes], git: GitRepo, objects: Objects) ->
         if len(head) >= pointer.LARGE_FROM_BYTES:
             break
     if not pointer.goes_outside_git(path, len(head)):
-        return git.store_blob(_checked(path, bytes(head), objects))
+        return git.store_blob(_checked(path, bytes(head), objects, holds))
     with objects.incoming() as new:
         new.write(bytes(head))
         for chunk in chunks:
@@ -150,10 +154,10 @@ def _keep(path: str, chunks: Iterator[bytes], git: GitRepo, objects: Objects) ->
         return git.store_blob(pointer.Pointer(new.keep(), new.size).encode())
 
 
-def _checked(path: str, data: bytes, objects: Objects) -> bytes:
+def _checked(path: str, data: bytes, objects: Objects, holds: Callable[[str], bool]) -> bytes:
     """A small file as it may enter git: a pointer points to something, a card's metadata is readable."""
     large = pointer.parse(data)
-    if large and objects.size(large.sha256) != large.size:
+    if large and not (objects.size(large.sha256) == large.size and holds(large.sha256)):
         raise BadObject(f"{path!r} points to the large file {large.sha256}, which was not uploaded")
     if path == "README.md":
         try:
@@ -165,12 +169,12 @@ def _checked(path: str, data: bytes, objects: Objects) -> bytes:
     return data
 
 
-def _link(value: dict[str, Any], git: GitRepo, objects: Objects) -> Place:
+def _link(value: dict[str, Any], git: GitRepo, objects: Objects, holds: Callable[[str], bool]) -> Place:
     path, sha256 = names.file_path(_text(value, "path")), names.sha256(_text(value, "oid"))
     if value.get("algo", "sha256") != "sha256":
         raise BadRequest(f"{path!r}: large files are known by sha256, not by {value['algo']!r}")
     size = objects.size(sha256)
-    if size is None:
+    if size is None or not holds(sha256):
         raise BadObject(f"{path!r}: the large file {sha256} was not uploaded")
     if value.get("size", size) != size:
         raise BadObject(f"{path!r}: the large file {sha256} has {size} bytes, not {value['size']}")

@@ -1,4 +1,7 @@
-"""Running the embedded Hub: in the foreground, or in a thread for tests and the demo. Loopback only."""
+"""Running the embedded Hub: in the foreground, or in a thread for tests and the demo.
+
+Without a file of tokens it listens on this machine's loopback alone.
+"""
 
 import asyncio
 import ipaddress
@@ -6,12 +9,14 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import uvicorn
 
 from zoo.localhub.app import build_app
 from zoo.localhub.errors import BadRequest
+from zoo.localhub.front import Front
 
 START_TIMEOUT_S = 30.0
 
@@ -22,17 +27,20 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 0,
     lfs: bool = False,
+    front: Front | None = None,
     ready: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serve `root` until the process is told to end; `ready` gets the address once it answers.
 
     Raises:
-        BadRequest: `host` is not this machine alone, or the port is taken.
+        BadRequest: `host` is not this machine alone and there are no tokens, or the port is taken.
         RootInUse: another server holds the folder.
+        BadInput: the file of tokens or the audit log cannot be used.
     """
+    front = _named(front or Front(), host)
     listening = _listen(host, port)
     try:
-        app = build_app(root, lfs=lfs)
+        app = build_app(root, lfs=lfs, front=front)
         try:
             server = _Server(_config(app), lambda: ready(_url(listening)))
             server.run(sockets=[listening])
@@ -43,10 +51,14 @@ def serve(
 
 
 @contextmanager
-def serving(root: Path, *, port: int = 0, lfs: bool = False) -> Iterator[str]:
+def serving(root: Path, *, port: int = 0, lfs: bool = False, front: Front | None = None) -> Iterator[str]:
     """Serve `root` from a thread of this process and give the address; ends with the block."""
     listening = _listen("127.0.0.1", port)
-    app = build_app(root, lfs=lfs)
+    try:
+        app = build_app(root, lfs=lfs, front=front)
+    except BaseException:
+        listening.close()
+        raise
     started = threading.Event()
     server = _Server(_config(app), started.set)
     server.handles_signals = False
@@ -97,18 +109,31 @@ def _config(app: object) -> uvicorn.Config:
     )
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """A socket on this machine's loopback; port 0 takes a free one."""
-    address = "127.0.0.1" if host == "localhost" else host
+def _named(front: Front, host: str) -> Front:
+    """`front`, if it may be served at `host`; an address that is one machine's is a name it answers to."""
     try:
-        loopback = ipaddress.ip_address(address).is_loopback
+        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError:
-        loopback = False
-    if not loopback:
+        raise BadRequest(f"{host!r} is no address of this machine", hint="--host 0.0.0.0 takes all") from None
+    if address.is_loopback:
+        return front
+    if front.tokens is None:
         raise BadRequest(
-            f"the embedded Hub serves this machine alone, not {host!r}: any token may write everywhere on it",
-            hint="leave --host out, or give 127.0.0.1 or ::1",
+            f"without tokens the embedded Hub serves this machine alone, not {host!r}: anybody may write",
+            hint="medzoo hub token new NAME --role admin --file FILE, then serve with --tokens FILE",
         )
+    if not address.is_unspecified:
+        return replace(front, hosts=(*front.hosts, f"[{host}]" if ":" in host else host))
+    if not (front.public_url or front.hosts):
+        raise BadRequest(
+            "by which name will others reach it?", hint="say --public-url https://NAME, or --hosts NAME"
+        )
+    return front
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening place; port 0 takes a free one."""
+    address = "127.0.0.1" if host == "localhost" else host
     found = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -55,6 +55,11 @@ class Repo:
     folder: Path
     settings: Settings
 
+    @property
+    def namespace(self) -> str:
+        """Its owner's name."""
+        return self.id.partition("/")[0]
+
     def git(self) -> GitRepo:
         """The git repository, opened for the calling thread."""
         return GitRepo(self.folder)
@@ -86,6 +91,8 @@ class Store:
         shutil.rmtree(self.incoming, ignore_errors=True)
         self.objects = Objects(root / "objects", self.incoming)
         self.collections = Collections(root / "collections")
+        self.received: set[tuple[Kind, str, str]] = set()
+        """Kind, repository and sha256 of the large files that were sent for it since the start."""
         self._clear_leftovers()
         self._locks: dict[tuple[Kind, str], threading.RLock] = {}
         self._catalog = threading.RLock()
@@ -116,7 +123,9 @@ class Store:
             if settings is not None:
                 yield Repo(kind, f"{folder.parent.name}/{folder.name[:-4]}", folder, settings)
 
-    def create(self, kind: Kind, repo_id: str, *, private: bool = False, gated: Gated = False) -> Repo:
+    def create(
+        self, kind: Kind, repo_id: str, *, private: bool = False, gated: Gated = False, author: str = "local"
+    ) -> Repo:
         """A new repository with one commit on `main`.
 
         Raises:
@@ -126,7 +135,7 @@ class Store:
         with self._catalog:
             self._refuse_taken(kind, repo_id)
             fresh = Path(tempfile.mkdtemp(dir=self.incoming, prefix="repo-"))
-            GitWriter.create(fresh)
+            GitWriter.create(fresh, author)
             self._write_settings(fresh, Settings(private, gated, time.time()))
             folder.parent.mkdir(parents=True, exist_ok=True)
             os.rename(fresh, folder)
@@ -168,8 +177,8 @@ class Store:
         return self.find(repo.kind, repo.id)
 
     @contextmanager
-    def writing(self, repo: Repo) -> Iterator[GitWriter]:
-        """Hold the repository's lock, one writer at a time.
+    def writing(self, repo: Repo, author: str = "local") -> Iterator[GitWriter]:
+        """Hold the repository's lock, one writer at a time; `author` signs its commits.
 
         Raises:
             RepoMissing: it went or moved while waiting.
@@ -178,7 +187,7 @@ class Store:
             lock = self._locks.setdefault((repo.kind, repo.id), threading.RLock())
         with lock:
             self.find(repo.kind, repo.id)
-            yield GitWriter(repo.folder)
+            yield GitWriter(repo.folder, author)
 
     def prune(self, *, min_age_s: float = 3600.0) -> tuple[int, int]:
         """Delete large files that no repository points to; return (count, bytes).

@@ -41,11 +41,24 @@ def test_a_folder_has_one_server_at_a_time(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.1", "example.org", ""])
-def test_it_serves_this_machine_alone(tmp_path: Path, host: str) -> None:
-    result = CliRunner().invoke(hub, ["serve", "--root", str(tmp_path), "--host", host])
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--host", "0.0.0.0"], "serves this machine alone"),
+        (["--host", "::"], "serves this machine alone"),
+        (["--host", "192.168.0.1"], "serves this machine alone"),
+        (["--host", "example.org"], "no address of this machine"),
+        (["--host", ""], "no address of this machine"),
+        (["--public-url", "https://hub.example"], "only this machine"),
+        (["--hosts", "hub.example"], "only this machine"),
+    ],
+)
+def test_without_tokens_it_serves_this_machine_alone(
+    tmp_path: Path, arguments: list[str], reason: str
+) -> None:
+    result = CliRunner().invoke(hub, ["serve", "--root", str(tmp_path), *arguments])
     assert isinstance(result.exception, BadRequest)
-    assert "serves this machine alone" in str(result.exception)
+    assert reason in str(result.exception)
 
 
 def test_the_command_says_its_address_at_once_and_ends_on_a_signal(tmp_path: Path) -> None:

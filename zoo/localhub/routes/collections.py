@@ -11,15 +11,19 @@ from starlette.routing import Route
 from zoo.localhub import collections
 from zoo.localhub.collections import Collection, Item
 from zoo.localhub.errors import AlreadyThere, BadRequest, CollectionMissing, NotOffered, RepoMissing
+from zoo.localhub.front import note
 from zoo.localhub.http import (
     base_url,
+    caller,
+    find,
     kind_of,
     need_token,
+    need_writer,
     next_link,
     number,
     read_json,
+    sees,
     segment,
-    signed_in,
     store_of,
 )
 from zoo.localhub.info import timestamp
@@ -38,7 +42,7 @@ async def listing(request: Request) -> Response:
         found = [
             one
             for one in store_of(request).collections.all()
-            if (not one.private or signed_in(request))
+            if (not one.private or caller(request).belongs_to(one.owner))
             and (not owners or one.owner in owners)
             and (not wanted or wanted & {f"{item.kind}s/{item.repo}" for item in one.items})
         ]
@@ -54,9 +58,10 @@ async def listing(request: Request) -> Response:
 
 async def create(request: Request) -> Response:
     """A new collection; one of that title gets 409 with its slug."""
-    need_token(request)
     data = await read_json(request)
     owner, title = _text(data, "namespace"), _text(data, "title")
+    note(request, "create-collection", collection=f"{owner}/{title}")
+    need_writer(request, owner)
     description, private = _text(data, "description", ""), _yes(data, "private") or False
     store = store_of(request).collections
     try:
@@ -76,7 +81,7 @@ async def describe(request: Request) -> Response:
 
 async def update(request: Request) -> Response:
     """Change what a collection is called, says or shows."""
-    found = await _found(request, write=True)
+    found = await _found(request, "update-collection")
     data = await read_json(request)
     changes: dict[str, Any] = {
         key: _text(data, key) for key in ("title", "description", "theme") if key in data
@@ -92,14 +97,14 @@ async def update(request: Request) -> Response:
 
 async def delete(request: Request) -> Response:
     """Delete a collection; the repositories in it stay."""
-    found = await _found(request, write=True)
+    found = await _found(request, "delete-collection")
     await run_in_threadpool(store_of(request).collections.delete, found.slug)
     return JSONResponse({"success": True})
 
 
 async def add_item(request: Request) -> Response:
     """Put a repository at a collection's end; one that is in it gets 409."""
-    found = await _found(request, write=True)
+    found = await _found(request, "add-item")
     data = await read_json(request)
     item = data.get("item")
     if not isinstance(item, dict):
@@ -107,15 +112,15 @@ async def add_item(request: Request) -> Response:
     kind_text, repo_id = _text(item, "type"), _text(item, "id")
     if kind_text not in ("model", "dataset"):
         raise NotOffered(f"a collection here holds models and data sets, no {kind_text[:80]!r}")
-    kind, note = kind_of(f"{kind_text}s"), _text(data, "note", "")
+    kind, text = kind_of(f"{kind_text}s"), _text(data, "note", "")
+    note(request, item=f"{kind}s/{repo_id}")
 
     def change() -> dict[str, Any]:
         store = store_of(request)
-        if not _sees(request, Item("", kind, repo_id)):
-            raise RepoMissing(f"no {kind} {repo_id!r}")
+        find(request, kind, repo_id)
         return _told(
             request,
-            store.collections.change(found.slug, lambda one: collections.add(one, kind, repo_id, note)),
+            store.collections.change(found.slug, lambda one: collections.add(one, kind, repo_id, text)),
         )
 
     return JSONResponse(await run_in_threadpool(change))
@@ -123,21 +128,21 @@ async def add_item(request: Request) -> Response:
 
 async def update_item(request: Request) -> Response:
     """Change an item's note or place."""
-    found = await _found(request, write=True)
+    found = await _found(request, "update-item")
     data = await read_json(request)
-    note = _text(data, "note") if "note" in data else None
+    text = _text(data, "note") if "note" in data else None
     position, item_id = _count(data, "position"), segment(request, "item")
     await run_in_threadpool(
         store_of(request).collections.change,
         found.slug,
-        lambda one: collections.edit(one, item_id, note=note, position=position),
+        lambda one: collections.edit(one, item_id, note=text, position=position),
     )
     return JSONResponse({"success": True})
 
 
 async def delete_item(request: Request) -> Response:
     """Take a repository out of a collection."""
-    found = await _found(request, write=True)
+    found = await _found(request, "delete-item")
     item_id = segment(request, "item")
     await run_in_threadpool(
         store_of(request).collections.change, found.slug, lambda one: collections.remove(one, item_id)
@@ -145,13 +150,18 @@ async def delete_item(request: Request) -> Response:
     return JSONResponse({"success": True})
 
 
-async def _found(request: Request, *, write: bool = False) -> Collection:
-    if write:
-        need_token(request)
+async def _found(request: Request, act: str | None = None) -> Collection:
+    """The collection that the address names; with `act`, to change it."""
     slug = f"{segment(request, 'ns')}/{segment(request, 'slug')}"
+    note(request, act, **({"collection": slug} if act else {}))
+    if act:
+        need_token(request)
     found = await run_in_threadpool(store_of(request).collections.find, slug)
-    if found.private and not signed_in(request):
+    if found.private and not caller(request).belongs_to(found.owner):
+        note(request, hidden=True)
         raise CollectionMissing(f"no collection {slug[:200]!r}")
+    if act:
+        need_writer(request, found.owner)
     return found
 
 
@@ -185,10 +195,9 @@ def _told(request: Request, collection: Collection, most_items: int | None = Non
 
 def _sees(request: Request, item: Item) -> bool:
     try:
-        repo = store_of(request).find(item.kind, item.repo)
+        return sees(request, store_of(request).find(item.kind, item.repo))
     except RepoMissing:
         return False
-    return signed_in(request) or not repo.settings.private
 
 
 def _text(data: dict[str, Any], key: str, default: str | None = None) -> str:

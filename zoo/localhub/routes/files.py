@@ -5,9 +5,10 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from zoo.localhub.errors import EntryMissing, RepoGated
+from zoo.localhub.errors import EntryMissing
+from zoo.localhub.front import note
 from zoo.localhub.gitrepo import Entry
-from zoo.localhub.http import path_rest, repo_of, segment, signed_in, store_of
+from zoo.localhub.http import need_files, path_rest, repo_of, segment, store_of
 from zoo.localhub.ranges import Unsatisfiable, wanted_range
 
 
@@ -19,8 +20,9 @@ async def resolve(request: Request) -> Response:
     """A file. A large one comes straight from its place, and is known by its sha256."""
     repo = await repo_of(request)
     revision, path = segment(request, "rev", slashes=True), path_rest(request)
-    if repo.settings.gated and not signed_in(request):
-        raise RepoGated(f"the {repo.kind} {repo.id!r} is gated", hint="any token will do here")
+    if repo.settings.private or repo.settings.gated:
+        note(request, "read", path=path, revision=revision)
+    await run_in_threadpool(need_files, request, repo)
 
     def look() -> tuple[str, Entry, bytes | None]:
         git = repo.git()
@@ -31,6 +33,7 @@ async def resolve(request: Request) -> Response:
         return commit, entry, None if entry.large else git.read(entry.oid)
 
     commit, entry, data = await run_in_threadpool(look)
+    note(request, revision=commit)
     headers = {"X-Repo-Commit": commit, "Accept-Ranges": "bytes", "X-Content-Type-Options": "nosniff"}
     if data is None:
         return await _large(request, entry, headers)

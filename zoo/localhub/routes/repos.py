@@ -8,44 +8,60 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from zoo.localhub import card, info, names
-from zoo.localhub.errors import AlreadyThere, BadRequest, NotOffered, NotSignedIn, RepoMissing
+from zoo.localhub.errors import AlreadyThere, BadRequest, NotOffered, RepoMissing
+from zoo.localhub.front import note
 from zoo.localhub.http import (
-    USER,
     base_url,
+    caller,
+    find,
     flag,
     kind_in,
     kind_of,
+    need_files,
+    need_ruler,
     need_token,
+    need_writer,
     next_link,
     number,
     read_json,
     repo_of,
+    sees,
     segment,
-    signed_in,
     store_of,
     web_url,
 )
-from zoo.localhub.store import Gated
+from zoo.localhub.store import Gated, Repo
 
 _MOST_LISTED = 1000
+_OPENNESS = {"manual": 0, "auto": 1, False: 2}
 _NOT_OFFERED = ("apps", "inference", "inference_provider", "num_parameters")
 
 
 async def whoami(request: Request) -> Response:
-    """The local user, whatever the token."""
-    if not signed_in(request):
-        raise NotSignedIn("no token was sent", hint="any will do here: export HF_TOKEN=local")
-    token = {"displayName": USER, "role": "write", "createdAt": "1970-01-01T00:00:00.000Z"}
+    """Who sent the token, and in which namespaces beside its own it is."""
+    need_token(request)
+    who = caller(request)
+    role = "read" if who.role == "read" else "write"
     return JSONResponse(
         {
             "type": "user",
-            "id": USER,
-            "name": USER,
-            "fullname": "Local user",
+            "id": who.name,
+            "name": who.name,
+            "fullname": who.name,
             "isPro": False,
             "canPay": False,
-            "orgs": [],
-            "auth": {"type": "access_token", "accessToken": token},
+            "orgs": [
+                {"type": "org", "id": name, "name": name, "fullname": name, "roleInOrg": role}
+                for name in who.namespaces
+            ],
+            "auth": {
+                "type": "access_token",
+                "accessToken": {
+                    "displayName": who.name,
+                    "role": role,
+                    "createdAt": "1970-01-01T00:00:00.000Z",
+                },
+            },
         }
     )
 
@@ -54,13 +70,19 @@ async def create(request: Request) -> Response:
     """Make a repository; one that is there gets 409 with its address."""
     need_token(request)
     data = await read_json(request)
-    kind, repo_id = kind_in(data), _id_in(data)
+    kind, repo_id = kind_in(data), _id_in(request, data)
     private, gated = _visibility(data), _gated(data)
+    note(request, "create", repo=f"{kind}s/{repo_id}", after={"private": private or False})
+    need_writer(request, repo_id.partition("/")[0])
     answer = {"url": web_url(request, kind, repo_id), "name": repo_id, "id": repo_id}
-    try:
-        await run_in_threadpool(
-            store_of(request).create, kind, repo_id, private=private or False, gated=gated or False
+
+    def make() -> None:
+        store_of(request).create(
+            kind, repo_id, private=private or False, gated=gated or False, author=caller(request).name
         )
+
+    try:
+        await run_in_threadpool(make)
     except AlreadyThere as error:
         return JSONResponse({**answer, "error": error.message}, 409, {"X-Error-Message": error.message})
     return JSONResponse(answer)
@@ -70,9 +92,15 @@ async def delete(request: Request) -> Response:
     """Delete a repository with all its history."""
     need_token(request)
     data = await read_json(request)
-    store = store_of(request)
-    repo = await run_in_threadpool(store.find, kind_in(data), _id_in(data))
-    await run_in_threadpool(store.delete, repo)
+    kind, repo_id = kind_in(data), _id_in(request, data)
+    note(request, "delete", repo=f"{kind}s/{repo_id}")
+
+    def change() -> None:
+        repo = find(request, kind, repo_id, "rule")
+        note(request, before=repo.git().resolve("main"))
+        store_of(request).delete(repo)
+
+    await run_in_threadpool(change)
     return JSONResponse({})
 
 
@@ -80,20 +108,34 @@ async def move(request: Request) -> Response:
     """Give a repository another name."""
     need_token(request)
     data = await read_json(request)
-    store = store_of(request)
-    repo = await run_in_threadpool(store.find, kind_in(data), _text(data, "fromRepo"))
-    moved = await run_in_threadpool(store.move, repo, _text(data, "toRepo"))
+    kind, old, new = kind_in(data), _text(data, "fromRepo"), _text(data, "toRepo")
+    note(request, "move", repo=f"{kind}s/{old[:200]}", after=f"{kind}s/{new[:200]}")
+
+    def change() -> Repo:
+        repo = find(request, kind, old, "rule")
+        need_writer(request, new.partition("/")[0])
+        return store_of(request).move(repo, new)
+
+    moved = await run_in_threadpool(change)
     return JSONResponse({"url": web_url(request, moved.kind, moved.id), "id": moved.id})
 
 
 async def settings(request: Request) -> Response:
-    """Change who may see a repository."""
-    repo = await repo_of(request, write=True)
+    """Change who may see a repository: whoever writes to it may close it further, its ruler may open it."""
+    repo = await repo_of(request, "write", act="settings")
     data = await read_json(request)
-    changed = await run_in_threadpool(
-        store_of(request).configure, repo, private=_visibility(data), gated=_gated(data)
+    private, gated = _visibility(data), _gated(data)
+    before = repo.settings
+    opens = (before.private and private is False) or (
+        gated is not None and _OPENNESS[gated] > _OPENNESS[before.gated]
     )
-    return JSONResponse({"private": changed.settings.private, "gated": changed.settings.gated})
+    note(request, before={"private": before.private, "gated": before.gated})
+    if opens:
+        need_ruler(request, repo.namespace)
+    changed = await run_in_threadpool(store_of(request).configure, repo, private=private, gated=gated)
+    told = {"private": changed.settings.private, "gated": changed.settings.gated}
+    note(request, after=told)
+    return JSONResponse(told)
 
 
 async def describe(request: Request) -> Response:
@@ -108,7 +150,7 @@ async def describe(request: Request) -> Response:
 async def single_name(request: Request) -> Response:
     """A repository without an owner, such as the Hub has from its early days: there is none here."""
     kind, name = kind_of(request.path_params.get("kind", "models")), segment(request, "name")
-    raise RepoMissing(f"no {kind} {name!r}", hint=f"every one here has an owner, such as {USER}/{name}")
+    raise RepoMissing(f"no {kind} {name!r}", hint=f"every one here has an owner: OWNER/{name}")
 
 
 async def listing(request: Request) -> Response:
@@ -128,7 +170,7 @@ async def listing(request: Request) -> Response:
         gated=flag(request, "gated") if "gated" in params else None,
         sort=params.get("sort", "lastModified"),
         descending=params.get("direction", "-1") == "-1",
-        signed_in=signed_in(request),
+        sees=lambda repo: sees(request, repo),
     )
     found = await run_in_threadpool(lambda: info.select(store_of(request).repos(kind), query))
     start = number(request, "cursor", 1, most=10**9) - 1
@@ -155,15 +197,17 @@ async def validate_yaml(request: Request) -> Response:
 
 
 async def auth_check(request: Request) -> Response:
-    """Whether the caller may see a repository."""
-    await repo_of(request)
+    """Whether the caller may see a repository and fetch its files."""
+    repo = await repo_of(request)
+    await run_in_threadpool(need_files, request, repo)
     return JSONResponse({})
 
 
 async def front(request: Request) -> Response:
     """What this is, for whoever opens the address in a browser."""
+    token = "local" if request.app.state.open else "YOUR-TOKEN"
     return Response(
-        f"An embedded Hub. Use it with:\n  export HF_ENDPOINT={base_url(request)} HF_TOKEN={USER}\n",
+        f"An embedded Hub. Use it with:\n  export HF_ENDPOINT={base_url(request)} HF_TOKEN={token}\n",
         media_type="text/plain",
     )
 
@@ -179,8 +223,8 @@ def _text(data: dict[str, Any], key: str) -> str:
     return value
 
 
-def _id_in(data: dict[str, Any]) -> str:
-    owner, name = data.get("organization") or USER, _text(data, "name")
+def _id_in(request: Request, data: dict[str, Any]) -> str:
+    owner, name = data.get("organization") or caller(request).name, _text(data, "name")
     if isinstance(owner, str) and "/" in name and not data.get("organization"):
         owner, _, name = name.partition("/")
     if not isinstance(owner, str):

@@ -1,5 +1,7 @@
 """Looking into a revision: folders, single paths, history; and branches and tags, to look at or change."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -10,8 +12,11 @@ from starlette.routing import Route
 
 from zoo.localhub import names
 from zoo.localhub.errors import BadRequest, EntryMissing
+from zoo.localhub.front import note
 from zoo.localhub.gitrepo import Entry, GitRepo, LogEntry
+from zoo.localhub.gitwriter import GitWriter
 from zoo.localhub.http import (
+    caller,
     flag,
     next_link,
     number,
@@ -23,6 +28,7 @@ from zoo.localhub.http import (
     store_of,
 )
 from zoo.localhub.info import timestamp
+from zoo.localhub.store import Repo
 
 _MOST_ENTRIES, _MOST_EXPANDED, _MOST_COMMITS = 1000, 50, 50
 
@@ -120,13 +126,14 @@ async def refs(request: Request) -> Response:
 
 async def create_branch(request: Request) -> Response:
     """A new branch, from `main` or a `startingPoint`."""
-    repo = await repo_of(request, write=True)
-    name = segment(request, "rev", slashes=True)
+    repo = await repo_of(request, "write", act="create-branch")
+    name = _ref(request, "branch")
     start = (await read_json(request)).get("startingPoint") or "main"
 
     def change() -> None:
-        with store_of(request).writing(repo) as git:
-            git.create_branch(name, git.resolve(str(start)))
+        with _writing(request, repo) as git:
+            note(request, after=(commit := git.resolve(str(start))))
+            git.create_branch(name, commit)
 
     await run_in_threadpool(change)
     return JSONResponse({})
@@ -134,11 +141,13 @@ async def create_branch(request: Request) -> Response:
 
 async def delete_branch(request: Request) -> Response:
     """Delete a branch."""
-    repo = await repo_of(request, write=True)
+    repo = await repo_of(request, "write", act="delete-branch")
+    name = _ref(request, "branch")
 
     def change() -> None:
-        with store_of(request).writing(repo) as git:
-            git.delete_branch(segment(request, "rev", slashes=True))
+        with _writing(request, repo) as git:
+            note(request, before=git.branch(name))
+            git.delete_branch(name)
 
     await run_in_threadpool(change)
     return JSONResponse({})
@@ -146,15 +155,17 @@ async def delete_branch(request: Request) -> Response:
 
 async def create_tag(request: Request) -> Response:
     """A new tag; the address names the revision, the body the tag."""
-    repo = await repo_of(request, write=True)
+    repo = await repo_of(request, "write", act="create-tag")
     revision = segment(request, "rev", slashes=True)
     data = await read_json(request)
     tag = names.revision(str(data.get("tag")))
     message = names.message(str(data.get("message") or ""))
+    note(request, ref=f"tag {tag}")
 
     def change() -> None:
-        with store_of(request).writing(repo) as git:
-            git.create_tag(tag, git.resolve(revision), message)
+        with _writing(request, repo) as git:
+            note(request, after=(commit := git.resolve(revision)))
+            git.create_tag(tag, commit, message)
 
     await run_in_threadpool(change)
     return JSONResponse({})
@@ -162,11 +173,13 @@ async def create_tag(request: Request) -> Response:
 
 async def delete_tag(request: Request) -> Response:
     """Delete a tag."""
-    repo = await repo_of(request, write=True)
+    repo = await repo_of(request, "write", act="delete-tag")
+    name = _ref(request, "tag")
 
     def change() -> None:
-        with store_of(request).writing(repo) as git:
-            git.delete_tag(segment(request, "rev", slashes=True))
+        with _writing(request, repo) as git:
+            note(request, before=git.tag(name))
+            git.delete_tag(name)
 
     await run_in_threadpool(change)
     return JSONResponse({})
@@ -174,16 +187,31 @@ async def delete_tag(request: Request) -> Response:
 
 async def squash(request: Request) -> Response:
     """Replace a branch's history by one commit."""
-    repo = await repo_of(request, write=True)
+    repo = await repo_of(request, "write", act="squash")
+    branch = _ref(request, "branch")
     data = await read_json(request)
 
     def change() -> None:
-        with store_of(request).writing(repo) as git:
+        with _writing(request, repo) as git:
             title = names.message(str(data.get("message") or "squash the history"))
-            git.squash(segment(request, "rev", slashes=True), title=title)
+            note(request, before=git.branch(branch))
+            note(request, after=git.squash(branch, title=title))
 
     await run_in_threadpool(change)
     return JSONResponse({})
+
+
+def _ref(request: Request, kind: str) -> str:
+    """The branch or tag that the address names, noted for the audit log."""
+    name = segment(request, "rev", slashes=True)
+    note(request, ref=f"{kind} {name[:255]}")
+    return name
+
+
+@contextmanager
+def _writing(request: Request, repo: Repo) -> Iterator[GitWriter]:
+    with store_of(request).writing(repo, caller(request).name) as git:
+        yield git
 
 
 def _cursor(request: Request) -> tuple[str, int]:

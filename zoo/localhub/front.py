@@ -1,0 +1,205 @@
+"""What stands before the routes: the names this Hub answers to, whose token was sent, and the audit log.
+
+No header of a proxy is believed: the address under which clients reach the Hub is said by `Front`, and behind
+a proxy all callers have the proxy's address. So nobody is locked out by others who share an address: a good
+token always passes, and wrong ones get 429 once there are too many.
+"""
+
+import logging
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from zoo.errors import BadInput
+from zoo.localhub.access import LOCAL, NOBODY, Caller, caller_of
+from zoo.localhub.audit import Audit
+from zoo.localhub.errors import BadRequest
+from zoo.localhub.store import Store
+from zoo.localhub.users import find_user, watch_users
+
+MOST_WRONG_A_MINUTE = 20
+MOST_DENIALS_LOGGED_A_MINUTE = 60
+WRONG_TOKEN = "Invalid credentials in Authorization header"
+"""By these words the client tells a wrong token from a repository that is not there."""
+_LOCAL_NAMES = {"127.0.0.1", "localhost", "[::1]"}
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Front:
+    """How an embedded Hub meets its callers."""
+
+    tokens: Path | None = None
+    """The file of tokens; None: every token is the local user's, who may do everything."""
+    public_url: str = ""
+    """The address under which clients reach it, such as that of the proxy before it."""
+    hosts: tuple[str, ...] = ()
+    """Names in `Host` that it answers to, beside this machine's own and that of `public_url`."""
+    anonymous: bool | None = None
+    """Whether what is public can be read without a token; None: only where there is no file of tokens."""
+    audit: Path | None = None
+
+    def names(self) -> set[str]:
+        """Every name that it answers to, in small letters.
+
+        Raises:
+            BadRequest: `public_url` is no address without a path, or others could reach it without tokens.
+        """
+        if (self.public_url or self.hosts) and self.tokens is None:
+            raise BadRequest(
+                "only this machine may use a Hub on which any token may write",
+                hint="make a file of tokens: medzoo hub token new NAME --role admin --file FILE",
+            )
+        found = {*_LOCAL_NAMES, *(host.lower() for host in self.hosts)}
+        if self.public_url:
+            parts = urlsplit(self.public_url)
+            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
+                raise BadRequest(
+                    f"{self.public_url!r} is no address for a Hub",
+                    hint="say https://NAME or https://NAME:PORT, without a path",
+                )
+            found.add(_bare(parts.netloc))
+        return found
+
+
+class LocalHub:
+    """The app with its front. Hands requests on with their path still percent-encoded.
+
+    A page of another site may point its own name at 127.0.0.1; the name in `Host` tells it apart.
+    """
+
+    def __init__(self, inner: ASGIApp, store: Store, front: Front) -> None:
+        """Raises: BadRequest, BadInput: see `Front.names`, `read_users`, `Audit`."""
+        self._inner = inner
+        self.store = store
+        self._names = front.names()
+        self._users = watch_users(front.tokens) if front.tokens else None
+        self._anonymous = front.tokens is None if front.anonymous is None else front.anonymous
+        self._audit = Audit(front.audit) if front.audit else None
+        self._wrong = _Counts(MOST_WRONG_A_MINUTE)
+        self._denials = _Counts(MOST_DENIALS_LOGGED_A_MINUTE)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] != "http":
+            await self._inner(scope, receive, send)
+            return
+        headers = dict(reversed(scope["headers"]))
+        if _bare(headers.get(b"host", b"").decode("latin-1")) not in self._names:
+            names = ", ".join(sorted(self._names))
+            answer = PlainTextResponse(f"this Hub answers to {names} alone; --hosts adds a name", 400)
+            await answer(scope, receive, send)
+            return
+        raw: bytes = scope.get("raw_path") or scope["path"].encode()
+        scope = {**scope, "path": raw.partition(b"?")[0].decode("latin-1"), "state": {"facts": {}}}
+        if self._audit:
+            send = self._audited(scope, send, self._audit)
+        met = self._meet(scope, headers.get(b"authorization", b"").decode("latin-1"))
+        if isinstance(met, Response):
+            await met(scope, receive, send)
+            return
+        scope["state"]["caller"] = met
+        await self._inner(scope, receive, send)
+
+    def knows(self, name: str) -> bool:
+        """Whether a token of that name is good here. Raises: BadInput: see `read_users`."""
+        return self._users is None or name in [user.name for user in self._users.get()]
+
+    def close(self) -> None:
+        """Let go of the root folder."""
+        self.store.close()
+
+    def _meet(self, scope: Scope, authorization: str) -> Caller | Response:
+        """Who is calling, or what to answer to somebody who may not come in."""
+        scheme, _, token = authorization.partition(" ")
+        token = token.strip() if scheme.lower() == "bearer" else ""
+        if self._users is None:
+            return LOCAL if token else NOBODY
+        # A large file's address is itself the permission to send it; the client sends no token there.
+        sealed = scope["method"] == "PUT" and scope["path"].startswith("/lfs/")
+        if not token:
+            if self._anonymous or sealed:
+                return NOBODY
+            return _refused(401, "this Hub is for those who have a token", "set HF_TOKEN to yours")
+        try:
+            user = find_user(self._users.get(), token)
+        except BadInput as error:
+            _log.error("%s", error)
+            return _refused(503, "nobody is let in until the file of tokens is mended")
+        if user:
+            return caller_of(user)
+        if not self._wrong.under(_address(scope)):
+            return _refused(429, "too many wrong tokens from this address", "wait a minute")
+        return _refused(401, WRONG_TOKEN)
+
+    def _audited(self, scope: Scope, send: Send, audit: Audit) -> Send:
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                facts = self._facts(scope, message["status"])
+                if facts:
+                    await run_in_threadpool(lambda: audit.write(**facts))
+            await send(message)
+
+        return told
+
+    def _facts(self, scope: Scope, status: int) -> dict[str, Any] | None:
+        """The line for a request, once its answer is known; None if it needs none."""
+        facts: dict[str, Any] = scope["state"]["facts"]
+        hidden = facts.pop("hidden", False)
+        denied = hidden or status in (401, 403, 429)
+        looked = facts.get("act") == "read" and scope["method"] == "HEAD"
+        if denied and not self._denials.under(_address(scope)):
+            return None
+        if not denied and (not facts.get("act") or looked):
+            return None
+        caller: Caller = scope["state"].get("caller", NOBODY)
+        who = {"user": caller.name or None, "address": _address(scope)}
+        act = facts.pop("act", f"{scope['method']} {scope['path'][:200]}")
+        return {**who, "act": act, **facts, "status": status, **({"denied": True} if denied else {})}
+
+
+class _Counts:
+    """How often something happened for an address within the last minute."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._times: dict[str, deque[float]] = {}
+
+    def under(self, address: str) -> bool:
+        """Count once more; whether it is still at most `most`."""
+        now = time.monotonic()
+        if len(self._times) > 10_000:
+            self._times = {key: seen for key, seen in self._times.items() if seen[-1] > now - 60}
+        seen = self._times.setdefault(address, deque(maxlen=self._most + 1))
+        seen.append(now)
+        return len(seen) <= self._most or seen[0] < now - 60
+
+
+def _refused(status: int, reason: str, hint: str = "") -> Response:
+    headers = {"X-Error-Message": reason}
+    if status == 429:
+        headers["Retry-After"] = "60"
+    return JSONResponse({"error": f"{reason} ({hint})" if hint else reason}, status, headers)
+
+
+def _address(scope: Scope) -> str:
+    return str(scope["client"][0]) if scope.get("client") else ""
+
+
+def _bare(host: str) -> str:
+    """A `Host` without its port, in small letters."""
+    name, colon, port = host.rpartition(":")
+    return (name if colon and port.isdigit() else host).lower()
+
+
+def note(request: Request, act: str | None = None, **facts: object) -> None:
+    """Say what the request is about, for the audit log; the line is written when its answer is known."""
+    request.state.facts.update(facts if act is None else {"act": act, **facts})
