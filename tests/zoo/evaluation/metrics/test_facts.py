@@ -52,6 +52,7 @@ def test_shares_of_the_facts_by_hand(
         (json.dumps([E, C, N]), 2, 0.5, 0.5),  # one too many
         (json.dumps([E, "Maybe", C, None]), 4, 0.25, 0.25),
         (json.dumps([["Entailment"], C]), 2, 0.0, 0.5),
+        (json.dumps([E, "Maybe", C]), 2, 0.5, 0.5),  # two labels, but of which facts
     ],
 )
 def test_what_cannot_be_read_has_failed_and_scores_nothing_but_as_the_released_code_counts(

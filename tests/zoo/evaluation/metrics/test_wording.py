@@ -37,6 +37,13 @@ def test_bleu_of_one_report_by_hand(answer: Callable[..., Prediction]) -> None:
     assert float(bleu(found)) == pytest.approx(short * (1 + math.sqrt(1 / 2)) / 4)
 
 
+def test_bleu_does_not_reward_more_words_than_the_truth_has(answer: Callable[..., Prediction]) -> None:
+    """the small round cyst | the small cyst: 3 of 4 words, and 1 of 3 pairs; 4 words against 3 cost nothing."""
+    found = np.array(bleu_statistics(answer("The small round cyst", "the small cyst")))
+    assert float(bleu_of(found, order=1)) == pytest.approx(3 / 4)
+    assert float(bleu_of(found, order=2)) == pytest.approx(math.sqrt(3 / 4 * 1 / 3))
+
+
 def test_bleu_adds_up_over_reports_as_sacrebleu_counts_a_corpus(answer: Callable[..., Prediction]) -> None:
     for order in (1, 2, 3, 4):
         theirs = BLEU(lowercase=True, smooth_method="none", max_ngram_order=order)
