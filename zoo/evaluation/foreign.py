@@ -180,7 +180,9 @@ def _prediction(key: str, row: Row, question: Row, adapter: str, source: Source)
         raise BadRecord(f"its {'prompt' if truth else 'answer'} is empty")
     known = question.get("answer")
     if known is not None and str(known).strip().lower() != truth.lower():
-        raise BadRecord(f"its answer is {truth!r}, that of question {key} is {str(known).strip()!r}")
+        raise BadRecord(
+            f"its answer is {truth[:40]!r}, that of question {key} is {str(known).strip()[:40]!r}"
+        )
     if not isinstance(row.get("text"), str):
         raise BadRecord(f"its text is {row.get('text')!r}, not a text")
     stated = row.get("answer_type") or question.get("answer_type") or source.answer_type

@@ -38,7 +38,7 @@ def test_bleu_of_one_report_by_hand(answer: Callable[..., Prediction]) -> None:
 
 
 def test_bleu_does_not_reward_more_words_than_the_truth_has(answer: Callable[..., Prediction]) -> None:
-    """the small round cyst | the small cyst: 3 of 4 words, and 1 of 3 pairs; 4 words against 3 cost nothing."""
+    """the small round cyst | the small cyst: 3 of 4 words, 1 of 3 pairs; 4 words against 3 cost nothing."""
     found = np.array(bleu_statistics(answer("The small round cyst", "the small cyst")))
     assert float(bleu_of(found, order=1)) == pytest.approx(3 / 4)
     assert float(bleu_of(found, order=2)) == pytest.approx(math.sqrt(3 / 4 * 1 / 3))
