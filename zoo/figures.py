@@ -1,8 +1,10 @@
 """How the zoo draws: colours, sizes, plain axes, and a picture on disk in one step. Knows no numbers."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -28,6 +30,30 @@ def plain(axes: Axes, *, grid: str = "both") -> None:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("#bbbbbb")
+
+
+def head(figure: Figure, title: str) -> None:
+    """The title above all panels."""
+    figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", color=DARK)
+
+
+def key(figure: Figure, handles: Sequence[Artist], *, columns: int | None = None) -> None:
+    """What the marks mean, below all panels of a figure whose layout is constrained."""
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=columns or len(handles),
+        fontsize=8,
+        frameon=False,
+        labelcolor=DARK,
+    )
+
+
+def beside(axes: Axes, y: float, text: str, *, faint: bool = False) -> None:
+    """A row's figures to the right of its panel."""
+    colour = GREY if faint else DARK
+    place = axes.get_yaxis_transform()
+    axes.text(1.02, y, text, transform=place, fontsize=7.5, color=colour, va="center")
 
 
 def save(figure: Figure, path: Path) -> None:
