@@ -24,7 +24,8 @@ _NAMED = 5
 def notice(repo: Repo) -> Check:
     """The card says that it is research software and not for patients."""
     text = repo.text or ""
-    if NOTICE in text or (re.search(r"\bresearch\b", text, re.IGNORECASE) and _NO_PATIENTS.search(text)):
+    in_their_words = re.search(r"\bresearch\b", text, re.IGNORECASE) and _NO_PATIENTS.search(text)
+    if NOTICE in text or (repo.manifest is None and in_their_words):
         return Check(name="notice", told="research software, not for patients")
     fault = Fault(
         what="no notice that it is research software and not for patients",
