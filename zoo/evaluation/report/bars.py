@@ -12,10 +12,11 @@ from matplotlib.patches import Patch
 
 from zoo.evaluation.bootstrap import Interval
 from zoo.evaluation.metrics import Metric
-from zoo.evaluation.report.figures import counted
+from zoo.evaluation.report.figures import counted, survives
 from zoo.evaluation.report.figures import figure as shown_figure
 from zoo.evaluation.report.forest import broken
 from zoo.evaluation.report.scored import Scored
+from zoo.evaluation.report.table import MARK
 from zoo.evaluation.report.usual import SHOWN
 from zoo.evaluation.score import Score
 from zoo.figures import COLOURS, DARK, GREY, beside, head, key, new_figure, plain
@@ -71,6 +72,7 @@ def ablation_bars(scores: Sequence[Score], metric: Metric, scored: Scored, *, ti
             if score.lost is not None:
                 none = score.lost.holds_zero
                 lost = "nothing" if none else shown_figure(score.lost.value, metric)
+                lost += "" if none or survives(score.lost) else MARK
                 beside(place, row, f"{lost} lost", faint=none)
         n = counted(s.interval.n for s in scores if s.shown == kind)
         place.set_title(f"own image and {SHOWN[kind]}, {n}", loc="left", fontsize=9, color=DARK)

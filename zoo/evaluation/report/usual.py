@@ -61,13 +61,6 @@ def kinds(scores: Iterable[Score]) -> list[tuple[Metric, str]]:
     return [(get_metric(name), judge) for name, judge in dict.fromkeys((s.metric, s.judge) for s in scores)]
 
 
-def subset_kind(subset: str) -> str:
-    """What a subset is a part by."""
-    if subset in get_args(AnswerType):
-        return "answer type"
-    return "error type" if subset in get_args(ErrorType) else "question type"
-
-
 def _by_metric(own: Sequence[Score]) -> list[Chosen]:
     return [
         Chosen(
@@ -86,8 +79,11 @@ def _by_subset(title: str, own: Sequence[Score], scored: Scored) -> list[Table]:
     metric, judge = kinds(own)[0]
     of_metric = [s for s in own if (s.metric, s.judge) == (metric.name, judge) and s.subset != WHOLE]
     found = []
-    for kind in ("answer type", "question type", "error type"):
-        subsets = list(dict.fromkeys(s.subset for s in of_metric if subset_kind(s.subset) == kind))
+    here = dict.fromkeys(s.subset for s in of_metric)
+    named = {"answer type": get_args(AnswerType), "error type": get_args(ErrorType)}
+    others = sorted(here.keys() - {subset for of_kind in named.values() for subset in of_kind})
+    for kind, of_kind in (named | {"question type": others}).items():
+        subsets = [subset for subset in of_kind if subset in here]
         columns = [
             Chosen(
                 name=subset,
@@ -96,7 +92,7 @@ def _by_subset(title: str, own: Sequence[Score], scored: Scored) -> list[Table]:
             )
             for subset in subsets
         ]
-        if len(columns) > 1 or kind == "error type":
+        if len(columns) > 1 or (columns and kind == "error type"):
             label = metric_label(metric, judge)
             found += panels(f"{title}: {label} by {kind}", columns, scored, roles=("value",))
     return found

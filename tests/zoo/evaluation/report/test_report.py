@@ -50,8 +50,8 @@ def test_base_and_sft_stand_first_and_every_column_says_how_many_questions(inven
     assert str(over_sft.rows[0].cells[0]) == "no difference (+0.0 to +0.0)"
     assert over_sft.rows[1].cells[0].figure == "+26.7"  # of 120 draws 32 are in [0.7, 0.95)
     assert [str(c) for c in named(tables, "phantom/test: accuracy by error type").columns] == [
-        "SLC, % (n 40)",
         "AM, % (n 80)",
+        "SLC, % (n 40)",
     ]
 
 
