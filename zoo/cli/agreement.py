@@ -1,0 +1,46 @@
+"""`medzoo agreement`: how far judges, or experts, agree."""
+
+from pathlib import Path
+
+import click
+
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=_FILE)
+@click.option("--key", type=_FILE, help="Key of the sheets (OUT.key.json of `medzoo rate`).")
+def agreement(files: tuple[Path, ...], key: Path | None) -> None:
+    """Compare the judges in FILES of verdicts, or the experts in FILES of ratings (JSON lines, or sheets that
+    `medzoo rate` made, each named after its rater).
+
+    Of each two: the share of equal labels and Cohen's kappa (linearly weighted too where labels are steps of
+    a scale); of all together Krippendorff's alpha. Intervals are 95 %, over questions. Of experts also each
+    adapter's share of answers by severity and error type.
+    """
+    from zoo.errors import BadInput
+    from zoo.evaluation.agreement_table import agreement_text, shares_text
+    from zoo.evaluation.rated import from_ratings, from_verdicts, shares
+    from zoo.evaluation.sheets import read_sheet
+    from zoo.records import Rating, Verdict, read_jsonl
+
+    verdicts: list[Verdict] = []
+    ratings: list[Rating] = []
+    for path in files:
+        if path.suffix.lower() == ".csv":
+            if key is None:
+                raise BadInput(f"{path} is a sheet, whose key is needed", hint="--key OUT.key.json")
+            ratings += read_sheet(path, key)
+            continue
+        with path.open("rb") as lines:
+            first = next((line for line in lines if line.strip()), b"{}")
+        if b'"rater"' in first:
+            ratings += read_jsonl(path, Rating)
+        else:
+            verdicts += read_jsonl(path, Verdict)
+    rated = [*from_verdicts(verdicts), *(from_ratings(ratings) if ratings else [])]
+    if not ratings and not any(len(one.raters) > 1 for one in rated):
+        raise BadInput("there is one judge alone in these files", hint="judge again with another --llm-model")
+    click.echo("\n\n".join(map(agreement_text, rated)))
+    if ratings:
+        click.echo("\n" + shares_text(shares(ratings)))

@@ -1,0 +1,167 @@
+"""Verdicts of judges and ratings of experts as items, raters and labels; what experts saw, by adapter.
+
+An item is an answer (or a fact of its truth). The same words as an answer of two adapters to one question are
+one item, unless a rater says different things of them. What agreement is worth is for
+`zoo.evaluation.agreement` to say.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+
+from zoo.errors import BadInput
+from zoo.evaluation.agreement import Rated
+from zoo.evaluation.bootstrap import Interval, bootstrap_mean
+from zoo.evaluation.metrics.facts import LABELS, labels
+from zoo.evaluation.metrics.green import counts, green
+from zoo.evaluation.metrics.judge import relevance, says_correct
+from zoo.records import ErrorType, Rating, Severity, Task, Verdict
+
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+ERROR_TYPES: tuple[ErrorType, ...] = get_args(ErrorType)
+_TENTHS = tuple(f"{n / 10:.1f}" for n in range(11))
+_SCALES: dict[Task, tuple[str, ...]] = {
+    "correct": ("false", "true"),
+    "facts": LABELS,
+    "relevance": _TENTHS,
+    "green": _TENTHS,
+}
+"""A number from 0 to 1 is rounded to tenths, which are steps of a scale."""
+
+
+@dataclass(frozen=True)
+class _Said:
+    """One rater's label of one item of one adapter's answer."""
+
+    item: Hashable
+    adapter: str
+    group: Hashable
+    rater: str
+    label: int
+
+
+def from_verdicts(verdicts: Sequence[Verdict]) -> list[Rated]:
+    """What judges said, a task each. Facts are items where judges labelled the same list of them; a reply
+    that cannot be read says nothing.
+
+    Raises:
+        BadInput: a judge says two things of one answer of one adapter.
+    """
+    tasks = [task for task in _SCALES if any(v.task == task for v in verdicts)]
+    return [
+        _rated(
+            task,
+            _SCALES[task],
+            (one for v in verdicts if v.task == task for one in _heard(v)),
+            ordered=_SCALES[task] is _TENTHS,
+            raters=list(dict.fromkeys(v.judge for v in verdicts if v.task == task)),
+        )
+        for task in tasks
+    ]
+
+
+def from_ratings(ratings: Sequence[Rating]) -> list[Rated]:
+    """What experts said: the severity of the misunderstanding, and each error type as seen or not.
+
+    Raises:
+        BadInput: a rater says two things of one answer of one adapter.
+    """
+    raters = list(dict.fromkeys(r.rater for r in ratings))
+
+    def on(name: str, scale: tuple[str, ...], label: Callable[[Rating], int], *, ordered: bool) -> Rated:
+        said = (
+            _Said((*_question(r), r.answer_sha256), r.adapter, _question(r), r.rater, label(r))
+            for r in ratings
+        )
+        return _rated(name, scale, said, ordered=ordered, raters=raters)
+
+    found = [on("misunderstanding", SEVERITIES, lambda r: SEVERITIES.index(r.misunderstanding), ordered=True)]
+    for kind in ERROR_TYPES:
+        found.append(on(kind, ("no", "yes"), lambda r, kind=kind: int(_has(r, kind)), ordered=False))  # type: ignore[misc]
+    return found
+
+
+def shares(ratings: Sequence[Rating]) -> dict[str, dict[str, Interval]]:
+    """By adapter, the share of its answers with each severity and each error type, with 95 % intervals.
+
+    An answer that several experts rated counts once, with the mean over them (Kim et al. 2026, table 4,
+    give shares of 40 answers a data set).
+    """
+    found: dict[str, dict[str, Interval]] = {}
+    for adapter in dict.fromkeys(r.adapter for r in ratings):
+        of_answer: dict[Hashable, list[Rating]] = {}
+        for r in ratings:
+            if r.adapter == adapter:
+                of_answer.setdefault(_question(r), []).append(r)
+        found[adapter] = {
+            name: bootstrap_mean(
+                [float(np.mean([_has(r, name) for r in rated])) for rated in of_answer.values()]
+            )
+            for name in (*SEVERITIES, *ERROR_TYPES)
+        }
+    return found
+
+
+def _has(rating: Rating, name: str) -> bool:
+    """Whether the expert saw that severity or error type."""
+    return name == rating.misunderstanding or name in rating.error_types
+
+
+def _heard(v: Verdict) -> Iterator[_Said]:
+    """The labels of one verdict."""
+    item = (*_question(v), v.shown, v.answer_sha256)
+    if v.task == "facts":
+        found = labels(v.reply, facts=len(v.facts)) or []
+        for number, label in enumerate(found):
+            yield _Said((*item, v.facts, number), v.adapter, _question(v), v.judge, LABELS.index(label))
+        return
+    value: float | None
+    if v.task == "correct":
+        said = says_correct(v.reply)
+        value = None if said is None else float(said)
+    elif v.task == "relevance":
+        grade = relevance(v.reply)
+        value = None if grade is None else grade * 10
+    else:
+        report = counts(v.reply)
+        value = None if report is None else green(report) * 10
+    if value is not None:
+        yield _Said(item, v.adapter, _question(v), v.judge, round(value))
+
+
+def _rated(
+    name: str, scale: tuple[str, ...], said: Iterable[_Said], *, ordered: bool, raters: list[str]
+) -> Rated:
+    by_item: dict[Hashable, dict[str, dict[str, int]]] = {}  # item, adapter, rater
+    groups: dict[Hashable, Hashable] = {}
+    for one in said:
+        groups[one.item] = one.group
+        of_adapter = by_item.setdefault(one.item, {}).setdefault(one.adapter, {})
+        if of_adapter.setdefault(one.rater, one.label) != one.label:
+            raise BadInput(f"{one.rater} says two things of one answer of {one.adapter} ({name})")
+    rows, places = [], []
+    for item, by_adapter in by_item.items():
+        every: dict[str, set[int]] = {}
+        for of_adapter in by_adapter.values():
+            for rater, label in of_adapter.items():
+                every.setdefault(rater, set()).add(label)
+        if all(len(found) == 1 for found in every.values()):
+            parts = [{rater: next(iter(found)) for rater, found in every.items()}]
+        else:
+            parts = list(by_adapter.values())
+        rows += [[part.get(rater, -1) for rater in raters] for part in parts]
+        places += [groups[item]] * len(parts)
+    return Rated(
+        name=name,
+        labels=scale,
+        ordered=ordered,
+        raters=tuple(raters),
+        said=np.array(rows, dtype=np.int64).reshape(len(rows), len(raters)),
+        groups=tuple(places),
+    )
+
+
+def _question(of: Verdict | Rating) -> tuple[str, str, str]:
+    return of.dataset, of.split, of.question_id
