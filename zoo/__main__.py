@@ -44,19 +44,29 @@ def medzoo() -> None:
 
 
 def main() -> None:
-    """The console script: run a verb; a `ZooError` becomes a line on stderr and exit status 2. Of several
-    processes that meet the same one, the first says it.
+    """The console script `medzoo`."""
+    _run("medzoo")
+
+
+def hf_medzoo() -> None:
+    """The console script `hf-medzoo`, which `hf` runs as its extension `hf medzoo`."""
+    _run("hf medzoo")
+
+
+def _run(called: str) -> None:
+    """Run a verb; a `ZooError` becomes a line on stderr and exit status 2. Of several processes that meet the
+    same one, the first says it. `called` is what was typed.
     """
     # Read when torch is loaded: threads that wait give their core away. Spinning ones cost another
     # process on the same cores a factor of ten, and this one nothing.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     end_with_parent()
     try:
-        medzoo.main(prog_name="medzoo")
+        medzoo.main(prog_name=called)
     except ZooError as error:
         if os.environ.get("RANK", "0") != "0":
             time.sleep(OTHERS_WAIT_S)
-        click.secho(f"medzoo: {error}", fg="red", err=True)
+        click.secho(f"{called}: {error}", fg="red", err=True)
         sys.exit(2)
 
 

@@ -7,11 +7,12 @@ cannot be trusted. It knows nothing of how adapters are shown or served.
 import hashlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from zoo.errors import BadManifest, DigestMismatch, NotOnHub, ZooError
-from zoo.hub import Found, fetch_file, list_adapters, resolve
+from zoo.hub import Found, fetch_file, list_adapters, resolve, tags_of
 from zoo.manifest import (
     MANIFEST_NAME,
     WEIGHTS_NAME,
@@ -20,6 +21,9 @@ from zoo.manifest import (
     parse_manifest,
     read_manifest,
 )
+
+Order = Literal["base", "metric", "date", "repo"]
+"""See `ranked`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +34,17 @@ class Entry:
     sha: str
     manifest: AdapterManifest | None = None
     error: ZooError | None = None
+    version: str = ""
+    """The newest tag of that commit; empty if it has none, or was not asked for."""
+    private: bool = False
+    gated: str = ""
 
     def score(self, metric: str = "accuracy", *, dataset: str | None = None) -> Evaluation | None:
         """Its score on all questions of `dataset`, by default the one it was trained on."""
         if self.manifest is None:
             return None
-        wanted = (metric, "all", dataset or self.manifest.data.dataset)
-        scores = [e for e in self.manifest.evaluation if (e.metric, e.subset, e.dataset) == wanted]
+        wanted = (metric, "all", dataset or self.manifest.data.dataset, "own")
+        scores = [e for e in self.manifest.evaluation if (e.metric, e.subset, e.dataset, e.shown) == wanted]
         return scores[0] if scores else None
 
 
@@ -45,36 +53,72 @@ def adapters(
     base: str | None = None,
     variant: str | None = None,
     dataset: str | None = None,
+    license: str | None = None,
     metric: str = "accuracy",
+    better: int = 1,
+    least: float | None = None,
+    order: Order = "base",
+    versions: bool = False,
     endpoint: str | None = None,
     token: str | None = None,
 ) -> list[Entry]:
-    """The zoo's adapters on a Hub, the best by `metric` first within a base and data set.
+    """The zoo's adapters on a Hub, in that order; see `ranked`.
 
-    With `dataset` only adapters that were trained or scored on it. An entry with a broken manifest is
-    listed last whatever the data set, since its own cannot be known.
+    With `dataset` only adapters that were trained or scored on it, with `license` only those under it, with
+    `least` only those whose `metric` is at least that. An entry with a broken manifest is listed whatever
+    these are, since its own cannot be known. `versions` asks for the tags too, one more call an adapter.
 
     Raises:
         HubError: the Hub could not be asked for its list.
     """
     found = list_adapters(base=base, variant=variant, endpoint=endpoint, token=token)
     with ThreadPoolExecutor(max_workers=8) as pool:
-        entries = pool.map(lambda one: _read(one, endpoint=endpoint, token=token), found)
-    kept = (entry for entry in entries if _matches(entry, base=base, variant=variant, dataset=dataset))
-    return ranked(kept, metric=metric, dataset=dataset)
+        entries = list(pool.map(lambda one: _read(one, versions, endpoint=endpoint, token=token), found))
 
-
-def ranked(entries: Iterable[Entry], *, metric: str = "accuracy", dataset: str | None = None) -> list[Entry]:
-    """Entries by base and data set, the highest `metric` first, then by repo; broken ones at the end."""
-
-    def key(entry: Entry) -> tuple[bool, str, str, float, str]:
-        if entry.manifest is None:
-            return True, "", "", 0.0, entry.repo
+    def matches(entry: Entry) -> bool:
+        """What the manifest says counts, not what the card's tags say."""
+        manifest = entry.manifest
+        if manifest is None:
+            return True
         score = entry.score(metric, dataset=dataset)
-        value = -score.value if score else float("inf")
-        return False, entry.manifest.base.name, entry.manifest.data.dataset, value, entry.repo
+        return (
+            base in (None, manifest.base.name)
+            and variant in (None, manifest.variant.name)
+            and dataset in (None, manifest.data.dataset, *(e.dataset for e in manifest.evaluation))
+            and license in (None, manifest.license)
+            and (least is None or (score is not None and score.value >= least))
+        )
 
-    return sorted(entries, key=key)
+    return ranked(filter(matches, entries), metric=metric, better=better, dataset=dataset, order=order)
+
+
+def ranked(
+    entries: Iterable[Entry],
+    *,
+    metric: str = "accuracy",
+    better: int = 1,
+    dataset: str | None = None,
+    order: Order = "base",
+) -> list[Entry]:
+    """Entries by base and data set and there the best by `metric` first (`base`), the best first throughout
+    (`metric`), the newest first (`date`) or by name (`repo`); equal ones by name, broken ones at the end.
+
+    `better` is -1 for a metric of which less is better.
+    """
+    by_name = sorted(entries, key=lambda entry: entry.repo)
+    whole = [(entry, entry.manifest) for entry in by_name if entry.manifest is not None]
+
+    def worth(entry: Entry) -> float:
+        score = entry.score(metric, dataset=dataset)
+        return -better * score.value if score else float("inf")
+
+    if order == "base":
+        whole.sort(key=lambda one: (one[1].base.name, one[1].data.dataset, worth(one[0])))
+    elif order == "metric":
+        whole.sort(key=lambda one: worth(one[0]))
+    elif order == "date":
+        whole.sort(key=lambda one: one[1].created, reverse=True)
+    return [entry for entry, _ in whole] + [entry for entry in by_name if entry.manifest is None]
 
 
 def look_up(
@@ -111,12 +155,16 @@ def verified(folder: Path) -> AdapterManifest:
     return manifest
 
 
-def _read(found: Found, *, endpoint: str | None, token: str | None) -> Entry:
+def _read(found: Found, versions: bool, *, endpoint: str | None, token: str | None) -> Entry:
+    entry = Entry(repo=found.repo, sha=found.sha, private=found.private, gated=found.gated)
     try:
+        if versions:
+            tags = tags_of(found.repo, endpoint=endpoint, token=token)
+            entry = replace(entry, version=([""] + [tag for tag, at in tags.items() if at == found.sha])[-1])
         manifest = _manifest(found.repo, found.sha, endpoint=endpoint, token=token)
     except (BadManifest, NotOnHub) as error:
-        return Entry(repo=found.repo, sha=found.sha, error=error)
-    return Entry(repo=found.repo, sha=found.sha, manifest=manifest)
+        return replace(entry, error=error)
+    return replace(entry, manifest=manifest)
 
 
 def _manifest(repo: str, sha: str, *, endpoint: str | None, token: str | None) -> AdapterManifest:
@@ -127,16 +175,3 @@ def _manifest(repo: str, sha: str, *, endpoint: str | None, token: str | None) -
     except UnicodeDecodeError as error:
         raise BadManifest(f"{where}: not UTF-8 text ({error})") from error
     return parse_manifest(text, where=where)
-
-
-def _matches(entry: Entry, *, base: str | None, variant: str | None, dataset: str | None) -> bool:
-    """What the manifest says counts, not what the card's tags say."""
-    manifest = entry.manifest
-    if manifest is None:
-        return True
-    datasets = {manifest.data.dataset, *(e.dataset for e in manifest.evaluation)}
-    return (
-        base in (None, manifest.base.name)
-        and variant in (None, manifest.variant.name)
-        and (dataset is None or dataset in datasets)
-    )

@@ -1,27 +1,36 @@
-"""The zoo's own acts on a Hub: publish a folder in one commit, resolve a name to a commit, fetch, list.
+"""The zoo's own acts on a Hub: resolve a name to a commit, fetch, list; `zoo.hub_publish` writes.
 
 It speaks to any Hub by its address, huggingface.co or an embedded one, through `huggingface_hub` alone.
 It knows the files of an adapter and of a pair set by name and nothing of what the numbers inside mean.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import httpx2
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_session
+from huggingface_hub import HfApi, constants, get_session
 from huggingface_hub.errors import LocalEntryNotFoundError
 from huggingface_hub.hf_api import ModelInfo, RepoSibling
 from tqdm import tqdm
 
-from zoo.errors import BadAdapter, BadInput, HubError, HubUnreachable, NotOnHub
+from zoo.errors import BadAdapter, BadInput, BadManifest, HubError, HubUnreachable, NotOnHub
 from zoo.hub_access import asking, cache_of, hub_api, recall, remember
 from zoo.hub_access import hub_address as hub_address
 from zoo.hub_access import shown as shown
-from zoo.manifest import CONFIG_NAME, LOG_NAME, MANIFEST_NAME, PICTURE_NAME, WEIGHTS_NAME
+from zoo.manifest import (
+    CONFIG_NAME,
+    LOG_NAME,
+    MANIFEST_NAME,
+    PICTURE_NAME,
+    WEIGHTS_NAME,
+    predictions_name,
+    read_manifest,
+    verdicts_name,
+)
 
 TAG = "medvlm-zoo"
 """The tag that every card of the zoo carries; adapters are found on a Hub by it."""
@@ -29,6 +38,9 @@ SMALL_BYTES = 10 * 1024**2
 """How large an adapter's configuration and manifest may be, which are read whole."""
 ANSWER_S = 10.0
 """How long a Hub may keep silent, in seconds, before a first question to it counts as unanswered."""
+
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +54,8 @@ class FolderKind:
     """All that is ever published of it, as patterns."""
 
 
+EVIDENCE = ("predictions/*.jsonl", "verdicts/*.jsonl")
+"""What an adapter's scores rest on; whoever only uses the adapter needs none of it."""
 _WHOLE_ADAPTER = (WEIGHTS_NAME, CONFIG_NAME, MANIFEST_NAME)
 _WHOLE_PAIR_SET = ("README.md", "pairs.json", "pairs.jsonl")
 ADAPTER = FolderKind(
@@ -50,7 +64,7 @@ ADAPTER = FolderKind(
     required=_WHOLE_ADAPTER,
     files=(
         *(*_WHOLE_ADAPTER, "README.md", ".eval_results/*.yaml", LOG_NAME, PICTURE_NAME),
-        *("predictions/*.jsonl", "verdicts/*.jsonl"),
+        *EVIDENCE,
     ),
 )
 PAIR_SET = FolderKind(
@@ -84,6 +98,9 @@ class Found:
     repo: str
     sha: str
     tags: tuple[str, ...]
+    private: bool = False
+    gated: str = ""
+    """`auto` or `manual` where its files are open only to those whose request was granted."""
 
 
 def parse_ref(text: str) -> RepoRef:
@@ -120,69 +137,17 @@ def is_full_sha(revision: str) -> bool:
     return re.fullmatch(r"[0-9a-f]{40}", revision) is not None
 
 
-def publish_folder(
-    folder: Path,
-    repo: str,
-    *,
-    message: str,
-    kind: FolderKind = ADAPTER,
-    private: bool = False,
-    parent: str | None = None,
-    tag: str | None = None,
-    leave_out: tuple[str, ...] = (),
-    endpoint: str | None = None,
-    token: str | None = None,
-) -> str:
-    """Publish the adapter in `folder` as one commit on the repo's main branch; return the full sha.
-
-    `kind` says what else than an adapter it is. The repo is created if it is absent. Only files of the
-    kind's patterns go up, less those named in `leave_out`; those of them that the repo has and the folder
-    has not are deleted. Files of other kinds that someone added stay. `tag` names the new commit.
-
-    Raises:
-        BadInput: the folder lacks a file that its kind needs.
-        HubError: the Hub refused, or the repo's head was not `parent` (or moved meanwhile).
-    """
-    repo = parse_repo(repo)
-    files = [name for name in _files(folder, kind) if name not in leave_out]
-    address = hub_address(endpoint)
-    api = hub_api(address, token)
-    with asking(repo, address):
-        api.create_repo(repo, repo_type=kind.repo_type, private=private, exist_ok=True)
-        head = (api.model_info if kind.repo_type == "model" else api.dataset_info)(repo)
-        if private and not head.private:
-            raise HubError(
-                f"{repo} on {shown(address)} is public already, so nothing was published",
-                hint="publish without --private, to another repo, or make that one private first",
-            )
-        tags = api.list_repo_refs(repo, repo_type=kind.repo_type).tags if tag is not None else []
-        if tag in {known.name for known in tags}:
-            raise HubError(f"{repo} on {shown(address)} has a tag {tag!r} already", hint="take another tag")
-        there = {sibling.rfilename for sibling in head.siblings or []}
-        stale = sorted(name for name in there if _is_ours(name, kind) and name not in files)
-        commit = api.create_commit(
-            repo,
-            [CommitOperationAdd(path_in_repo=name, path_or_fileobj=folder / name) for name in files]
-            + [CommitOperationDelete(path_in_repo=name) for name in stale],
-            repo_type=kind.repo_type,
-            commit_message=message,
-            parent_commit=parent or head.sha,
-        )
-        if tag is not None:
-            api.create_tag(repo, repo_type=kind.repo_type, tag=tag, revision=commit.oid)
-    return commit.oid
-
-
 def adapter_files(folder: Path) -> list[str]:
-    """The files of an adapter folder that may be published, relative to it, sorted.
+    """See `files_of`."""
+    return files_of(folder, ADAPTER)
+
+
+def files_of(folder: Path, kind: FolderKind) -> list[str]:
+    """The files of a folder that may be published as that kind, relative to it, sorted.
 
     Raises:
-        BadInput: one that every adapter has is not there.
+        BadInput: one that the kind needs is not there.
     """
-    return _files(folder, ADAPTER)
-
-
-def _files(folder: Path, kind: FolderKind) -> list[str]:
     for name in kind.required:
         if not (folder / name).is_file():
             raise BadInput(f"{folder / name}: no such file, so {folder} is no {kind.name}")
@@ -195,6 +160,8 @@ def resolve(
 ) -> str:
     """The full sha that a branch, tag or commit stands for now; a full sha stands for itself, unasked.
 
+    Under HF_HUB_OFFLINE no Hub is asked, and it is what this one last said.
+
     Raises:
         NotOnHub: there is no such repo or revision, or not for this user.
         HubUnreachable: the Hub does not answer; `last_resolved` may know what it said before.
@@ -202,6 +169,8 @@ def resolve(
     if is_full_sha(revision):
         return revision
     address = hub_address(endpoint)
+    if constants.HF_HUB_OFFLINE and (known := recall(address, repo, revision)):
+        return known
     try:
         with asking(f"{repo}@{revision}", address):
             sha = _told(hub_api(address, token), repo, revision).sha
@@ -217,13 +186,17 @@ def resolve(
 
 
 def _told(api: HfApi, repo: str, revision: str, *, sizes: bool = False) -> ModelInfo:
-    """What the Hub says of a revision, with `sizes` of its files too; asked once more where it hung up, as a
-    Hub does with a connection that was idle for a while, at times just as it is used again."""
-    wanted: dict[str, Any] = {"revision": revision, "timeout": ANSWER_S, "files_metadata": sizes}
+    """What the Hub says of a revision, with `sizes` of its files too."""
+    return once_more(lambda: api.model_info(repo, revision=revision, timeout=ANSWER_S, files_metadata=sizes))
+
+
+def once_more(ask: Callable[[], Answer]) -> Answer:
+    """The answer to a question, asked once more where the Hub hung up, as one does with a connection that was
+    idle for a while, at times just as it is used again."""
     try:
-        return api.model_info(repo, **wanted)
+        return ask()
     except (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError):
-        return api.model_info(repo, **wanted)
+        return ask()
 
 
 def last_resolved(repo: str, revision: str = "main", *, endpoint: str | None = None) -> str | None:
@@ -235,6 +208,7 @@ def fetch(
     repo: str,
     revision: str = "main",
     *,
+    evidence: bool = True,
     max_bytes: int | None = None,
     endpoint: str | None = None,
     token: str | None = None,
@@ -242,8 +216,9 @@ def fetch(
     """Bring an adapter's files to this machine; return their folder and the full sha they come from.
 
     The revision is resolved once and everything is read at that commit. A full sha that was fetched
-    before needs no network. The weights are not checked here: see `zoo.catalog.verified`. With `max_bytes`
-    nothing is brought of an adapter whose files are larger together, or whose small ones are not small.
+    before needs no network. The weights are not checked here: see `zoo.catalog.verified`. Without `evidence`
+    the stored answers and verdicts stay where they are. With `max_bytes` nothing is brought of an adapter
+    whose files are larger together, or whose small ones are not small.
 
     Raises:
         BadAdapter: it is too large.
@@ -253,10 +228,11 @@ def fetch(
     address = hub_address(endpoint)
     sha = resolve(repo, revision, endpoint=address, token=token)
     api, cache = hub_api(address, token), cache_of(address)
-    wanted: dict[str, Any] = {"revision": sha, "cache_dir": cache, "allow_patterns": list(ADAPTER.files)}
+    patterns = [one for one in ADAPTER.files if evidence or one not in EVIDENCE]
+    wanted: dict[str, Any] = {"revision": sha, "cache_dir": cache, "allow_patterns": patterns}
     try:
         folder = Path(api.snapshot_download(repo, local_files_only=True, **wanted))
-        if _is_whole(folder):
+        if _is_whole(folder) and not (evidence and _lacks_evidence(folder)):
             return folder, sha
     except LocalEntryNotFoundError:
         pass  # not here yet, so the Hub is asked
@@ -264,7 +240,7 @@ def fetch(
         # fails at once, where the download would try again for long
         told = _told(api, repo, sha, sizes=max_bytes is not None)
         if max_bytes is not None:
-            _check_sizes(f"{repo}@{sha}", told.siblings or (), max_bytes)
+            _check_sizes(f"{repo}@{sha}", told.siblings or (), patterns, max_bytes)
         folder = Path(api.snapshot_download(repo, **wanted))
     if not _is_whole(folder):
         missing = [name for name in ADAPTER.required if not (folder / name).is_file()]
@@ -275,12 +251,12 @@ def fetch(
     return folder, sha
 
 
-def _check_sizes(what: str, files: Iterable[RepoSibling], most: int) -> None:
+def _check_sizes(what: str, files: Iterable[RepoSibling], patterns: Iterable[str], most: int) -> None:
     """Raise BadAdapter if the files that would be brought are too large, as the Hub says."""
     sizes = {
         one.rfilename: max(one.size or 0, one.lfs.size if one.lfs else 0)
         for one in files
-        if _is_ours(one.rfilename, ADAPTER)
+        if any(fnmatch(one.rfilename, pattern) for pattern in patterns)
     }
     for name in (CONFIG_NAME, MANIFEST_NAME):
         if sizes.get(name, 0) > SMALL_BYTES:
@@ -321,10 +297,30 @@ def list_adapters(
         get_session().head(f"{address}/api/models?limit=1", timeout=ANSWER_S)
         models = list(api.list_models(filter=tags, full=True))
         found = [
-            Found(repo=one.id, sha=one.sha or resolve(one.id, endpoint=address), tags=tuple(one.tags or ()))
+            Found(
+                repo=one.id,
+                sha=one.sha or resolve(one.id, endpoint=address, token=token),
+                tags=tuple(one.tags or ()),
+                private=bool(one.private),
+                gated=one.gated or "",
+            )
             for one in models
         ]
     return sorted(found, key=lambda one: one.repo)
+
+
+def tags_of(repo: str, *, endpoint: str | None = None, token: str | None = None) -> dict[str, str]:
+    """The tags of an adapter's repo and the commits that they stand for, versions `v1, v2 ...` in order."""
+    address = hub_address(endpoint)
+    with asking(repo, address):
+        found = hub_api(address, token).list_repo_refs(repo).tags
+    return {tag.name: tag.target_commit for tag in sorted(found, key=lambda tag: by_version(tag.name))}
+
+
+def by_version(tag: str) -> tuple[int, str]:
+    """The key that sorts tags: versions by their number, others before them by name."""
+    version = re.fullmatch(r"v([1-9]\d*)", tag)
+    return (int(version[1]), "") if version else (0, tag)
 
 
 class _NoBar(tqdm):  # type: ignore[type-arg]
@@ -335,9 +331,22 @@ class _NoBar(tqdm):  # type: ignore[type-arg]
         super().__init__(*args, **{**kwargs, "disable": True})
 
 
-def _is_ours(name: str, kind: FolderKind) -> bool:
+def is_ours(name: str, kind: FolderKind) -> bool:
+    """Whether a file of that name in a repo is one that the kind publishes."""
     return any(fnmatch(name, pattern) for pattern in kind.files)
 
 
 def _is_whole(folder: Path) -> bool:
     return all((folder / name).is_file() for name in ADAPTER.required)
+
+
+def _lacks_evidence(folder: Path) -> bool:
+    """Whether stored answers are missing here that the manifest says were published: another tool may have
+    fetched the weights alone."""
+    try:
+        benchmarks = read_manifest(folder).benchmarks
+    except BadManifest:
+        return False
+    names = [predictions_name(b.dataset, b.split) for b in benchmarks if b.publishable]
+    names += [verdicts_name(b.dataset, b.split) for b in benchmarks if b.publishable and b.verdicts_sha256]
+    return not all((folder / name).is_file() for name in names)

@@ -37,4 +37,11 @@ class ZooHub:
 
     def fetch(self, repo: str, sha: str) -> Path:
         """See `zoo.hub.fetch`."""
-        return fetch(repo, sha, max_bytes=self._max_bytes, endpoint=self._endpoint, token=self._token)[0]
+        return fetch(
+            repo,
+            sha,
+            evidence=False,
+            max_bytes=self._max_bytes,
+            endpoint=self._endpoint,
+            token=self._token,
+        )[0]

@@ -10,21 +10,22 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from huggingface_hub import HfApi, close_session, get_session
 
-from zoo.errors import BadAdapter, BadInput, HubError, HubUnreachable, NotOnHub, ZooError
+from tests._scored import scored
+from zoo.errors import BadAdapter, BadInput, HubUnreachable, NotOnHub, ZooError
 from zoo.hub import (
     RepoRef,
-    adapter_files,
     fetch,
+    fetch_file,
     hub_address,
     last_resolved,
     list_adapters,
     parse_ref,
     parse_repo,
-    publish_folder,
     resolve,
     shown,
 )
 from zoo.hub_access import cache_of
+from zoo.hub_publish import publish_folder
 from zoo.localhub.server import serving
 
 REPO = "zoo/phantom-mdpo"
@@ -91,115 +92,6 @@ def test_the_environment_names_the_hub(monkeypatch):
     assert hub_address("http://localhost:5") == "http://localhost:5"
 
 
-def test_an_adapter_goes_up_as_one_commit_of_named_files_alone(adapter, hub):
-    (adapter / "notes.txt").write_text("mine")
-    (adapter / ".secret").write_text("mine")
-    (adapter / "checkpoint.pt").write_bytes(b"mine")
-    (adapter / "tensorboard").mkdir()
-    (adapter / "tensorboard" / "log.jsonl").write_text("mine")
-    (adapter / "log.jsonl").write_text("{}\n")
-    (adapter / "training.png").write_bytes(b"a picture")
-    _api(hub).create_repo(REPO)
-    before = len(_api(hub).list_repo_commits(REPO))
-    sha = publish_folder(adapter, REPO, message="first", endpoint=hub)
-    commits = _api(hub).list_repo_commits(REPO)
-    assert (len(commits) - before, commits[0].commit_id, commits[0].title) == (1, sha, "first")
-    assert _files(hub, sha) == [
-        ".eval_results/phantom.yaml",
-        "README.md",
-        "adapter_config.json",
-        "adapter_model.safetensors",
-        "log.jsonl",
-        "training.png",
-        "zoo.json",
-    ]
-
-
-def test_the_repo_is_created_if_it_is_absent(adapter, hub):
-    sha = publish_folder(adapter, REPO, message="first", endpoint=hub)
-    assert resolve(REPO, endpoint=hub) == sha
-
-
-def test_files_that_the_folder_no_longer_has_are_deleted_and_those_of_others_stay(adapter, hub):
-    publish_folder(adapter, REPO, message="first", endpoint=hub)
-    _api(hub).upload_file(path_or_fileobj=b"kept", path_in_repo="picture.png", repo_id=REPO)
-    (adapter / ".eval_results" / "phantom.yaml").rename(adapter / ".eval_results" / "other.yaml")
-    sha = publish_folder(adapter, REPO, message="second", endpoint=hub)
-    assert _files(hub, sha) == [
-        ".eval_results/other.yaml",
-        "README.md",
-        "adapter_config.json",
-        "adapter_model.safetensors",
-        "picture.png",
-        "zoo.json",
-    ]
-
-
-def test_publishing_on_an_outdated_parent_is_refused(adapter, hub):
-    first = publish_folder(adapter, REPO, message="first", endpoint=hub)
-    (adapter / "README.md").write_text(CARD.format(variant="sft"))
-    second = publish_folder(adapter, REPO, message="second", endpoint=hub)
-    (adapter / "README.md").write_text(CARD.format(variant="dpo"))
-    with pytest.raises(HubError, match="someone else published to it meanwhile"):
-        publish_folder(adapter, REPO, message="third", parent=first, endpoint=hub)
-    assert resolve(REPO, endpoint=hub) == second
-
-
-def test_of_two_who_publish_at_once_none_overwrites_the_other_unseen(make_adapter, hub):
-    _api(hub).create_repo(REPO)
-    head = _api(hub).model_info(REPO).sha
-    outcomes = []
-
-    def go(number):
-        folder = make_adapter(f"by-{number}", seed=number)
-        (folder / "README.md").write_text(CARD.format(variant=f"v{number}"))
-        start.wait()
-        try:
-            outcomes.append(publish_folder(folder, REPO, message=f"by {number}", parent=head, endpoint=hub))
-        except HubError as error:
-            outcomes.append(error)
-
-    start = threading.Barrier(4)
-    threads = [threading.Thread(target=go, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    won = [outcome for outcome in outcomes if isinstance(outcome, str)]
-    assert (len(won), len(outcomes)) == (1, 4)
-    assert resolve(REPO, endpoint=hub) == won[0]
-
-
-def test_publishing_the_same_again_makes_no_commit(adapter, hub):
-    first = publish_folder(adapter, REPO, message="first", endpoint=hub)
-    assert publish_folder(adapter, REPO, message="again", endpoint=hub) == first
-
-
-def test_a_tag_names_the_commit_and_is_never_moved(adapter, hub):
-    sha = publish_folder(adapter, REPO, message="first", tag="v1", endpoint=hub)
-    assert resolve(REPO, "v1", endpoint=hub) == sha
-    (adapter / "README.md").write_text(CARD.format(variant="sft"))
-    with pytest.raises(HubError, match="has a tag 'v1' already"):
-        publish_folder(adapter, REPO, message="second", tag="v1", endpoint=hub)
-    assert resolve(REPO, endpoint=hub) == sha
-
-
-def test_what_is_meant_to_be_private_never_lands_in_a_public_repo(adapter, hub):
-    first = publish_folder(adapter, REPO, message="first", endpoint=hub)
-    (adapter / "README.md").write_text(CARD.format(variant="sft"))
-    with pytest.raises(HubError, match="is public already"):
-        publish_folder(adapter, REPO, message="second", private=True, endpoint=hub)
-    assert resolve(REPO, endpoint=hub) == first
-    publish_folder(adapter, REPO + "-private", message="first", private=True, endpoint=hub)
-    assert _api(hub).model_info(REPO + "-private").private
-
-
-def test_a_folder_that_lacks_a_file_of_an_adapter_is_not_published(adapter):
-    (adapter / "adapter_config.json").unlink()
-    with pytest.raises(BadInput, match=r"adapter_config\.json: no such file"):
-        adapter_files(adapter)
-
-
 def test_an_adapter_is_fetched_at_one_commit_by_branch_tag_and_sha(adapter, hub):
     sha = publish_folder(adapter, REPO, message="first", tag="v1", endpoint=hub)
     (adapter / "README.md").write_text(CARD.format(variant="sft"))
@@ -233,6 +125,35 @@ def test_a_sha_fetched_before_needs_no_hub_and_a_name_is_never_guessed(adapter, 
     with pytest.raises(HubUnreachable, match="does not answer") as error:
         fetch(REPO, endpoint=hub)
     assert f"{REPO}@{sha} needs no Hub" in error.value.hint
+
+
+def test_offline_a_name_means_what_its_hub_last_said_and_the_rest_is_told_apart(
+    adapter, tmp_path, monkeypatch
+):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    with serving(tmp_path / "root") as hub:
+        sha = publish_folder(adapter, REPO, message="first", endpoint=hub)
+        folder, _ = fetch(REPO, endpoint=hub)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    close_session()
+    assert fetch(REPO, endpoint=hub) == (folder, sha)
+    assert fetch_file(REPO, sha, "zoo.json", endpoint=hub) == folder / "zoo.json"
+    with pytest.raises(HubUnreachable, match="offline mode"):
+        fetch(REPO, "v1", endpoint=hub)
+    with pytest.raises(HubUnreachable, match="offline mode"):
+        list_adapters(endpoint=hub)
+
+
+def test_weights_that_another_tool_fetched_do_not_stand_for_the_answers_too(make_adapter, hub):
+    adapter = scored(make_adapter())
+    answers = "predictions/phantom-test.jsonl"
+    sha = publish_folder(adapter, REPO, message="first", endpoint=hub)
+    bare, _ = fetch(REPO, sha, evidence=False, endpoint=hub)
+    assert not (bare / answers).exists()
+    whole, _ = fetch(REPO, sha, endpoint=hub)
+    assert (whole / answers).read_bytes() == (adapter / answers).read_bytes()
 
 
 def test_two_hubs_share_no_cache(adapter, make_adapter, hub, tmp_path):
@@ -294,6 +215,13 @@ def test_a_hub_lists_what_carries_the_tag_and_filters_by_base_and_variant(make_a
     found = list_adapters(base="phantom", variant="sft", endpoint=hub)
     assert [(one.repo, one.sha) for one in found] == [("zoo/sft", resolve("zoo/sft", endpoint=hub))]
     assert list_adapters(base="llava-med-v1.5", endpoint=hub) == []
+
+
+def test_a_list_says_what_is_private_and_what_is_gated(adapter, hub):
+    publish_folder(adapter, REPO, message="first", endpoint=hub)
+    publish_folder(adapter, REPO + "-own", message="first", private=True, gated="manual", endpoint=hub)
+    listed = [(one.repo, one.private, one.gated) for one in list_adapters(endpoint=hub)]
+    assert listed == [(REPO, False, ""), (REPO + "-own", True, "manual")]
 
 
 def test_a_stored_login_is_sent_to_the_configured_hub_alone(monkeypatch):

@@ -1,12 +1,15 @@
-"""`medzoo show`: what is known of one adapter, read from its manifest."""
+"""`medzoo show`: what is known of one adapter, read from its manifest, and where it stands on its Hub."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from zoo.manifest import AdapterManifest
+    from zoo.manifest import AdapterManifest, Benchmark, Evaluation
+
+_SHOWN = {"noise": "with noise for the image", "other": "with another patient's image"}
 
 
 @click.command()
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 @click.option("--hub", help="Address of the Hub.  [default: HF_ENDPOINT or https://huggingface.co]")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest itself, zoo.json.")
 def show(adapter: str, hub: str | None, as_json: bool) -> None:
-    """Print what is known of an adapter: base, variant, data, training, scores, digest.
+    """Print what is known of an adapter: what it is, how it was made, what it scores, its digests.
 
     ADAPTER is a repo on a Hub, at a branch, tag or commit (main if none is given), or a folder on this
     machine that holds a zoo.json.
@@ -22,7 +25,7 @@ def show(adapter: str, hub: str | None, as_json: bool) -> None:
     from zoo.manifest import MANIFEST_NAME, read_manifest
 
     if (Path(adapter) / MANIFEST_NAME).is_file():
-        manifest, where = read_manifest(Path(adapter)), adapter
+        manifest, where, stands = read_manifest(Path(adapter)), adapter, []
     else:
         from zoo.catalog import look_up
         from zoo.hub import parse_ref
@@ -31,50 +34,152 @@ def show(adapter: str, hub: str | None, as_json: bool) -> None:
         entry = look_up(ref.repo, ref.revision, endpoint=hub)
         assert entry.manifest is not None
         manifest, where = entry.manifest, f"{entry.repo}@{entry.sha}"
-    click.echo(manifest.to_json() if as_json else "\n".join([where, *_lines(manifest)]), nl=not as_json)
+        stands = [] if as_json else _on_hub(manifest, entry.repo, entry.sha, hub)
+    if as_json:
+        click.echo(manifest.to_json(), nl=False)
+        return
+    click.secho(where, bold=True)
+    sections = {
+        "HUB": stands,
+        "WHAT": _what(manifest),
+        "MADE": _made(manifest),
+        "SCORES": _scores(manifest.evaluation),
+        "IMAGE": _ablation(manifest.evaluation),
+        "BENCHMARKS": [line for one in manifest.benchmarks for line in _benchmark(one)],
+        "DIGESTS": _digests(manifest),
+    }
+    for title, lines in sections.items():
+        if lines:
+            click.secho(f"\n{title}", bold=True)
+            click.echo("\n".join(f"  {line}" for line in lines))
 
 
-def _lines(manifest: "AdapterManifest") -> list[str]:
-    base, variant, data = manifest.base, manifest.variant, manifest.data
-    lora, training, cost = manifest.lora, manifest.training, manifest.cost
-    lines = [
-        f"  variant     {variant.name}: {variant.title} ({variant.paper or 'no paper'})",
-        f"  base        {base.name}, {base.repo}@{base.revision}",
-        f"  objective   {' + '.join(map(_term, variant.objective))}",
-        *(f"  departure   {text}" for text in variant.departures),
-        *(f"  set         {key} {value}" for key, value in variant.settings.items()),
-        *(
-            f"  stage       {stage.variant}: {stage.pairs} pairs, {stage.steps} steps, "
-            f"learning rate {stage.learning_rate:g}, weights {stage.weights_sha256[:12]}"
-            for stage in manifest.earlier
-        ),
-        f"  data        {data.dataset}/{data.split}, {data.pairs} pairs, sha256 {data.fingerprint}",
-        f"  LoRA        r {lora.r}, alpha {lora.alpha}, dropout {lora.dropout:g}"
-        f"{', rank-stabilised' if lora.use_rslora else ''}, on {', '.join(lora.targets)}",
-        f"  training    {training.steps} steps of {training.batch_size}, learning rate "
-        f"{training.learning_rate:g} ({training.schedule}), {training.epochs} epochs, seed {training.seed}, "
-        f"from {training.start_from}, against {training.reference}",
-        f"  cost        {cost.seconds:.0f} s, {cost.peak_memory_bytes / 2**30:.2f} GiB at most, "
-        f"{cost.response_tokens} response tokens, on {manifest.hardware}",
-        f"  made        {manifest.created}, code {manifest.commit or 'unknown'}",
-        f"  licence     {manifest.license}",
-        f"  weights     sha256 {manifest.weights_sha256}",
+def _on_hub(manifest: "AdapterManifest", repo: str, sha: str, hub: str | None) -> list[str]:
+    """Versions and collection; why not, where the Hub cannot be asked."""
+    from zoo.errors import HubError
+    from zoo.hub import tags_of
+    from zoo.hub_collections import membership
+
+    try:
+        tags = tags_of(repo, endpoint=hub)
+        collection = membership(manifest.base.name, repo, endpoint=hub)
+    except HubError as error:
+        return [f"versions    not known: {error.message}"]
+    versions = [f"{tag} {at[:8]}{' (this one)' if at == sha else ''}" for tag, at in tags.items()]
+    lines = [f"versions    {', '.join(versions) or 'none'}"]
+    return [*lines, f"collection  {collection.title}"] if collection.holds else lines
+
+
+def _what(m: "AdapterManifest") -> list[str]:
+    from zoo.cli._text import term
+
+    return [
+        f"variant     {m.variant.name}: {m.variant.title} ({m.variant.paper or 'no paper'})",
+        f"base        {m.base.name}, {m.base.repo}@{m.base.revision}",
+        f"objective   {' + '.join(map(term, m.variant.objective))}",
+        *(f"departure   {text}" for text in m.variant.departures),
+        *(f"set         {key} {value}" for key, value in m.variant.settings.items()),
+        f"licence     {m.license}",
     ]
-    if not manifest.evaluation:
-        lines.append("  scores      none: it was not evaluated")
-    for e in manifest.evaluation:
-        beside = [
-            f"{name} {value:.3f}"
-            for name, value in (("base", e.base_value), ("SFT", e.sft_value))
-            if value is not None
-        ]
-        lines.append(
-            f"  score       {e.metric}, {e.subset} of {e.dataset}/{e.split}: {e.value:.3f} "
-            f"({e.low:.3f}-{e.high:.3f}), n {e.n}{'; ' if beside else ''}{', '.join(beside)}"
+
+
+def _made(m: "AdapterManifest") -> list[str]:
+    data, lora, training, cost = m.data, m.lora, m.training, m.cost
+    return [
+        f"data        {data.dataset}/{data.split}, {data.pairs} pairs, seed {data.seed}"
+        f"{f', {data.license}' if data.license else ''}",
+        *(
+            f"stage       {stage.variant}: {stage.pairs} pairs, {stage.steps} steps, "
+            f"learning rate {stage.learning_rate:g}, weights {stage.weights_sha256[:12]}"
+            for stage in m.earlier
+        ),
+        f"LoRA        r {lora.r}, alpha {lora.alpha}, dropout {lora.dropout:g}"
+        f"{', rank-stabilised' if lora.use_rslora else ''}, on {', '.join(lora.targets)}",
+        f"training    {training.steps} steps of {training.batch_size}, learning rate "
+        f"{training.learning_rate:g} ({training.schedule}), {training.epochs} epochs, seed {training.seed}, "
+        f"{training.dtype}{f' {training.quantization}' if training.quantization else ''}, "
+        f"from {training.start_from}, against {training.reference}",
+        f"cost        {cost.seconds:.0f} s, {cost.peak_memory_bytes / 2**30:.2f} GiB at most, "
+        f"{cost.response_tokens} response tokens, on {m.hardware}",
+        f"made        {m.created}, code {m.commit or 'unknown'}",
+    ]
+
+
+def _scores(evaluation: "Iterable[Evaluation]") -> list[str]:
+    from zoo.cli._text import LEGEND, UNSURE, aligned, between
+
+    rows = [
+        (
+            f"{e.dataset}/{e.split}",
+            e.subset,
+            e.metric + ("" if e.judge == "rules" else f" by {e.judge}"),
+            f"{e.value:.3f} ({e.low:.3f}-{e.high:.3f})",
+            f"{e.n}{f' ({e.failed} unreadable)' if e.failed else ''}",
+            _number(e.base_value),
+            between(e.value, e.base_value, e.over_base),
+            _number(e.sft_value),
+            between(e.value, e.sft_value, e.over_sft),
         )
+        for e in evaluation
+        if e.shown == "own"
+    ]
+    if not rows:
+        return ["none: it was not evaluated"]
+    head = (
+        "benchmark",
+        "subset",
+        "metric",
+        "value (95 % interval)",
+        "n",
+        "base",
+        "over base",
+        "SFT",
+        "over SFT",
+    )
+    unsure = any(cell.endswith(UNSURE) for row in rows for cell in row)
+    return [*aligned([head, *rows], spare=("SFT", "base")), *([LEGEND] if unsure else [])]
+
+
+def _ablation(evaluation: "Iterable[Evaluation]") -> list[str]:
+    """How much the image matters."""
+    from zoo.cli._text import aligned, between
+
+    rows = [
+        (
+            f"{e.dataset}/{e.split}",
+            e.metric,
+            _SHOWN[e.shown],
+            _number(e.own_value),
+            f"{e.value:.3f}",
+            between(e.own_value, e.value, e.lost),
+            str(e.n),
+        )
+        for e in evaluation
+        if e.shown != "own" and e.subset == "all"
+    ]
+    head = ("benchmark", "metric", "asked", "own image", "value", "lost", "n")
+    return aligned([head, *rows]) if rows else []
+
+
+def _benchmark(b: "Benchmark") -> list[str]:
+    return [
+        f"{b.dataset}/{b.split}: {b.questions} questions about {b.images} images, {b.license}, at most "
+        f"{b.max_tokens} tokens, asked {b.created}, sha256 {b.fingerprint}",
+        *(f"  note      {note}" for note in b.notes),
+    ]
+
+
+def _digests(m: "AdapterManifest") -> list[str]:
+    from zoo.manifest import predictions_name, verdicts_name
+
+    lines = [f"weights     sha256 {m.weights_sha256}", f"pairs       sha256 {m.data.fingerprint}"]
+    for b in m.benchmarks:
+        for of, digest in ((predictions_name, b.predictions_sha256), (verdicts_name, b.verdicts_sha256)):
+            if digest:
+                withheld = "" if b.publishable else ", withheld"
+                lines.append(f"{of(b.dataset, b.split)}  sha256 {digest}{withheld}")
     return lines
 
 
-def _term(term: dict[str, object]) -> str:
-    inside = ", ".join(f"{key}={value}" for key, value in term.items() if key != "term")
-    return f"{term.get('term', 'term')}({inside})"
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

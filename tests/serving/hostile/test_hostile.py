@@ -21,7 +21,7 @@ from tests.serving.soak.fingerprints import Forge
 from tests.serving.soak.processes import served
 from tests.serving.soak.shelf import Shelf, alias
 from zoo.bases import get_base
-from zoo.hub import publish_folder
+from zoo.hub_publish import publish_folder
 from zoo.localhub.server import serving
 from zoo.vlm.model import load_base
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.serving.soak.fingerprints import Fingerprint, Forge
-from zoo.hub import publish_folder
+from zoo.hub_publish import publish_folder
 
 
 @dataclass(frozen=True)
