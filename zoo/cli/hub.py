@@ -3,10 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from zoo.cli.hub_token import token
+
+if TYPE_CHECKING:
+    from zoo.localhub.store import Store
 
 
 @click.group()
@@ -107,22 +111,43 @@ def serve(
 
 @hub.command()
 @_root
-def prune(root: Path) -> None:
-    """Delete the large files in --root that no repository points to any more.
+@click.option("--deep", is_flag=True, help="Hash the bytes of every large file too.")
+def check(root: Path, deep: bool) -> None:
+    """Tell whether all in --root is whole, and what to do about what is not.
 
-    Deleting a repository takes away its history at once, but leaves its large files to this. Files
-    younger than an hour stay. No server may hold the folder meanwhile.
+    Looks at every branch and tag, every git object they lead to, every large file and all settings. No
+    server may hold the folder meanwhile.
     """
-    from zoo.localhub.store import Store
+    with _installed(), _stopped(root) as store:
+        from zoo.localhub.check import check as look
 
-    if not root.is_dir():
-        raise click.BadParameter(f"no such folder: {root}", param_hint="--root")
-    store = Store(root)
-    try:
-        count, freed_bytes = store.prune()
-    finally:
-        store.close()
-    click.echo(f"{count} large files deleted, {freed_bytes / 1e6:.1f} MB")
+        faults = 0
+        for fault in look(store, deep=deep):
+            click.echo(str(fault))
+            faults += 1
+        count = len([*store.folders("model"), *store.folders("dataset")])
+    if faults:
+        raise click.ClickException(f"{faults} faults in {count} repositories")
+    click.echo(f"{count} repositories, all is whole")
+
+
+@hub.command()
+@_root
+@click.option("--dry-run", is_flag=True, help="Only tell what would go.")
+def gc(root: Path, dry_run: bool) -> None:
+    """Delete what no branch or tag in --root leads to, and pack the rest.
+
+    Deleting a repository takes away its history at once, but leaves its large files to this. What is
+    younger than an hour stays. No server may hold the folder meanwhile.
+    """
+    with _installed(), _stopped(root) as store:
+        from zoo.localhub.gc import collect
+
+        freed = collect(store, dry_run=dry_run)
+    click.echo(
+        f"{freed.large_files} large files, {freed.large_bytes / 1e6:.1f} MB, and {freed.git_objects} git "
+        f"objects {'would go' if dry_run else 'went'}; {freed.packed} {'would be ' if dry_run else ''}packed"
+    )
 
 
 @hub.command()
@@ -152,3 +177,16 @@ def _installed() -> Iterator[None]:
         raise click.ClickException(
             f"{error.name} is not installed\n  next: pip install 'medvlm-zoo[hub]'"
         ) from error
+
+
+@contextmanager
+def _stopped(root: Path) -> "Iterator[Store]":
+    from zoo.localhub.store import Store
+
+    if not root.is_dir():
+        raise click.BadParameter(f"no such folder: {root}", param_hint="--root")
+    store = Store(root)
+    try:
+        yield store
+    finally:
+        store.close()

@@ -72,5 +72,9 @@ class TooLarge(HubRefusal):
     """A body beyond the limit for its kind."""
 
 
+class Damaged(HubRefusal):
+    """Something in the folder is broken."""
+
+
 class RootInUse(HubRefusal):
     """Another server holds the folder."""

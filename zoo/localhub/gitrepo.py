@@ -171,16 +171,75 @@ class GitRepo:
         """Keep bytes as a git blob that no commit names yet; needs no lock."""
         return str(self._git.create_blob(data))
 
-    def large_files(self) -> set[str]:
-        """sha256 of every large file that any object here points to, reachable from a branch or not."""
+    def large_files(self, *, young_from_s: float = 0.0) -> set[str]:
+        """sha256 of every large file that any object here points to, reachable from a branch or not.
+
+        With `young_from_s`, by loose objects alone that were written since then (seconds since 1970).
+        """
         found = set()
-        for oid in self._git:
-            size, kind = self._header(oid)
+        for oid in self.objects(young_from_s=young_from_s):
+            size, kind = self._header(pygit2.Oid(hex=oid))
             if kind == ObjectType.BLOB and size <= pointer.MOST_BYTES:
-                large = pointer.parse(self.read(str(oid)))
+                large = pointer.parse(self.read(oid))
                 if large:
                     found.add(large.sha256)
         return found
+
+    def objects(self, *, young_from_s: float = 0.0) -> Iterator[str]:
+        """The id of every object; with `young_from_s` of the loose ones that were written since then."""
+        if not young_from_s:
+            yield from map(str, self._git)
+            return
+        for path in (self.folder / "objects").glob("??/*"):
+            if len(path.name) == 38 and path.stat().st_mtime >= young_from_s:
+                yield path.parent.name + path.name
+
+    def broken_refs(self) -> Iterator[str]:
+        """What is wrong with branches and tags, a sentence each."""
+        if self.branch(MAIN) is None:
+            yield f"the branch {MAIN!r} is not there or leads nowhere"
+        for ref in sorted(self._git.references):
+            if ref != HEADS + MAIN and self._peel(ref) is None:
+                yield f"{ref} leads nowhere"
+
+    def reachable(self, pointers: dict[Pointer, str], live: set[str] | None = None) -> Iterator[str]:
+        """Read all that branches and tags lead to; a sentence for each object that cannot be read.
+
+        `pointers` gets every pointer to a large file with its blob's id, `live` the ids of all objects.
+        libgit2 compares each object that it reads with its id.
+        """
+        seen: set[str] = set() if live is None else live
+        waiting = [str(self._git.references[ref].target) for ref in self._git.references]
+        while waiting:
+            oid = waiting.pop()
+            if oid in seen:
+                continue
+            seen.add(oid)
+            try:
+                found = self._git[oid]
+                if isinstance(found, pygit2.Commit):
+                    waiting += [str(found.tree_id), *map(str, found.parent_ids)]
+                elif isinstance(found, pygit2.Tag):
+                    waiting.append(str(found.target))
+                elif isinstance(found, pygit2.Tree):
+                    waiting += [str(child.id) for child in found]
+                elif isinstance(found, pygit2.Blob) and found.size <= pointer.MOST_BYTES:
+                    large = pointer.parse(found.data)
+                    if large:
+                        pointers.setdefault(large, oid)
+            except (KeyError, pygit2.GitError) as error:
+                yield f"the git object {oid} cannot be read: {error}"
+
+    def pack(self, oids: set[str], folder: Path) -> None:
+        """Write the objects as one pack, and its index, into an empty folder. Nothing else is touched."""
+
+        def choose(builder: pygit2.PackBuilder) -> None:
+            for oid in sorted(oids):
+                builder.add(pygit2.Oid(hex=oid))
+
+        written = self._git.pack(folder, choose, n_threads=1)
+        if written != len(oids):
+            raise RuntimeError(f"{written} of {len(oids)} objects of {self.folder} were packed")
 
     def _commit(self, sha: str) -> pygit2.Commit:
         found = self._git[sha]

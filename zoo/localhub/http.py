@@ -21,6 +21,7 @@ from zoo.localhub.errors import (
     BadObject,
     BadRequest,
     CollectionMissing,
+    Damaged,
     EntryMissing,
     Forbidden,
     HubRefusal,
@@ -56,6 +57,7 @@ _STATUS: Mapping[type[HubRefusal], tuple[int, str]] = {
     AlreadyThere: (409, ""),
     StaleParent: (412, ""),
     TooLarge: (413, ""),
+    Damaged: (500, ""),
     NotOffered: (501, ""),
 }
 

@@ -7,7 +7,6 @@ name in one step: what is there is whole.
 import hashlib
 import os
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,14 +53,14 @@ class Objects:
         finally:
             new.discard()
 
-    def prune(self, wanted: set[str], *, min_age_s: float) -> tuple[int, int]:
-        """Delete objects outside `wanted` that are older than `min_age_s`; return (count, bytes)."""
+    def prune(self, wanted: set[str], *, before_s: float, dry_run: bool) -> tuple[int, int]:
+        """Delete objects outside `wanted` from before that time; return (count, bytes)."""
         count = freed = 0
-        youngest = time.time() - min_age_s
         for path in self._folder.glob("??/??/*"):
             stat = path.stat()
-            if path.name not in wanted and stat.st_mtime < youngest:
-                path.unlink()
+            if path.name not in wanted and stat.st_mtime < before_s:
+                if not dry_run:
+                    path.unlink()
                 count, freed = count + 1, freed + stat.st_size
         return count, freed
 
@@ -108,7 +107,15 @@ class Incoming:
 
 def git_sha1(path: Path) -> str:
     """The id that git would give the file's bytes as a blob, read in chunks."""
-    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    return _hashed(path, hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False))
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of the file's bytes, read in chunks."""
+    return _hashed(path, hashlib.sha256())
+
+
+def _hashed(path: Path, digest: "hashlib._Hash") -> str:
     with path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):
             digest.update(chunk)

@@ -9,6 +9,7 @@ root/lock                             held by the one server of this folder
 """
 
 import fcntl
+import logging
 import os
 import shutil
 import tempfile
@@ -25,7 +26,7 @@ import pygit2
 from zoo.localhub import jsonfile, names
 from zoo.localhub.collections import Collections
 from zoo.localhub.disk import force_to_disk
-from zoo.localhub.errors import AlreadyThere, BadRequest, RepoMissing, RootInUse
+from zoo.localhub.errors import AlreadyThere, BadRequest, Damaged, RepoMissing, RootInUse
 from zoo.localhub.gitrepo import GitRepo
 from zoo.localhub.gitwriter import GitWriter
 from zoo.localhub.names import KINDS, Kind
@@ -33,6 +34,7 @@ from zoo.localhub.objects import Objects
 
 Gated = Literal[False, "auto", "manual"]
 _SETTINGS = "hub.json"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -106,22 +108,46 @@ class Store:
         """The repository of that kind and `owner/name`.
 
         Raises:
+            Damaged: its settings cannot be read.
             RepoMissing: there is none.
             BadRequest: that is no name.
         """
         folder = self._folder(kind, repo_id)
-        settings = self._read_settings(folder)
+        settings = self.settings(folder)
         if settings is None:
             raise RepoMissing(f"no {kind} {repo_id!r}")
         return Repo(kind, repo_id, folder, settings)
 
     def repos(self, kind: Kind) -> Iterator[Repo]:
         """Every repository of a kind, by name."""
-        base = self._base(kind)
-        for folder in sorted(base.glob("*/*.git")):
-            settings = self._read_settings(folder)
+        for repo_id, folder in self.folders(kind):
+            try:
+                settings = self.settings(folder)
+            except Damaged as error:  # it is not to hide the others
+                _log.error("%s", error)
+                continue
             if settings is not None:
-                yield Repo(kind, f"{folder.parent.name}/{folder.name[:-4]}", folder, settings)
+                yield Repo(kind, repo_id, folder, settings)
+
+    def folders(self, kind: Kind) -> list[tuple[str, Path]]:
+        """The name and the folder of every repository of a kind, whole or not."""
+        found = sorted(self._base(kind).glob("*/*.git"))
+        return [(f"{folder.parent.name}/{folder.name[:-4]}", folder) for folder in found]
+
+    def settings(self, folder: Path) -> Settings | None:
+        """The settings in a repository's folder; None if there are none.
+
+        Raises:
+            Damaged: they cannot be read.
+        """
+        try:
+            data = jsonfile.read(folder / _SETTINGS)
+            return None if data is None else Settings(**data)
+        except (ValueError, TypeError) as error:
+            raise Damaged(
+                f"the settings {folder / _SETTINGS} are broken: {error}",
+                hint='restore the file from a backup, or write {"private": true} into it',
+            ) from error
 
     def create(
         self, kind: Kind, repo_id: str, *, private: bool = False, gated: Gated = False, author: str = "local"
@@ -189,17 +215,6 @@ class Store:
             self.find(repo.kind, repo.id)
             yield GitWriter(repo.folder, author)
 
-    def prune(self, *, min_age_s: float = 3600.0) -> tuple[int, int]:
-        """Delete large files that no repository points to; return (count, bytes).
-
-        Files younger than `min_age_s` stay: their commit may be on its way.
-        """
-        wanted: set[str] = set()
-        for kind in KINDS:
-            for repo in self.repos(kind):
-                wanted |= repo.git().large_files()
-        return self.objects.prune(wanted, min_age_s=min_age_s)
-
     def _clear_leftovers(self) -> None:
         """Remove the lock files of a writer that was killed; nobody else writes while the folder is held."""
         for kind in KINDS:
@@ -220,10 +235,6 @@ class Store:
     def _refuse_taken(self, kind: Kind, repo_id: str) -> None:
         if self._folder(kind, repo_id).exists():
             raise AlreadyThere(f"the {kind} {repo_id!r} is already there")
-
-    def _read_settings(self, folder: Path) -> Settings | None:
-        data = jsonfile.read(folder / _SETTINGS)
-        return None if data is None else Settings(**data)
 
     def _write_settings(self, folder: Path, settings: Settings) -> None:
         jsonfile.write(folder / _SETTINGS, asdict(settings))

@@ -15,7 +15,6 @@ from huggingface_hub import HfApi
 from zoo.cli.hub import hub
 from zoo.localhub.errors import BadRequest, RootInUse
 from zoo.localhub.server import serving
-from zoo.localhub.store import Store
 
 
 def test_a_restart_over_the_same_folder_keeps_everything(tmp_path: Path) -> None:
@@ -117,24 +116,3 @@ for n in range(100000):
         assert len(list(down.glob("*.bin"))) == len(history) - 1
         api.upload_file(path_or_fileobj=b"goes on", path_in_repo="after.txt", repo_id="local/a")
     assert not list((tmp_path / "hub" / "incoming").iterdir())
-
-
-def test_large_files_that_nothing_points_to_can_be_cleared(tmp_path: Path) -> None:
-    contents = [os.urandom(2 << 20) for _ in range(2)]
-    with serving(tmp_path) as url:
-        api = HfApi(endpoint=url, token="t")
-        for name, content in zip(("kept", "gone"), contents, strict=True):
-            api.create_repo(f"local/{name}")
-            api.upload_file(path_or_fileobj=content, path_in_repo="w.bin", repo_id=f"local/{name}")
-        api.delete_repo("local/gone")
-    result = CliRunner().invoke(hub, ["prune", "--root", str(tmp_path)])
-    assert result.output == "0 large files deleted, 0.0 MB\n", "too young to go"
-    store = Store(tmp_path)
-    try:
-        assert store.prune(min_age_s=-1) == (1, 2 << 20)
-        assert store.prune(min_age_s=-1) == (0, 0)
-    finally:
-        store.close()
-    with serving(tmp_path) as url:
-        down = HfApi(endpoint=url).hf_hub_download("local/kept", "w.bin", cache_dir=tmp_path / "cache")
-        assert Path(down).read_bytes() == contents[0]
