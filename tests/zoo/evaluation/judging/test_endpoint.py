@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -176,8 +177,6 @@ def test_without_an_endpoint_the_rules_judge_and_a_second_judge_can_share_the_fi
 
 
 def test_restricted_texts_stay_on_this_machine_unless_allowed(predictions: Path, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     theirs = [replace(p, dataset="theirs") for p in read_jsonl(predictions, Prediction)]
     write_jsonl(predictions, theirs)
     out = tmp_path / "verdicts.jsonl"
