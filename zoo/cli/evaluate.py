@@ -190,7 +190,7 @@ def _folders(adapters: tuple[str, ...], *, hub: str | None, record: bool) -> tup
                 hint=f"medzoo pull {text} --to FOLDER, and evaluate that",
             )
         try:
-            folder, sha = fetch(ref.repo, ref.revision, endpoint=hub)
+            folder, sha = fetch(ref.repo, ref.revision, evidence=False, endpoint=hub)
         except HubError as error:
             raise type(error)(f"there is no folder {text}, and: {error.message}", hint=error.hint) from error
         folders.append(folder)
