@@ -25,41 +25,39 @@ TITLES = {
     "2606.12590": "Analyzing and Improving Fine-grained Preference Optimization in Medical LVLMs",
 }
 """Of the variants' papers, by arXiv number."""
+_NUMBER = re.compile(r"arXiv[ :](\d{4}\.\d{4,5})")
+_AUTHOR = re.compile(r"(\w[\w-]*) et al\. (\d{4})")
 
 
 def bibtex(manifest: AdapterManifest) -> str:
-    """Entries for the method's papers, and for this adapter of the zoo."""
-    entries = [
-        f"@misc{{{_key(who, year)},\n  author = {{{who} and others}},\n"
-        f"{_titled(number)}  year = {{{year}}},\n  eprint = {{{number}}},\n  archivePrefix = {{arXiv}}\n}}"
-        for who, year, number in _cited(manifest.variant.paper)
-    ]
+    """Entries for the method's papers, as far as its citation names them, and for this adapter."""
+    entries = [_paper(one) for one in manifest.variant.paper.split(";") if _NUMBER.search(one)]
     name = manifest.repo or f"{manifest.base.name}-{manifest.variant.name}"
     version = manifest.versions.get("medvlm-zoo", "")
-    said = [f"MedVLM Zoo{' ' + version if version else ''}", f"weights sha256 {manifest.weights_sha256}"]
+    made = f"MedVLM Zoo{' ' + version if version else ''}, weights sha256 {manifest.weights_sha256}"
     entries.append(
-        f"@misc{{medvlm_zoo_{re.sub(r'[^a-z0-9]+', '_', name.lower()).strip('_')},\n"
-        f"  title = {{{name}: {manifest.identity}}},\n  year = {{{manifest.created[:4]}}},\n"
-        f"  note = {{{', '.join(said)}}}\n}}"
+        _entry(
+            f"medvlm_zoo_{re.sub(r'[^a-z0-9]+', '_', name.lower()).strip('_')}",
+            title=f"{name}: {manifest.identity}",
+            year=manifest.created[:4],
+            note=made,
+        )
     )
     return "\n\n".join(entries)
 
 
-def _cited(paper: str) -> list[tuple[str, str, str]]:
-    """First author or method, year and arXiv number of each paper in a citation."""
-    found = []
-    for one in paper.split(";"):
-        number = re.search(r"arXiv[ :](\d{4}\.\d{4,5})", one)
-        if number:
-            who = re.search(r"(\w[\w-]*) et al\. (\d{4})", one)
-            name, year = (who[1], who[2]) if who else (one.split(",")[0].strip(), f"20{number[1][:2]}")
-            found.append((name, year, number[1]))
-    return found
+def _paper(citation: str) -> str:
+    """`Author et al. YEAR, arXiv NUMBER`, or a method's name in place of author and year."""
+    found, author = _NUMBER.search(citation), _AUTHOR.search(citation)
+    assert found is not None
+    number = found[1]
+    year = author[2] if author else f"20{number[:2]}"
+    key = re.sub(r"[^a-z0-9]+", "", (author[1] if author else citation.split(",")[0]).lower()) + year
+    said = {"author": f"{author[1]} and others"} if author else {}
+    said |= {"title": TITLES[number]} if number in TITLES else {}
+    return _entry(key, **said, year=year, eprint=number, archivePrefix="arXiv")
 
 
-def _key(who: str, year: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "", who.lower()) + year
-
-
-def _titled(number: str) -> str:
-    return f"  title = {{{TITLES[number]}}},\n" if number in TITLES else ""
+def _entry(key: str, **fields: str) -> str:
+    lines = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items())
+    return f"@misc{{{key},\n{lines}\n}}"

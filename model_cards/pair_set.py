@@ -71,6 +71,7 @@ def render(report: Mapping[str, Any], *, repo: str) -> str:
         columns=[(name, about) for name, (about, _) in COLUMNS.items()],
         about=declared.about if declared else "",
         source=declared.source if declared else None,
+        risks=declared.risks if declared else (),
         steps=json.dumps(report["steps"], indent=2, ensure_ascii=False),
         licence_sentence=licences.sentence(report["license"]),
         words=words,

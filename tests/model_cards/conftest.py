@@ -1,5 +1,6 @@
 """An adapter folder as `medzoo evaluate --record` and `medzoo card` leave it, on invented answers."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,14 @@ def answers(
     return found
 
 
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders that `recorded` made, by what was asked for: each test gets a copy."""
+    return {"": tmp_path_factory.mktemp("made")}
+
+
 @pytest.fixture
-def recorded(make_adapter: Any) -> MakeRecorded:
+def recorded(make_adapter: Any, made: dict[str, Path], tmp_path: Path) -> MakeRecorded:
     """Call it to get a folder of an adapter that was evaluated on `datasets`, with its card.
 
     Every answer to the data sets named in `withheld` may not be passed on, and its file is not there.
@@ -66,6 +73,9 @@ def recorded(make_adapter: Any) -> MakeRecorded:
         withheld: tuple[str, ...] = (),
         **changes: Any,
     ) -> Path:
+        asked = repr((datasets, withheld, changes))
+        if asked in made:
+            return shutil.copytree(made[asked], tmp_path / name)
         base = get_base("phantom")
         numbers = {
             "questions": 220, "dropped": {"no span": 20}, "halves": {"both": 200},
@@ -111,6 +121,7 @@ def recorded(make_adapter: Any) -> MakeRecorded:
         write_card(folder)
         for dataset in withheld:
             (folder / "predictions" / f"{dataset}-test.jsonl").unlink()
+        made[asked] = shutil.copytree(folder, made[""] / str(len(made)))
         return folder
 
     return make

@@ -7,6 +7,7 @@ import pytest
 from huggingface_hub import DatasetCard
 
 from model_cards.pair_set import COLUMNS, render
+from zoo.datasets import get_dataset
 from zoo.notice import NOTICE
 from zoo.records import PreferencePair
 
@@ -90,6 +91,14 @@ def test_lengths_are_left_out_where_no_response_is_rejected(report: dict[str, An
 
 def test_a_data_set_that_nobody_declared_has_a_card_too(report: dict[str, Any]) -> None:
     assert "| questions | mine, split train |" in render(report | {"dataset": "mine"}, repo=REPO)
+
+
+def test_the_card_says_what_to_beware_of_in_the_data(report: dict[str, Any]) -> None:
+    text = render(report, repo=REPO)
+    assert get_dataset("slake").risks
+    for risk in get_dataset("slake").risks:
+        assert f"- {risk}\n" in text
+    assert "## The data" not in render(report | {"dataset": "mine"}, repo=REPO)
 
 
 def test_the_same_report_gives_the_same_card(report: dict[str, Any]) -> None:
