@@ -96,7 +96,7 @@ def subsets(questions: Sequence[Prediction]) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {"all": []}
     kinds: list[set[str]] = [set(), set(), set()]
     for place, q in enumerate(questions):
-        of = ({q.answer_type}, set(q.error_types), {q.question_type} - {""})
+        of: list[set[str]] = [{q.answer_type}, set(q.error_types), {q.question_type} - {""}]
         for subset in {"all"}.union(*of):
             found.setdefault(subset, []).append(place)
         for kind, names in zip(kinds, of, strict=True):

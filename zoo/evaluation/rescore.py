@@ -109,22 +109,26 @@ def _score_faults(
         found.append(
             f"{name} answers the questions {fingerprint[:12]}, the manifest says {benchmark.fingerprint[:12]}"
         )
-    asked = len({p.question_id for p in predictions if p.shown == "own"})
-    if asked != benchmark.questions:
-        found.append(f"{name} answers {asked} questions, the manifest says {benchmark.questions}")
+    own = [p for p in predictions if p.shown == "own"]
+    for kind, held, said in (
+        ("questions", len({p.question_id for p in own}), benchmark.questions),
+        ("images", len({image for p in own for image in p.images}), benchmark.images),
+    ):
+        if held != said:
+            found.append(f"{name} is about {held} {kind}, the manifest says {said}")
     sft = next((one for one in adapters if one not in (BASE, adapter)), None)
     metrics = list(dict.fromkeys(e.metric for e in claimed))
     if not metrics:
         return [*found, f"no score rests on {name}; record them: {AGAIN}"]
     scores = score_predictions(predictions, verdicts=heard, sft=sft, names=metrics)
     again = {_key(e): e for e in as_evaluations(scores, predictions, adapter)}
-    said = {_key(e): e for e in claimed}
-    found += [f"{_name(e)} is in the manifest twice" for e in claimed if said[_key(e)] is not e]
-    found += [f"{_name(e)} does not follow from {name}" for key, e in said.items() if key not in again]
+    stated = {_key(e): e for e in claimed}
+    found += [f"{_name(e)} is in the manifest twice" for e in claimed if stated[_key(e)] is not e]
+    found += [f"{_name(e)} does not follow from {name}" for key, e in stated.items() if key not in again]
     found += [
-        f"{_name(e)} follows from {name}, but is left out" for key, e in again.items() if key not in said
+        f"{_name(e)} follows from {name}, but is left out" for key, e in again.items() if key not in stated
     ]
-    for key, e in said.items():
+    for key, e in stated.items():
         if key in again:
             found += _differences(e, again[key], name)
     return found

@@ -188,7 +188,7 @@ class _Base:
         `own` is the table of the same questions with their own pictures. Several benchmarks stay as large as
         they are: images are drawn within each.
         """
-        scores: dict[tuple[str, str], Score] = {}
+        scores = []
         shown, combine = tables[0].shown, metric.combine
         here = [name for name in self.members if all(name in table.rows for table in tables)]
         roles = {role: one for role, one in (("base", BASE), ("sft", self.sft)) if one in here}
@@ -225,12 +225,15 @@ class _Base:
                     if all(subset in one for one in of_tables)
                 }
                 for role, other in roles.items():
-                    beside = score if other == name else scores.get((other, subset))
-                    found[f"{role}_value"] = beside.interval.value if beside else None
+                    beside = [table.sums(other) for table in tables]
+                    if all(subset in of_table for of_table in beside):
+                        totals = [of_table[subset].total for of_table in beside]
+                        found[f"{role}_value"] = float(_values(totals, combine, macro))
                 if "lost" in found and own is not None:
-                    found["own_value"] = own.sums(name, tables[0].applies)[subset].value(combine)
-                scores[name, subset] = replace(score, **found)
-        return list(scores.values())
+                    totals = [own.sums(name, tables[0].applies)[subset].total]
+                    found["own_value"] = float(_values(totals, combine, macro))
+                scores.append(replace(score, **found))
+        return scores
 
 
 def _sample(parts: Sequence[Sums] | Sequence[Paired], combine: Combine, macro: bool) -> Sample:
@@ -243,6 +246,13 @@ def _sample(parts: Sequence[Sums] | Sequence[Paired], combine: Combine, macro: b
     return pooled.sample(combine)
 
 
+def _values(totals: Sequence[Floats], combine: Combine, macro: bool) -> Floats:
+    """The same of sums (..., k) alone."""
+    if macro:
+        return np.asarray(np.mean([combine(total) for total in totals], axis=0))
+    return combine(np.sum(totals, axis=0))
+
+
 def _over_runs(
     rows: Sequence[Floats], valid: Sequence[Mask], combine: Combine, macro: bool
 ) -> dict[str, Any]:
@@ -251,8 +261,7 @@ def _over_runs(
     runs = min(len(total) for total in totals)
     if runs == 1 or any(len(total) != runs for total in totals):
         return {"seeds": runs}
-    values = np.mean([combine(total) for total in totals], axis=0) if macro else combine(sum(totals))
-    return {"seeds": runs, "seed_sd": float(np.std(values, ddof=1))}
+    return {"seeds": runs, "seed_sd": float(np.std(_values(totals, combine, macro), ddof=1))}
 
 
 def _difference(sample: Sample) -> Difference:

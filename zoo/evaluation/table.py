@@ -67,12 +67,12 @@ def difference(found: Difference | None, *, percent: bool) -> str:
 
 
 def _heading(scores: Sequence[Score]) -> str:
-    most = max((s for s in scores if s.subset == WHOLE), key=lambda s: s.interval.n + s.failed)
+    where = scores[0]
     name = {
         MICRO: "All benchmarks, questions pooled (micro)",
         MACRO: "All benchmarks, mean of their scores (macro)",
-    }.get(most.dataset, f"{most.dataset}/{most.split}")
-    return f"{name}: {most.interval.n + most.failed} questions about {most.images} images"
+    }.get(where.dataset, f"{where.dataset}/{where.split}")
+    return f"{name}: {max(s.interval.n + s.failed for s in scores)} questions"
 
 
 def _of_benchmark(scores: Sequence[Score]) -> list[str]:

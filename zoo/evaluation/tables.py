@@ -71,13 +71,10 @@ class Sums:
             self.total + other.total, self.draws + other.draws, self.drawn + other.drawn, self.n + other.n
         )
 
-    def value(self, combine: Combine) -> float:
-        return float(combine(self.total))
-
     def sample(self, combine: Combine) -> Sample:
         with np.errstate(divide="ignore", invalid="ignore"):
             draws = np.where(self.drawn > 0, combine(self.draws), np.nan)
-        return Sample(self.value(combine), draws, self.n)
+        return Sample(float(combine(self.total)), draws, self.n)
 
 
 @dataclass(frozen=True, eq=False)
