@@ -252,7 +252,9 @@ def test_cards_and_hub_need_no_torch(module):
     assert _stderr(code) == ""
 
 
-@pytest.mark.parametrize("module", ["zoo.cli.ls", "zoo.cli.show", "zoo.cli.pull", "model_cards.cli"])
+@pytest.mark.parametrize(
+    "module", ["zoo.cli.ls", "zoo.cli.show", "zoo.cli.pull", "zoo.cli.diff", "zoo.cli.hf", "model_cards.cli"]
+)
 def test_a_verb_is_imported_without_what_it_needs_to_run(module):
     heavy = ("huggingface_hub", "pydantic", "numpy", "jinja2")
     code = f"import sys, {module}; sys.exit(' '.join(m for m in {heavy} if m in sys.modules))"
