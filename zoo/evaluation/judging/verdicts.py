@@ -6,6 +6,7 @@ Which answers a task is for, and which replies can be read, is what the metrics 
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import get_args
 
 from tqdm import tqdm
 
@@ -37,6 +38,18 @@ class Round:
 def task_metrics(task: Task) -> list[Metric]:
     """The metrics that rest on the task's verdicts."""
     return [metric for metric in metrics().values() if metric.task == task]
+
+
+def tasks_for(predictions: Sequence[Prediction]) -> list[Task]:
+    """The tasks that are for one of the answers at least.
+
+    Raises:
+        BadInput: none is.
+    """
+    found = [task for task in get_args(Task) if _chosen(task, predictions)]
+    if not found:
+        raise BadInput(f"no task is for any of the {len(predictions)} answers", hint="medzoo metrics")
+    return found
 
 
 def can_be_read(task: Task, case: Case, reply: str) -> bool:
@@ -71,16 +84,16 @@ def judge_answers(
     another judge's facts a judge bears that one's name too, as its verdicts are not those it gives alone.
 
     Raises:
-        BadInput: an adapter answers a question twice, no answer is one for the task, or `facts_from` has
-            facts of several judges or none of a question.
+        BadInput: an adapter answers a question in two ways, no answer is one for the task, or `facts_from`
+            has two lists of facts of a question, or none.
     """
-    chosen = [p for p in predictions if any(metric.applies(p) for metric in task_metrics(task))]
+    chosen = _chosen(task, predictions)
     if not chosen:
         raise BadInput(
             f"none of the {len(predictions)} answers is one for the task {task}", hint="medzoo metrics"
         )
     if len({_answer(p) for p in chosen}) < len(chosen):
-        raise BadInput("an adapter answers a question twice", hint="give each file of predictions once")
+        raise BadInput("an adapter answers a question in two ways", hint="judge the files one by one")
     name = judge.name(task)
     given = _given_facts(facts_from)
     if task == "facts" and given:
@@ -118,6 +131,11 @@ def judge_answers(
 def merged(old: Iterable[Verdict], new: Iterable[Verdict]) -> list[Verdict]:
     """Both, where a new verdict takes the place of the same judge's older one on that adapter's answer."""
     return list({(v.task, v.judge, *_answer(v)): v for v in (*old, *new)}.values())
+
+
+def _chosen(task: Task, predictions: Iterable[Prediction]) -> list[Prediction]:
+    """The answers that the task is for: those that one of its metrics is for."""
+    return [p for p in predictions if any(metric.applies(p) for metric in task_metrics(task))]
 
 
 def _given_facts(verdicts: Sequence[Verdict]) -> dict[_Question, Facts | None]:

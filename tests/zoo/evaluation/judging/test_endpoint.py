@@ -163,8 +163,9 @@ def test_without_an_endpoint_the_rules_judge_and_a_second_judge_can_share_the_fi
     llm_server: Any, predictions: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "verdicts.jsonl"
-    assert run(predictions, "--task", "facts", "--out", out).endswith(
+    assert run(predictions, predictions, "--task", "facts") == (
         f"rules facts@1: 3 verdicts, 3 of them new\nin {out}: 3 verdicts\n"
+        f"  next: medzoo score {predictions} {predictions} --verdicts {out}\n"
     )
     llm_server.script = script
     at = ("--llm", llm_server.url, "--llm-model", "m")
@@ -173,6 +174,23 @@ def test_without_an_endpoint_the_rules_judge_and_a_second_judge_can_share_the_fi
     assert [v.judge for v in read_jsonl(out, Verdict)] == [
         *["rules facts@1"] * 3,
         *["m facts@1 on the facts of rules facts@1"] * 3,
+    ]
+
+
+def test_without_a_task_every_answer_is_judged_in_every_way_that_is_for_it(
+    predictions: Path, tmp_path: Path
+) -> None:
+    answers = read_jsonl(predictions, Prediction)
+    write_jsonl(predictions, [*answers, replace(answers[0], shown="noise", answer="nothing")])
+    run(predictions, "--shown", "own", "--out", tmp_path / "own.jsonl")
+    run(predictions, "--out", tmp_path / "all.jsonl")
+    judged = [
+        [(v.task, v.shown) for v in read_jsonl(tmp_path / f, Verdict)] for f in ("own.jsonl", "all.jsonl")
+    ]
+    assert judged[0] == [*[("facts", "own")] * 3, *[("relevance", "own")] * 3]
+    assert judged[1] == [
+        *[*[("facts", "own")] * 3, ("facts", "noise")],
+        *[*[("relevance", "own")] * 3, ("relevance", "noise")],
     ]
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.zoo.evaluation.judging._answers import answer
 from zoo.errors import BadInput
 from zoo.evaluation.judging.judge import Case, Facts
-from zoo.evaluation.judging.verdicts import is_restricted, judge_answers, merged, unknown_terms
+from zoo.evaluation.judging.verdicts import is_restricted, judge_answers, merged, tasks_for, unknown_terms
 from zoo.evaluation.score import score_predictions
 from zoo.records import Prediction, Task, Verdict
 
@@ -132,9 +132,17 @@ def test_verdicts_are_what_a_score_needs() -> None:
     assert all_of == [("base", "scripted facts@1", 0.5, 1), ("mdpo", "scripted facts@1", 0.5, 1)]
 
 
-def test_an_answer_given_twice_and_a_task_for_none_are_refused() -> None:
-    with pytest.raises(BadInput, match="an adapter answers a question twice"):
-        judge_answers(Scripted(), "facts", [LEFT, LEFT])
+def test_the_tasks_for_an_answer_are_those_of_the_metrics_for_it() -> None:
+    assert tasks_for([CLOSED, LEFT]) == ["correct", "facts", "relevance"]
+    chest = answer("", "A nodule in the left lung.", prompt="Report this chest X-ray.", answer_type="report")
+    assert tasks_for([chest]) == ["facts", "relevance", "green"]
+    with pytest.raises(BadInput, match="no task is for any of the 1 answers"):
+        tasks_for([CLOSED])
+
+
+def test_two_answers_in_one_place_and_a_task_for_none_are_refused() -> None:
+    with pytest.raises(BadInput, match="an adapter answers a question in two ways"):
+        judge_answers(Scripted(), "facts", [LEFT, replace(LEFT, answer="right")])
     with pytest.raises(BadInput, match="none of the 2 answers is one for the task green"):
         judge_answers(Scripted(), "green", [LEFT, CLOSED])
 
