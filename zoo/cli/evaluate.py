@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from zoo.cli._asked import adapter_folders, questions_of
 from zoo.cli._base import base_options, base_settings
-
-if TYPE_CHECKING:
-    from zoo.datasets import QuestionSet
 
 
 @click.command()
@@ -99,11 +97,11 @@ def evaluate(
     check_out(out)
     check_unfinished(out)
     base = get_base(base_name)
-    asked = [_questions(text, limit=limit, seed=seed) for text in benchmarks]
+    asked = [questions_of(text, limit=limit, seed=seed) for text in benchmarks]
     for questions in asked:
         for note in questions.notes:
             click.echo(f"{questions.name}/{questions.split}: {note}", err=True)
-    folders, sources = _folders(adapters, hub=hub, record=record)
+    folders, sources = adapter_folders(adapters, hub=hub, record=record)
     manifests = [verified(folder) for folder in folders]
     names = adapter_names(manifests)
     _check_sft([name for name, m in zip(names, manifests, strict=True) if m.variant.name == SFT], names, sft)
@@ -143,22 +141,6 @@ def evaluate(
     click.echo(f"  next: medzoo report {answers}\n  or, to have them judged: medzoo judge {answers}")
 
 
-def _questions(text: str, *, limit: int, seed: int) -> QuestionSet:
-    """The questions of `NAME[/SPLIT][=FOLDER]`."""
-    from zoo.datasets import load_questions
-    from zoo.errors import BadInput
-
-    where, given, folder = text.partition("=")
-    name, slash, split = where.partition("/")
-    if not name or (slash and not split) or (given and not folder):
-        raise BadInput(
-            f"--benchmark {text!r} is not NAME[/SPLIT][=FOLDER]", hint="such as vqa-rad/test=data/vqa-rad"
-        )
-    return load_questions(
-        name, split or "test", limit=limit, seed=seed, data_dir=Path(folder) if folder else None
-    )
-
-
 def _check_sft(found: list[str], names: list[str], sft: str | None) -> None:
     """See, before hours of work, that it is clear which adapter is SFT."""
     from zoo.errors import BadInput, UnknownName
@@ -167,32 +149,3 @@ def _check_sft(found: list[str], names: list[str], sft: str | None) -> None:
         raise UnknownName("adapter", sft, names)
     if sft is None and len(found) > 1:
         raise BadInput(f"several SFT adapters: {', '.join(found)}", hint="choose one with --sft NAME")
-
-
-def _folders(adapters: tuple[str, ...], *, hub: str | None, record: bool) -> tuple[list[Path], list[str]]:
-    """The folders of adapters, fetched where they are on a Hub, and of these `repo@sha`."""
-    from zoo.errors import BadInput, HubError
-    from zoo.hub import fetch, parse_ref
-
-    folders, sources = [], []
-    for text in adapters:
-        if (folder := Path(text)).is_dir():
-            folders.append(folder)
-            sources.append("")
-            continue
-        try:
-            ref = parse_ref(text)
-        except BadInput as error:
-            raise BadInput(f"{text!r} is no folder and names no repo", hint=error.hint) from None
-        if record:
-            raise BadInput(
-                f"--record writes into folders, and {text} is none",
-                hint=f"medzoo pull {text} --to FOLDER, and evaluate that",
-            )
-        try:
-            folder, sha = fetch(ref.repo, ref.revision, evidence=False, endpoint=hub)
-        except HubError as error:
-            raise type(error)(f"there is no folder {text}, and: {error.message}", hint=error.hint) from error
-        folders.append(folder)
-        sources.append(f"{ref.repo}@{sha}")
-    return folders, sources

@@ -1,4 +1,4 @@
-"""Where a prompt looks in its first image: the model's own attention as a heat map.
+"""Where a prompt looks in its first image: the model's own attention by layer, and as a heat map.
 
 Knows nothing of regions or of what the map is for. The map covers what the vision tower sees: a picture
 that the processor crops or pads is covered as cropped or padded.
@@ -20,7 +20,7 @@ from zoo.vlm.model import VisionLanguageModel
 
 
 @torch.no_grad()
-def attention_map(
+def layer_attention(
     vlm: VisionLanguageModel,
     features: ImageFeatures,
     prompt: str,
@@ -28,13 +28,13 @@ def attention_map(
     layers: Sequence[int] | None = None,
     slot: int = 0,
 ) -> npt.NDArray[np.float32]:
-    """The last prompt token's attention over the first image's tokens, a mean over heads and layers.
+    """The last prompt token's attention over the first image's tokens by layer, a mean over heads.
 
     `layers` counts from 0; the default is all. The tokens before the last are read as the model is; only the
     last one needs eager attention, whose weights are one row a head.
 
     Returns:
-        (rows, columns), 0 to 1, the greatest value 1; rows from the top.
+        (layers, rows, columns), shares of the token's whole attention; rows from the top.
 
     Raises:
         BadInput: the model has no such layer, or no adapter bank to hold that slot.
@@ -42,7 +42,7 @@ def attention_map(
     """
     if vlm.bank is None and slot:
         raise BadInput(f"slot {slot} is asked for and no adapter bank is attached")
-    tokens, shape = len(features.images[0]), _shape(vlm, features.images[0])
+    tokens, shape = len(features.images[0]), token_grid(vlm, features.images[0])
     ids = vlm.prompt_ids(prompt, features)
     before = pad_batch(vlm, [ids[:-1]], [features], side="left")
     language: Any = vlm.model.model.language_model
@@ -68,12 +68,32 @@ def attention_map(
         )
     # Each is (1, heads, 1, tokens so far).
     rows = torch.stack([weights[layer][0, :, -1, start : start + tokens].float().mean(0) for layer in chosen])
-    heat = rows.mean(0).reshape(shape)
-    return np.asarray((heat / heat.max()).cpu().numpy(), dtype=np.float32)
+    return np.asarray(rows.reshape(-1, *shape).cpu().numpy(), dtype=np.float32)
 
 
-def _shape(vlm: VisionLanguageModel, image: EncodedImage) -> tuple[int, int]:
-    """Rows and columns of an image's tokens."""
+def attention_map(
+    vlm: VisionLanguageModel,
+    features: ImageFeatures,
+    prompt: str,
+    *,
+    layers: Sequence[int] | None = None,
+    slot: int = 0,
+) -> npt.NDArray[np.float32]:
+    """The mean of `layer_attention` over its layers as a heat map: (rows, columns), the greatest value 1.
+
+    Raises:
+        BadInput, BadDeclaration: as `layer_attention`.
+    """
+    heat = layer_attention(vlm, features, prompt, layers=layers, slot=slot).mean(axis=0)
+    return np.asarray(heat / heat.max(), dtype=np.float32)
+
+
+def token_grid(vlm: VisionLanguageModel, image: EncodedImage) -> tuple[int, int]:
+    """Rows and columns of an image's tokens.
+
+    Raises:
+        BadDeclaration: they are no grid that is known.
+    """
     tokens = len(image)
     _, height, width = image.grid or (1, 1, 1)
     columns = math.isqrt(tokens * width // height)
