@@ -14,7 +14,8 @@ HEADLINE = "accuracy"
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """The rows of a card's tables. Every metric is shown over all questions, the headline one by type too."""
+    """The rows of a card's tables: every metric over all questions, the headline one by type and with other
+    pictures too."""
 
     overall: list[Evaluation]
     by_type: list[Evaluation]
@@ -39,7 +40,7 @@ class Rows:
         own = [e for e in evaluation if e.shown == "own"]
         overall = [e for e in own if is_overall(e)]
         by_type = [e for e in own if is_headline(e) and not is_overall(e)]
-        ablation = [e for e in evaluation if e.shown != "own" and is_overall(e)]
+        ablation = [e for e in evaluation if e.shown != "own" and is_overall(e) and is_headline(e)]
         shown = len(overall) + len(by_type) + len(ablation)
         return cls(overall=overall, by_type=by_type, ablation=ablation, shortened=shown < len(evaluation))
 

@@ -89,14 +89,14 @@ def questions(e: Evaluation) -> str:
 
 def image_matters(rows: Sequence[Evaluation]) -> str:
     """What an ablation's rows say, in a sentence: whether the answers need the picture."""
-    whole = [e for e in rows if e.subset == "all" and e.lost is not None]
-    if not whole:
-        return ""
-    blind = [e for e in whole if e.lost is not None and not (e.lost.low > 0.0 and _stands(e.lost))]
+    whole = [e for e in rows if e.subset == "all"]
+    blind = [e for e in whole if e.lost is None or e.lost.low <= 0.0 or not _stands(e.lost)]
     if not blind:
-        return "Without the right picture every one of these scores falls: the answers rest on the image."
-    named = sorted({f"{e.metric} on {e.dataset}/{e.split}, {SHOWN[e.shown]}" for e in blind})
-    return f"**No loss is shown for {'; '.join(named)}**: there the answers may come from the question alone."
+        return "With them the score falls: the answers rest on the image." if whole else ""
+    named = "; ".join(f"{e.dataset}/{e.split}, {SHOWN[e.shown]} (n {e.n})" for e in blind)
+    return (
+        f"**That the image matters is not shown on {named}**: the answers may come from the question alone."
+    )
 
 
 def vllm_rank(rank: int) -> int:
