@@ -7,21 +7,24 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from model_cards import pair_set
 from model_cards.card import README_NAME, write_card
+from model_cards.check import check
 from model_cards.evals import EVAL_FOLDER
+from model_cards.repo import read_repo
 from training.pairs.report import fingerprint, read_report
 from zoo.bases import bases
 from zoo.catalog import verified
 from zoo.datasets import datasets
 from zoo.errors import BadInput, BadRecord, HubError
 from zoo.evaluation.rescore import rescore
-from zoo.hub import EVIDENCE, PAIR_SET, parse_repo
+from zoo.hub import EVIDENCE, PAIR_SET, adapter_files, parse_repo
 from zoo.hub_access import hub_address, shown
 from zoo.hub_collections import Membership, add_to_collection, membership
 from zoo.hub_publish import Plan, carry_out, plan_publish
@@ -79,11 +82,11 @@ def publish(
         BadManifest: there is no valid `zoo.json`.
         DigestMismatch: the weights are not the ones it states.
         BadInput: it was not evaluated, not beside SFT, or its scores are not what its stored answers come
-            to; or a licence forbids it.
+            to; a licence forbids it; or `medzoo card --check` finds fault with it.
         HubError: the Hub refused or someone else published to the repo meanwhile.
     """
     manifest = _checked(folder, repo, allow_unevaluated, without_sft, where)
-    plan = _plan(folder, manifest, where)
+    plan = _plan(folder, folder, manifest, where)
     done = carry_out(plan, token=where.get("token"))
     collection, note = "", ""
     try:
@@ -112,7 +115,7 @@ def preview(
     """What `publish` would do with the same arguments, which see; changes neither the folder nor the Hub."""
     manifest = _checked(folder, repo, allow_unevaluated, without_sft, where)
     with _draft(folder) as draft:
-        plan = _plan(draft, manifest, where)
+        plan = _plan(folder, draft, manifest, where)
     return Preview(plan=plan, collection=membership(manifest.base.name, plan.repo, **_hub_of(where)))
 
 
@@ -141,19 +144,23 @@ def preview_pairs(folder: Path, repo: str, **where: Any) -> Preview:
         return Preview(plan=_plan_pairs(folder, draft, repo, where), collection=None)
 
 
-def _plan(folder: Path, manifest: AdapterManifest, where: dict[str, Any]) -> Plan:
-    """Write manifest and card into `folder`, and plan."""
-    write_manifest(folder, manifest)
-    write_card(folder)
+def _plan(folder: Path, into: Path, manifest: AdapterManifest, where: dict[str, Any]) -> Plan:
+    """Write manifest and card into `into`, which holds the same files as `folder`, check them, and plan."""
+    write_manifest(into, manifest)
+    write_card(into)
+    names = adapter_files(into)
+    ours = replace(read_repo(into, name=str(folder)), files=tuple(names))
+    if faults := [fault for one in check(ours) for fault in one.faults]:
+        raise BadInput(f"{folder}: {faults[0].what}: {faults[0].value}", hint=faults[0].next)
     open_to_all = {
         of(b.dataset, b.split)
         for b in manifest.benchmarks
         for of in (predictions_name, verdicts_name)
         if b.publishable
     }
-    evidence = {path.relative_to(folder).as_posix() for pattern in EVIDENCE for path in folder.glob(pattern)}
+    evidence = {name for name in names if any(fnmatch(name, pattern) for pattern in EVIDENCE)}
     return plan_publish(
-        folder,
+        into,
         manifest.repo,
         message=f"{manifest.identity}, trained on {manifest.data.dataset}",
         leave_out=tuple(sorted(evidence - open_to_all)),

@@ -145,6 +145,23 @@ def test_answers_that_were_touched_are_refused(make_adapter: MakeAdapter, hub: s
     assert not api(hub).repo_exists(REPO)
 
 
+def test_what_a_check_of_the_card_finds_is_refused_but_not_files_that_stay(
+    make_adapter: MakeAdapter, hub: str
+) -> None:
+    folder = scored(make_adapter())
+    (folder / "checkpoint.pt").write_bytes(b"stays")
+    config = json.loads((folder / "adapter_config.json").read_text())
+    named = config | {"base_model_name_or_path": "someone/else"}
+    (folder / "adapter_config.json").write_text(json.dumps(named))
+    for act in (publish, preview):
+        with pytest.raises(
+            BadInput, match=f"{folder}: several bases: medvlm-zoo/phantom in zoo.json, someone"
+        ):
+            act(folder, REPO, endpoint=hub)
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    publish(folder, REPO, endpoint=hub)
+
+
 def test_an_unevaluated_adapter_goes_up_if_one_insists(make_adapter: MakeAdapter, hub: str) -> None:
     folder = make_adapter(evaluation=[])
     publish(folder, REPO, endpoint=hub, allow_unevaluated=True)
