@@ -269,7 +269,9 @@ def web_url(request: Request, kind: Kind, repo_id: str) -> str:
 
 
 def next_link(request: Request, cursor: str) -> dict[str, str]:
-    """The header that leads to a listing's next page."""
+    """The header that leads to a listing's next page; none where `cursor` is empty."""
+    if not cursor:
+        return {}
     url = request.url.include_query_params(cursor=cursor)
     query = f"?{url.query}"
     return {"Link": f'<{base_url(request)}{request.scope["path"]}{query}>; rel="next"'}

@@ -101,7 +101,7 @@ def describe(
 
 
 def select(repos: Iterable[Repo], query: Query) -> list[dict[str, Any]]:
-    """The repositories that the query wants, in its order, without their files.
+    """The repositories that the query wants, in no order, without their files.
 
     Raises:
         BadRequest: it wants an order that there is not.
@@ -126,11 +126,14 @@ def select(repos: Iterable[Repo], query: Query) -> list[dict[str, Any]]:
                 continue  # it was deleted or moved just now
             if set(query.tags) <= set(told["tags"]):
                 found.append(told)
-    found.sort(key=lambda told: told["id"])
+    return found
+
+
+def place(told: Mapping[str, Any], query: Query) -> tuple[str, str]:
+    """Where a repository stands in the order that the query wants."""
     # Nobody counts downloads and likes here, so an order by them is the order by change.
     key = query.sort if query.sort in ("createdAt", "id") else "lastModified"
-    found.sort(key=lambda told: str(told[key]), reverse=query.descending)
-    return found
+    return str(told[key]), str(told["id"])
 
 
 def timestamp(seconds: float) -> str:

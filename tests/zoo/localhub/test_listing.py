@@ -119,6 +119,23 @@ def test_a_list_in_pages_is_the_whole_list(api: HfApi, url: str) -> None:
     assert found == [["paged/m0", "paged/m1"], ["paged/m2", "paged/m3"], ["paged/m4"]]
 
 
+def test_what_comes_or_goes_between_two_pages_moves_nothing(api: HfApi, url: str) -> None:
+    for number in range(6):
+        api.create_repo(f"moving/m{number}")
+    first = httpx.get(f"{url}/api/models?author=moving&limit=3&sort=createdAt")
+    api.create_repo("moving/new")
+    api.delete_repo("moving/m4")
+    rest = httpx.get(first.links["next"]["url"])
+    assert [model["id"][-2:] for model in first.json() + rest.json()] == ["m5", "m4", "m3", "m2", "m1", "m0"]
+    assert "next" not in rest.links
+
+
+@pytest.mark.parametrize("cursor", ["1", "W10=", "WzEsIDJd", "Wy0xLCAiYSJd", "é"])
+def test_a_cursor_that_is_none_is_refused(api: HfApi, url: str, cursor: str) -> None:
+    api.create_repo("local/cursor", exist_ok=True)
+    assert httpx.get(f"{url}/api/models", params={"cursor": cursor}).status_code == 400
+
+
 def test_data_sets_are_listed_apart_with_tags_of_their_own(api: HfApi) -> None:
     repo = api.create_repo("lists/pairs", repo_type="dataset").repo_id
     text = "---\nlicense: mit\nlanguage: [en]\ntask_categories: [visual-question-answering]\n---\n"

@@ -208,6 +208,17 @@ def test_a_manual_gate_opens_for_whom_it_was_opened(
     refused(404, lambda: alice.accept_access_request(repo, "erin"))
 
 
+def test_requests_come_a_page_at_a_time(as_: Callable[[str], HfApi], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoo.localhub.routes.gate._MOST_LISTED", 2)
+    repo, alice = f"alice/asked-{uuid.uuid4().hex[:8]}", as_("alice")
+    alice.create_repo(repo)
+    alice.update_repo_settings(repo, gated="manual")
+    names = ["dave", "erin", "bob", "carol", "keeper"]
+    for name in names:
+        alice.grant_access(repo, name)
+    assert [one.username for one in alice.list_accepted_access_requests(repo)] == names
+
+
 def test_an_auto_gate_opens_for_whoever_asks(
     as_: Callable[[str], HfApi], url: str, tokens: dict[str, str], tmp_path: Path
 ) -> None:

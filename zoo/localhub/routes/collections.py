@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from zoo.localhub import collections
+from zoo.localhub import collections, pages
 from zoo.localhub.collections import Collection, Item
 from zoo.localhub.errors import AlreadyThere, BadRequest, CollectionMissing, NotOffered, RepoMissing
 from zoo.localhub.front import note
@@ -35,10 +35,9 @@ async def listing(request: Request) -> Response:
     """The collections of some owners, or with some repositories in them, a page at a time."""
     params = request.query_params
     owners, wanted = set(params.getlist("owner")), set(params.getlist("item"))
-    start = number(request, "cursor", 1, most=10**9) - 1
-    stop = start + number(request, "limit", _MOST_LISTED, most=_MOST_LISTED)
+    limit = number(request, "limit", _MOST_LISTED, most=_MOST_LISTED)
 
-    def look() -> tuple[list[dict[str, Any]], bool]:
+    def look() -> tuple[list[dict[str, Any]], str]:
         found = [
             one
             for one in store_of(request).collections.all()
@@ -46,14 +45,16 @@ async def listing(request: Request) -> Response:
             and (not owners or one.owner in owners)
             and (not wanted or wanted & {f"{item.kind}s/{item.repo}" for item in one.items})
         ]
-        found.sort(key=lambda one: (-one.updated_s, one.id))
-        told = [_told(request, one, most_items=_MOST_ITEMS_LISTED) for one in found[start:stop]]
+        shown, cursor = pages.page(
+            found, lambda one: (one.updated_s, one.id), cursor=params.get("cursor", ""), limit=limit
+        )
+        told = [_told(request, one, most_items=_MOST_ITEMS_LISTED) for one in shown]
         for one in told:
             del one["position"]  # the client counts them itself
-        return told, stop < len(found)
+        return told, cursor
 
-    page, more = await run_in_threadpool(look)
-    return JSONResponse(page, headers=next_link(request, str(stop + 1)) if more else {})
+    page, cursor = await run_in_threadpool(look)
+    return JSONResponse(page, headers=next_link(request, cursor))
 
 
 async def create(request: Request) -> Response:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from zoo.localhub import gate
+from zoo.localhub import gate, pages
 from zoo.localhub.errors import BadRequest, RequestMissing
 from zoo.localhub.front import note
 from zoo.localhub.gate import Asked, Status
@@ -47,12 +47,14 @@ async def listing(request: Request) -> Response:
     """The requests that are pending, accepted or rejected, a page at a time, oldest first."""
     repo = await repo_of(request, "rule")
     status = _status(segment(request, "status"))
-    found = [
-        one for one in (await run_in_threadpool(gate.asked, repo.folder)).values() if one.status == status
-    ]
-    found.sort(key=lambda one: (one.time_s, one.id))
-    start = number(request, "cursor", 1, most=10**9) - 1
-    stop = start + number(request, "limit", _MOST_LISTED, most=_MOST_LISTED)
+    everything = await run_in_threadpool(gate.asked, repo.folder)
+    found, cursor = pages.page(
+        (one for one in everything.values() if one.status == status),
+        lambda one: (one.time_s, one.id),
+        cursor=request.query_params.get("cursor", ""),
+        limit=number(request, "limit", _MOST_LISTED, most=_MOST_LISTED),
+        descending=False,
+    )
     page = [
         {
             "requestId": one.id,
@@ -60,9 +62,9 @@ async def listing(request: Request) -> Response:
             "status": one.status,
             "timestamp": timestamp(one.time_s),
         }
-        for one in found[start:stop]
+        for one in found
     ]
-    return JSONResponse(page, headers=next_link(request, str(stop + 1)) if stop < len(found) else {})
+    return JSONResponse(page, headers=next_link(request, cursor))
 
 
 async def handle(request: Request) -> Response:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from zoo.localhub import card, info, names
+from zoo.localhub import card, info, names, pages
 from zoo.localhub.errors import AlreadyThere, BadRequest, NotOffered, RepoMissing
 from zoo.localhub.front import note
 from zoo.localhub.http import (
@@ -173,14 +173,19 @@ async def listing(request: Request) -> Response:
         sees=lambda repo: sees(request, repo),
     )
     found = await run_in_threadpool(lambda: info.select(store_of(request).repos(kind), query))
-    start = number(request, "cursor", 1, most=10**9) - 1
-    stop = start + number(request, "limit", _MOST_LISTED, most=_MOST_LISTED)
-    page, expand = found[start:stop], params.getlist("expand")
+    page, cursor = pages.page(
+        found,
+        lambda told: info.place(told, query),
+        cursor=params.get("cursor", ""),
+        limit=number(request, "limit", _MOST_LISTED, most=_MOST_LISTED),
+        descending=query.descending,
+    )
+    expand = params.getlist("expand")
     if expand:
         page = [_only(told, expand) for told in page]
     elif not (flag(request, "full") or flag(request, "cardData")):
         page = [{key: value for key, value in told.items() if key != "cardData"} for told in page]
-    return JSONResponse(page, headers=next_link(request, str(stop + 1)) if stop < len(found) else {})
+    return JSONResponse(page, headers=next_link(request, cursor))
 
 
 async def validate_yaml(request: Request) -> Response:
