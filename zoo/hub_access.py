@@ -173,13 +173,18 @@ def asking(what: str, address: str) -> Iterator[None]:
 def _refusal(what: str, address: str, error: HfHubHTTPError) -> HubError:
     status = error.response.status_code
     if status == 412:
-        return HubError(
-            f"{what}: someone else published to it meanwhile, so nothing of yours was",
-            hint="look at the new commit, then run the same command again",
-        )
+        return moved_on(what)
     if status in (401, 403):
         hint = f"set HF_TOKEN to a token of {address} that may do this"
         return HubError(f"{what}: {address} does not let this user in ({status})", hint=hint)
     if status >= 500:
         return HubUnreachable(f"{what}: {address} failed with {status}", hint="try again later")
     return HubError(f"{what}: {address} answered {status}: {shown(error.server_message or str(error))}")
+
+
+def moved_on(what: str) -> HubError:
+    """A repo's head is not the one that a commit was meant for."""
+    return HubError(
+        f"{what}: someone else published to it meanwhile, so nothing of yours was",
+        hint="look at the new commit, then run the same command again",
+    )

@@ -29,7 +29,7 @@ from zoo.hub import (
     parse_ref,
     parse_repo,
 )
-from zoo.hub_access import asking, hub_address, hub_api, shown
+from zoo.hub_access import asking, hub_address, hub_api, moved_on, shown
 
 WAITS_S = (1.0, 5.0)
 """Pauses before a step whose connection broke is tried again, in seconds."""
@@ -179,6 +179,8 @@ def carry_out(plan: Plan, *, token: str | None = None) -> Version:
             told = _again(lambda: _told(api, plan.repo, plan.kind))
             if told is None or (plan.private and not told.private):
                 raise HubError(f"{plan.repo} on {shown(plan.address)} is not the repo that was just created")
+            if any(is_ours(one.rfilename, plan.kind) for one in told.siblings or []):
+                raise moved_on(plan.repo)
             head = told.sha
         if plan.gate_is_new:
             _again(lambda: api.update_repo_settings(plan.repo, repo_type=kind, gated=plan.gated))

@@ -100,6 +100,17 @@ def test_a_plan_whose_repo_has_moved_on_is_refused(make_adapter, hub):
     assert resolve(REPO, endpoint=hub) == second
 
 
+def test_a_plan_for_a_repo_that_someone_else_creates_first_is_refused(make_adapter, hub):
+    plans = [
+        plan_publish(make_adapter(f"by-{number}", seed=number), REPO, message="first", endpoint=hub)
+        for number in range(2)
+    ]
+    first = carry_out(plans[0])
+    with pytest.raises(HubError, match="someone else published to it meanwhile"):
+        carry_out(plans[1])
+    assert resolve(REPO, endpoint=hub) == first.sha
+
+
 @pytest.mark.parametrize("is_there", [True, False])
 def test_of_several_who_publish_at_once_none_overwrites_another_unseen(make_adapter, hub, is_there):
     if is_there:
