@@ -7,6 +7,7 @@ training run is there.
 
 import json
 import re
+from importlib.metadata import version
 from pathlib import Path
 
 from huggingface_hub import ModelCard, ModelCardData
@@ -33,6 +34,8 @@ from zoo.notice import NOTICE
 
 README_NAME = "README.md"
 _TEMPLATES = Path(__file__).parent / "templates"
+VERSION = version("medvlm-zoo")
+"""That writes cards: another one may put the same things in other words."""
 _FRAME = "---\n{{ card_data }}\n---\n\n{{ body }}\n"
 
 
@@ -88,6 +91,7 @@ def render(manifest: AdapterManifest, *, failed: Failures | None = None, picture
         bibtex=bibtex(manifest),
         digests=_digests(manifest),
         words=words,
+        version=VERSION,
         picture=PICTURE_NAME if pictured else "",
         log=LOG_NAME,
     )

@@ -10,6 +10,7 @@ from model_cards.repo import README_NAME, Repo
 from zoo.manifest import Evaluation
 
 _RESULTS = re.compile(r"result|score|evaluat|benchmark|performance|accurac|metric|leaderboard", re.IGNORECASE)
+_PRINTED = re.compile(r"(?<![\w.])[-+]?\d+\.\d{3}(?![\w.])")
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:[.,]\d+)?(?![\w])")
 
 
@@ -29,11 +30,13 @@ class Claim:
 
 
 def claims(repo: Repo) -> list[Claim]:
-    """Every score of `model-index` and `.eval_results`; and, where no manifest says how the text should be,
-    every table of numbers under a heading about results."""
-    evaluation = repo.manifest.evaluation if repo.manifest else []
-    found = [*_of_index(repo, evaluation), *_of_files(repo, evaluation)]
-    return found if repo.manifest else [*found, *_of_text(repo.text or "")]
+    """Every score of `model-index` and `.eval_results`, and those of the text: of a card of the zoo each
+    number in a table of scores, of another one each table of numbers under a heading about results."""
+    text = repo.text or ""
+    if repo.manifest is None:
+        return [*_of_index(repo, []), *_of_files(repo, []), *_of_text(text)]
+    evaluation = repo.manifest.evaluation
+    return [*_of_index(repo, evaluation), *_of_files(repo, evaluation), *_of_tables(text, evaluation)]
 
 
 def _of_index(repo: Repo, evaluation: list[Evaluation]) -> Iterator[Claim]:
@@ -65,6 +68,41 @@ def _of_files(repo: Repo, evaluation: list[Evaluation]) -> Iterator[Claim]:
             dataset = _dict(entry.get("dataset"))
             key = (dataset.get("id"), dataset.get("task_id"))
             yield _claim(where, "/".join(map(str, key)), entry.get("value"), own, key)
+
+
+def _of_tables(text: str, evaluation: list[Evaluation]) -> Iterator[Claim]:
+    """Numbers are told apart from an answer's by the table's head, which names a metric."""
+    own = {number for e in evaluation for number in _printed(e)}
+    is_scores = False
+    above = ""
+    for line in text.splitlines():
+        if line.startswith("|---"):
+            is_scores = "| metric |" in above
+        elif is_scores and line.startswith("|"):
+            named = " ".join(cell.strip() for cell in line.split("|")[1:4])
+            for number in _PRINTED.findall(line):
+                yield Claim(
+                    where=f"a table of {README_NAME}",
+                    what=named,
+                    value=number,
+                    backed=number in own,
+                    own=None if number in own else "no such number",
+                )
+        else:
+            is_scores = False
+        above = line
+
+
+def _printed(e: Evaluation) -> Iterator[str]:
+    """A score's numbers as a card's tables print them."""
+    for value in (e.value, e.low, e.high, e.base_value, e.sft_value, e.own_value):
+        if value is not None:
+            yield f"{value:.3f}"
+    for other, bounds in ((e.base_value, e.over_base), (e.sft_value, e.over_sft), (e.own_value, e.lost)):
+        if other is not None:
+            yield from (f"{sign * (e.value - other):+.3f}" for sign in (1, -1))
+        if bounds is not None:
+            yield from (f"{bounds.low:+.3f}", f"{bounds.high:+.3f}")
 
 
 def _of_text(text: str) -> Iterator[Claim]:

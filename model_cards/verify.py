@@ -54,6 +54,6 @@ def scores(repo: Repo) -> Check:
         name="scores",
         faults=tuple(faults),
         told=f"{again.checked} made again from the stored answers" if again.checked else "",
-        unknown="it was not evaluated" if nothing else "",
+        unknown="it was not evaluated" if nothing else "; ".join(again.unchecked),
         withheld=", ".join(again.withheld),
     )

@@ -28,6 +28,8 @@ REFERENCED = ("Prefer", "Anchor", "TokenKL", "PreferOverArgmax")
 """Terms that measure against the reference."""
 SHOWN = {"noise": "noise in its place", "other": "another patient's picture"}
 """What an image ablation shows."""
+WRITTEN_BY = "Card written by MedVLM Zoo"
+"""In front of the version, at a card's end."""
 RULES = "rules"
 """In the place of a judge for a metric that needs none."""
 ALPHA = 0.05

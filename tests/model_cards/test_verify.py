@@ -11,12 +11,13 @@ import pytest
 from click.testing import CliRunner
 from safetensors.numpy import save_file
 
-from model_cards.card import write_card
+from model_cards.card import VERSION, write_card
 from model_cards.check import check
 from model_cards.cli import card as card_verb
 from model_cards.cli import verify as verify_verb
 from model_cards.repo import read_repo
 from model_cards.verify import verify
+from model_cards.words import WRITTEN_BY
 from zoo.hub_publish import publish_folder
 from zoo.notice import NOTICE
 
@@ -139,7 +140,7 @@ def the_manifest_broken(folder: Path) -> None:
 
 CHANGES: dict[Callable[[Path], None], set[str]] = {
     in_the_index: {"card: stale README.md", "evidence: changed number"},
-    in_the_table: {"card: stale README.md"},
+    in_the_table: {"card: stale README.md", "evidence: changed number"},
     in_the_results: {"card: stale .eval_results/phantom.yaml", "evidence: changed number"},
     another_weights_file: {"weights: adapter_model.safetensors is not the file that was scored"},
     truncated: {"card: the card cannot be made again", "scores: scores and answers do not agree"},
@@ -196,8 +197,23 @@ def test_a_fault_tells_the_value_that_was_found_and_the_one_that_should_be(recor
     in_the_results(folder)
     values = [fault.value for one in check(read_repo(folder)) for fault in one.faults]
     assert any("| 20 | 0.950 (" in v and "| 20 | 0.850 (" in v for v in values)
+    assert any(
+        v == "phantom/test accuracy all: 0.950 in a table of README.md, no such number in zoo.json"
+        for v in values
+    )
     said = "accuracy: 0.95 in .eval_results/phantom.yaml, 0.85 in zoo.json"
     assert any(v.endswith(said) for v in values), values
+
+
+def test_a_card_of_another_version_is_held_to_its_numbers_alone(recorded: Any) -> None:
+    folder = recorded()
+    edit(folder / "README.md", f"{WRITTEN_BY} {VERSION}.", f"{WRITTEN_BY} 0.0.9.")
+    edit(folder / "README.md", "One of the adapters of", "An adapter of")
+    (card,) = (one for one in verify(read_repo(folder)) if one.name == "card")
+    assert (card.faults, card.unknown[:24]) == ((), "written by version 0.0.9")
+    assert faults(folder) == set()
+    in_the_table(folder)
+    assert faults(folder) == {"evidence: changed number"}
 
 
 def test_without_scoring_anew_the_check_of_a_card_sees_what_digests_show(recorded: Any) -> None:
@@ -303,11 +319,11 @@ def test_the_verbs_print_green_and_red_and_exit_with_1_on_any_fault(recorded: An
     in_the_table(folder)
     for verb, options in ((verify_verb, ()), (card_verb, ("--check",))):
         code, told = run(verb, str(folder), *options)
-        assert (code, told.splitlines()[-1]) == (1, "1 fault")
+        assert (code, told.splitlines()[-1]) == (1, "2 faults")
         assert "FAULT     card      stale README.md: line" in told
         assert f"next: medzoo card {folder}" in told
     code, told = run(verify_verb, str(folder), "--json")
-    assert (code, json.loads(told)["faults"]) == (1, 1)
+    assert (code, json.loads(told)["faults"]) == (1, 2)
     assert run(card_verb, str(folder))[0] == 0
     assert run(verify_verb, str(folder))[0] == 0
 
