@@ -45,6 +45,10 @@ class ImageTooLarge(BadImage):
     """An image with more bytes or pixels than the limits allow."""
 
 
+class NotInstalled(BadInput):
+    """What was asked needs a library, or data, that is not on this machine."""
+
+
 class BadDeclaration(ZooError):
     """A file of variants, bases or data sets that declares nothing, or nonsense."""
 

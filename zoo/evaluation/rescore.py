@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.errors import ZooError
+from zoo.errors import NotInstalled, ZooError
 from zoo.evaluation.answers import benchmark_fingerprint
 from zoo.evaluation.score import as_evaluations, score_predictions
 from zoo.manifest import (
@@ -31,10 +31,14 @@ class Rescored:
     """Benchmarks, `dataset/split`, whose answers may not be passed on and are not here."""
     checked: int
     """Scores of the manifest that were computed again."""
+    unchecked: tuple[str, ...] = ()
+    """Metrics whose scores could not be, and what is not installed here."""
 
 
 def rescore(folder: Path) -> Rescored:
     """Compare each benchmark's files with their digests, and each score with what the files come to.
+
+    Metrics are scored one by one, which is the same: no family of comparisons spans two.
 
     Raises:
         BadManifest: there is no valid `zoo.json`.
@@ -42,6 +46,7 @@ def rescore(folder: Path) -> Rescored:
     manifest = read_manifest(folder)
     faults: list[str] = []
     withheld: list[str] = []
+    unchecked: list[str] = []
     checked = 0
     recorded = {(b.dataset, b.split) for b in manifest.benchmarks}
     for where in dict.fromkeys((e.dataset, e.split) for e in manifest.evaluation):
@@ -58,12 +63,18 @@ def rescore(folder: Path) -> Rescored:
                 e for e in manifest.evaluation if (e.dataset, e.split) == (benchmark.dataset, benchmark.split)
             ]
             try:
-                found = _score_faults(folder, manifest, benchmark, claimed)
-                checked += len(claimed)
+                found, missing = _score_faults(folder, manifest, benchmark, claimed)
+                checked += sum(e.metric not in missing for e in claimed)
+                unchecked += missing.values()
             except ZooError as error:
                 found = [f"{answers.relative_to(folder)} cannot be scored: {error.message}"]
         faults += found
-    return Rescored(faults=tuple(faults), withheld=tuple(withheld), checked=checked)
+    return Rescored(
+        faults=tuple(faults),
+        withheld=tuple(withheld),
+        checked=checked,
+        unchecked=tuple(dict.fromkeys(unchecked)),
+    )
 
 
 def _file_faults(folder: Path, benchmark: Benchmark) -> list[str]:
@@ -93,8 +104,9 @@ def _file_faults(folder: Path, benchmark: Benchmark) -> list[str]:
 
 def _score_faults(
     folder: Path, manifest: AdapterManifest, benchmark: Benchmark, claimed: Sequence[Evaluation]
-) -> list[str]:
-    """Scores that the files do not come to, those that the manifest leaves out, and another question set."""
+) -> tuple[list[str], dict[str, str]]:
+    """Scores that the files do not come to, those that the manifest leaves out, another question set; and
+    metrics that cannot be computed here, each with the reason."""
     where = (benchmark.dataset, benchmark.split)
     name = predictions_name(*where)
     predictions = read_jsonl(folder / name, Prediction)
@@ -102,7 +114,7 @@ def _score_faults(
     adapters = {p.adapter: p for p in predictions}
     adapter = next((one for one, p in adapters.items() if p.digest == manifest.weights_sha256), None)
     if adapter is None:
-        return [f"{name} holds no answer of the weights {manifest.weights_sha256[:12]}"]
+        return [f"{name} holds no answer of the weights {manifest.weights_sha256[:12]}"], {}
     found = []
     fingerprint = benchmark_fingerprint(predictions)
     if fingerprint != benchmark.fingerprint:
@@ -119,11 +131,18 @@ def _score_faults(
     sft = next((one for one in adapters if one not in (BASE, adapter)), None)
     metrics = list(dict.fromkeys(e.metric for e in claimed))
     if not metrics:
-        return [*found, f"no score rests on {name}; record them: {AGAIN}"]
-    scores = score_predictions(predictions, verdicts=heard, sft=sft, names=metrics)
-    again = {_key(e): e for e in as_evaluations(scores, predictions, adapter)}
-    stated = {_key(e): e for e in claimed}
-    found += [f"{_name(e)} is in the manifest twice" for e in claimed if stated[_key(e)] is not e]
+        return [*found, f"no score rests on {name}; record them: {AGAIN}"], {}
+    again: dict[tuple[str, ...], Evaluation] = {}
+    missing: dict[str, str] = {}
+    for metric in metrics:
+        try:
+            scores = score_predictions(predictions, verdicts=heard, sft=sft, names=[metric])
+        except NotInstalled as error:
+            missing[metric] = f"{metric}: {error.message}"
+        else:
+            again |= {_key(e): e for e in as_evaluations(scores, predictions, adapter)}
+    stated = {_key(e): e for e in claimed if e.metric not in missing}
+    found += [f"{_name(e)} is in the manifest twice" for e in claimed if stated.get(_key(e), e) is not e]
     found += [f"{_name(e)} does not follow from {name}" for key, e in stated.items() if key not in again]
     found += [
         f"{_name(e)} follows from {name}, but is left out" for key, e in again.items() if key not in stated
@@ -131,7 +150,7 @@ def _score_faults(
     for key, e in stated.items():
         if key in again:
             found += _differences(e, again[key], name)
-    return found
+    return found, missing
 
 
 def _differences(said: Evaluation, again: Evaluation, name: str) -> list[str]:

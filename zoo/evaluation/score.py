@@ -274,13 +274,13 @@ def _corrected(scores: Iterable[Score]) -> list[Score]:
 
     A family is all differences of one metric on one benchmark: from the base and from SFT, of every adapter.
     The whole benchmark is one, all its subsets together another, so that looking into parts does not cost
-    the main question its answer; what an image ablation lost is one too.
+    the main question its answer. What both image ablations lost is parted likewise.
     """
     found = list(scores)
 
     def family(place: int) -> tuple[object, ...]:
         s = found[place]
-        return s.base, s.metric, s.judge, s.dataset, s.split, s.shown, s.subset == WHOLE
+        return s.base, s.metric, s.judge, s.dataset, s.split, s.shown == "own", s.subset == WHOLE
 
     for _, group in groupby(sorted(range(len(found)), key=family), key=family):
         compared = [

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.zoo.evaluation._answers import answers, verdict
 from zoo.cli.score import score as score_verb
 from zoo.errors import BadInput
 from zoo.evaluation.answers import benchmark_fingerprint
+from zoo.evaluation.metrics import wording
 from zoo.evaluation.record import how_made, record
 from zoo.evaluation.rescore import rescore
 from zoo.evaluation.run import EvaluationRun, write_run
@@ -184,6 +186,22 @@ def test_answers_that_may_not_be_passed_on_are_withheld_and_where_they_are_they_
     assert (again.faults, again.withheld, again.checked) == ((), ("phantom/test",), 0)
 
 
+def test_a_metric_whose_library_is_not_here_is_left_unchecked_and_the_others_are_not(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictions = evaluated(folder, answer_type="report", truth="left")
+    record(folder, "mdpo", predictions, [benchmark(predictions)], names=["accuracy", "rouge_l"])
+    before = rescore(folder)
+    wording._rouge.cache_clear()
+    monkeypatch.setitem(sys.modules, "rouge_score.rouge_scorer", None)
+    monkeypatch.setitem(sys.modules, "rouge_score", None)
+    again = rescore(folder)
+    assert (before.faults, again.faults) == ((), ())
+    assert again.checked == before.checked / 2 > 0
+    assert len(again.unchecked) == 1
+    assert again.unchecked[0].startswith("rouge_l: this metric needs the library rouge_score")
+
+
 def test_a_benchmark_takes_the_place_of_its_own_earlier_scores_alone(recorded: Path) -> None:
     other = evaluated(recorded, dataset="slake")
     record(recorded, "mdpo", other, [benchmark(other)])
@@ -212,6 +230,9 @@ def test_the_sft_adapter_itself_and_one_of_another_name_come_out_again_too(make_
     more = [*found, *answers("dpo", "1100"), *answers("mdpo", "1111", digest=digest)]
     record(named, "mdpo", more, [benchmark(more)], sft="dpo")
     assert {e.sft_value for e in read_manifest(named).evaluation if e.metric == "accuracy"} == {0.5}
+    assert rescore(named).faults == ()
+    record(named, "mdpo", more, [benchmark(more)], sft="mdpo")
+    assert {e.sft_value for e in read_manifest(named).evaluation if e.metric == "accuracy"} == {None}
     assert rescore(named).faults == ()
 
 

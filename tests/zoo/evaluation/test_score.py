@@ -376,6 +376,7 @@ def test_each_base_is_scored_by_itself() -> None:
     scores = score_predictions(found, names=["accuracy"])
     both = [of(scores, "sft", base=base) for base in (BASE_PINNED, "qwen@1")]
     assert [(s.interval.value, s.base_value) for s in both] == [(0.5, 0.25), (1.0, 0.75)]
+    assert [s.over_base.family for s in both if s.over_base] == [1, 1]
     assert f"BASE {BASE_PINNED}" in score_table(scores)
 
 

@@ -3,7 +3,7 @@
 import importlib
 from types import ModuleType
 
-from zoo.errors import BadInput
+from zoo.errors import NotInstalled
 
 EXTRA = "pip install 'medvlm-zoo[evaluate]'"
 
@@ -12,9 +12,11 @@ def library(module: str) -> ModuleType:
     """The module of that name.
 
     Raises:
-        BadInput: the library is not installed.
+        NotInstalled: the library is not installed.
     """
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise BadInput(f"this metric needs the library {error.name}, which is not here", hint=EXTRA) from None
+        raise NotInstalled(
+            f"this metric needs the library {error.name}, which is not here", hint=EXTRA
+        ) from None

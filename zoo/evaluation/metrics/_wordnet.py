@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import BadInput
+from zoo.errors import NotInstalled
 from zoo.evaluation.metrics._library import library
 
 DEBIAN = Path("/usr/share/wordnet")
@@ -27,7 +27,7 @@ def wordnet() -> Any:
     """The reader of WordNet, as nltk has it.
 
     Raises:
-        BadInput: nltk is not installed, WordNet is nowhere to be found, or it lacks a file.
+        NotInstalled: nltk is not installed, WordNet is nowhere to be found, or it lacks a file.
     """
     corpus = library("nltk.corpus")
     named = os.environ.get(FOLDER)
@@ -39,14 +39,14 @@ def wordnet() -> Any:
             pass
     folder = Path(named) if named else DEBIAN
     if not (folder / "data.noun").is_file():
-        raise BadInput(
+        raise NotInstalled(
             f"METEOR needs WordNet, which is neither among nltk's data nor in {folder}",
             hint=f"{STEP}, or {FOLDER}=FOLDER with its files",
         )
     try:
         return read_wordnet(folder)
     except OSError as error:
-        raise BadInput(f"WordNet in {folder} is not whole: {error}", hint=STEP) from error
+        raise NotInstalled(f"WordNet in {folder} is not whole: {error}", hint=STEP) from error
 
 
 def read_wordnet(folder: Path) -> Any:
