@@ -62,6 +62,7 @@ def test_labels_come_numbered_in_the_facts_order() -> None:
         ("left", "left lung", False),  # a part alone
         ("left and right lung", "left lung", True),  # what it is blind to
         ("right lung", "left lung", False),
+        ("A nodule, and no abnormality", "a nodule", False),  # states the truth and denies it
         ("The costophrenic angle", "costophrenic angle", True),
         ("", "left lung", False),
     ],
