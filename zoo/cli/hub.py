@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zoo.cli.hub_mirror import mirror
 from zoo.cli.hub_token import token
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ def hub() -> None:
 
 
 hub.add_command(token)
+hub.add_command(mirror)
 
 _root = click.option(
     "--root",
