@@ -201,13 +201,8 @@ def _commit(api: HfApi, plan: Plan, parent: str | None) -> str:
         *(CommitOperationAdd(path_in_repo=f.name, path_or_fileobj=plan.folder / f.name) for f in plan.sent),
         *(CommitOperationDelete(path_in_repo=name) for name in plan.deleted),
     ]
-    has_asked = False
 
     def make() -> str:
-        nonlocal has_asked
-        if has_asked and (sha := _held(api, plan, parent)):
-            return sha
-        has_asked = True
         try:
             return api.create_commit(
                 plan.repo,
@@ -218,7 +213,7 @@ def _commit(api: HfApi, plan: Plan, parent: str | None) -> str:
             ).oid
         except HfHubHTTPError as error:
             if error.response.status_code == 412 and (sha := _held(api, plan, parent)):
-                return sha  # the commit whose reply was lost was still on its way
+                return sha  # it is ours, of a try whose reply was lost
             raise
 
     return _again(make)

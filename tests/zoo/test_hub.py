@@ -150,7 +150,9 @@ def test_weights_that_another_tool_fetched_do_not_stand_for_the_answers_too(make
     adapter = scored(make_adapter())
     answers = "predictions/phantom-test.jsonl"
     sha = publish_folder(adapter, REPO, message="first", endpoint=hub)
-    bare, _ = fetch(REPO, sha, evidence=False, endpoint=hub)
+    for name in ("adapter_config.json", "adapter_model.safetensors", "zoo.json"):
+        bare = fetch_file(REPO, sha, name, endpoint=hub).parent  # as PEFT does
+    assert fetch(REPO, sha, evidence=False, endpoint=hub)[0] == bare
     assert not (bare / answers).exists()
     whole, _ = fetch(REPO, sha, endpoint=hub)
     assert (whole / answers).read_bytes() == (adapter / answers).read_bytes()

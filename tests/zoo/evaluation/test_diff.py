@@ -77,6 +77,15 @@ def test_examples_show_both_who_is_right_alone(make_adapter: MakeAdapter) -> Non
     ]
 
 
+def test_answers_of_others_in_the_file_and_to_other_pictures_do_not_count(make_adapter: MakeAdapter) -> None:
+    a, b = pair(make_adapter)
+    before = diff(a, b)
+    lines = [json.loads(line) for line in (b / ANSWERS).read_text().splitlines()]
+    noisy = [row | {"shown": "noise", "answer": "nothing"} for row in lines]
+    (b / ANSWERS).write_text("".join(json.dumps(row) + "\n" for row in [*lines[::-1], *noisy]))
+    assert diff(a, b) == before
+
+
 def rewrite(folder: Path, change: Any) -> None:
     lines = [json.loads(line) for line in (folder / ANSWERS).read_text().splitlines()]
     (folder / ANSWERS).write_text("".join(json.dumps(change(row)) + "\n" for row in lines))
