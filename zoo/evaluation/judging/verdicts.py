@@ -95,19 +95,19 @@ def judge_answers(
     if len({_answer(p) for p in chosen}) < len(chosen):
         raise BadInput("an adapter answers a question in two ways", hint="judge the files one by one")
     name = judge.name(task)
-    given = _given_facts(facts_from)
-    if task == "facts" and given:
-        other = next(v.judge for v in facts_from if v.task == "facts").partition(_ON_FACTS_OF)
-        splitter = other[2] or other[0]
+    given: dict[_Question, Facts] = {}
+    if task == "facts" and facts_from:
+        given, splitter = _given_facts(facts_from)
         name += "" if splitter == name else _ON_FACTS_OF + splitter
     before = {_answer(v): v for v in known if (v.task, v.judge) == (task, name)}
     new = [p for p in chosen if (v := before.get(_answer(p))) is None or v.answer_sha256 != _sha256(p)]
     split: dict[_Question, Facts | None] = {}
     if task == "facts":
-        split = given or {_question(v): v.facts for v in before.values() if v.reply}
-        if given and (odd := next((p for p in new if _question(p) not in given), None)):
-            raise BadInput(f"the given facts have none of {odd.question_id}", hint="judge without --facts")
+        split |= given or {_question(v): v.facts for v in before.values() if v.reply}
         whole = {_question(p): p for p in new if _question(p) not in split}
+        if given and whole:
+            odd = next(iter(whole.values())).question_id
+            raise BadInput(f"the given verdicts have no facts of {odd}", hint="judge without --facts")
         split |= dict(zip(whole, judge.split(list(whole.values())), strict=True))
     with tqdm(total=len(new), desc=f"{task:<9}", unit="answer") as bar:
         for start in range(0, len(new), _AT_ONCE):
@@ -138,15 +138,20 @@ def _chosen(task: Task, predictions: Iterable[Prediction]) -> list[Prediction]:
     return [p for p in predictions if any(metric.applies(p) for metric in task_metrics(task))]
 
 
-def _given_facts(verdicts: Sequence[Verdict]) -> dict[_Question, Facts | None]:
-    found: dict[_Question, Facts | None] = {}
-    for v in verdicts:
-        if v.task == "facts" and v.reply and found.setdefault(_question(v), v.facts) != v.facts:
+def _given_facts(verdicts: Sequence[Verdict]) -> tuple[dict[_Question, Facts], str]:
+    """The facts of each truth that some verdicts are on, and who split it."""
+    on_facts = sorted((v for v in verdicts if v.task == "facts"), key=lambda v: not v.reply)
+    if not on_facts:
+        raise BadInput("the given verdicts are on no facts", hint="judge without --facts")
+    found: dict[_Question, Facts] = {}
+    for v in on_facts:
+        if found.setdefault(_question(v), v.facts) != v.facts and v.reply:
             raise BadInput(
                 f"the given verdicts have two lists of facts of {v.question_id}",
                 hint="give verdicts of one judge",
             )
-    return found
+    labeller, _, splitter = on_facts[0].judge.partition(_ON_FACTS_OF)
+    return found, splitter or labeller
 
 
 def _verdict(p: Prediction, task: Task, judge: str, facts: Facts, reply: str) -> Verdict:

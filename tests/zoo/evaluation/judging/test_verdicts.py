@@ -98,12 +98,25 @@ def test_a_second_judge_labels_the_first_ones_facts_and_says_so() -> None:
     assert third[0].judge == "third facts@1 on the facts of scripted facts@1"
     again = judge_answers(Scripted(), "facts", [LEFT], known=first, facts_from=found)
     assert (again.verdicts[0].judge, again.asked) == ("scripted facts@1", 0)
-    with pytest.raises(BadInput, match="the given facts have none of q/9"):
+    with pytest.raises(BadInput, match="the given verdicts have no facts of q/9"):
         judge_answers(second, "facts", [answer("", question_id="q/9")], facts_from=first)
     with pytest.raises(BadInput, match="two lists of facts of q/1"):
         judge_answers(
             second, "facts", [LEFT], facts_from=[*first, *judge_answers(second, "facts", [LEFT]).verdicts]
         )
+
+    relevant = judge_answers(Scripted(says='{"relevance": 1}'), "relevance", [LEFT]).verdicts
+    with pytest.raises(BadInput, match="the given verdicts are on no facts"):
+        judge_answers(second, "facts", [LEFT], facts_from=relevant)
+
+
+def test_facts_that_the_first_judge_got_no_reply_on_are_given_all_the_same() -> None:
+    first = judge_answers(Scripted(), "facts", [LEFT, RIGHT]).verdicts
+    silent = [replace(first[0], facts=("left lung",), reply=""), first[1]]
+    second = Scripted(name="second")
+    assert judge_answers(second, "facts", [LEFT], facts_from=silent).verdicts[0].facts == ("a", "b")
+    alone = judge_answers(second, "facts", [LEFT], facts_from=silent[:1]).verdicts
+    assert alone[0].facts == ("left lung",)
 
 
 def test_a_truth_without_facts_scores_nothing_and_one_that_cannot_be_split_has_failed() -> None:
