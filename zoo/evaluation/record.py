@@ -12,8 +12,9 @@ from pathlib import Path
 
 from zoo.errors import BadInput
 from zoo.evaluation.answers import benchmark_fingerprint, sft_adapter
+from zoo.evaluation.evaluations import as_evaluations
 from zoo.evaluation.run import RUN_NAME, read_run
-from zoo.evaluation.score import as_evaluations, score_predictions
+from zoo.evaluation.score import score_predictions
 from zoo.manifest import (
     MANIFEST_NAME,
     AdapterManifest,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from zoo.errors import NotInstalled, ZooError
 from zoo.evaluation.answers import benchmark_fingerprint
-from zoo.evaluation.score import as_evaluations, score_predictions
+from zoo.evaluation.evaluations import as_evaluations
+from zoo.evaluation.score import score_predictions
 from zoo.manifest import (
     AdapterManifest,
     Benchmark,

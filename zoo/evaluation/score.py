@@ -11,7 +11,6 @@ from zoo.evaluation.answers import (
     Answers,
     Where,
     asked,
-    benchmark_fingerprint,
     benchmarks,
     by_base,
     pools,
@@ -22,7 +21,6 @@ from zoo.evaluation.correction import holm
 from zoo.evaluation.judged import Judged
 from zoo.evaluation.metrics import Metric, get_metric, metrics
 from zoo.evaluation.tables import Combine, Mask, Paired, Questions, Sums, Table, average
-from zoo.manifest import Bounds, Evaluation
 from zoo.records import BASE, Prediction, Shown, Verdict
 
 MICRO, MACRO = "micro", "macro"
@@ -106,10 +104,11 @@ def score_predictions(
     bases = by_base(predictions)
     judged = Judged(verdicts)
     chosen = [get_metric(name) for name in names] if names else [m for m in metrics().values() if m.usual]
+    here = {base: {name for p in of for name in (p.adapter, p.variant)} for base, of in bases.items()}
+    everywhere = set().union(*here.values())
     scores: list[Score] = []
     for base, answers in bases.items():
-        here = {name for p in answers for name in (p.adapter, p.variant)}
-        named = sft if len(bases) == 1 or sft in here else None
+        named = None if sft in everywhere - here[base] else sft  # one unknown to all is refused
         of_base = _Base.of(base, answers, judged, sft=named, pool=pool)
         scores += [score for metric in chosen for score in of_base.scores(metric)]
     return _corrected(scores)
@@ -294,56 +293,3 @@ def _corrected(scores: Iterable[Score]) -> list[Score]:
             difference = replace(getattr(found[place], role), adjusted_p=p, family=len(compared))
             found[place] = replace(found[place], **{role: difference})
     return found
-
-
-def as_evaluations(
-    scores: Iterable[Score], predictions: Sequence[Prediction], adapter: str
-) -> list[Evaluation]:
-    """One adapter's scores on each benchmark in the manifest's form."""
-    asked = {(p.dataset, p.split) for p in predictions}
-    fingerprints = {
-        where: benchmark_fingerprint(p for p in predictions if (p.dataset, p.split) == where)
-        for where in asked
-    }
-    return [
-        Evaluation(
-            metric=s.metric,
-            subset=s.subset,
-            dataset=s.dataset,
-            split=s.split,
-            value=_rounded(s.interval.value),
-            low=_rounded(s.interval.low),
-            high=_rounded(s.interval.high),
-            n=s.interval.n,
-            base_value=_perhaps(s.base_value),
-            over_base=_bounds(s.over_base),
-            sft_value=_perhaps(s.sft_value),
-            over_sft=_bounds(s.over_sft),
-            shown=s.shown,
-            own_value=_perhaps(s.own_value),
-            lost=_bounds(s.lost),
-            failed=s.failed,
-            fingerprint=fingerprints[s.dataset, s.split],
-            judge=s.judge,
-        )
-        for s in scores
-        if s.adapter == adapter and (s.dataset, s.split) in fingerprints
-    ]
-
-
-def _rounded(value: float) -> float:
-    return round(value, 4)
-
-
-def _perhaps(value: float | None) -> float | None:
-    return None if value is None else _rounded(value)
-
-
-def _bounds(difference: Difference | None) -> Bounds | None:
-    if difference is None:
-        return None
-    return Bounds(
-        low=_rounded(difference.low),
-        high=_rounded(difference.high),
-        adjusted_p=_rounded(difference.adjusted_p),
-    )

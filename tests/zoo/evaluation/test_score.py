@@ -10,8 +10,9 @@ from tests.zoo.evaluation._answers import BASE_PINNED, answers, verdict
 from zoo.errors import BadInput
 from zoo.evaluation.answers import benchmark_fingerprint
 from zoo.evaluation.bootstrap import Interval
+from zoo.evaluation.evaluations import as_evaluations
 from zoo.evaluation.metrics.vqa import correct, open_recall
-from zoo.evaluation.score import Score, as_evaluations, score_predictions
+from zoo.evaluation.score import Score, score_predictions
 from zoo.evaluation.table import score_table
 from zoo.records import AnswerType, Prediction
 
@@ -378,6 +379,15 @@ def test_each_base_is_scored_by_itself() -> None:
     assert [(s.interval.value, s.base_value) for s in both] == [(0.5, 0.25), (1.0, 0.75)]
     assert [s.over_base.family for s in both if s.over_base] == [1, 1]
     assert f"BASE {BASE_PINNED}" in score_table(scores)
+    found += answers("dpo", "1110", **other)
+    over = {
+        s.base: s.sft_value
+        for s in score_predictions(found, sft="dpo")
+        if s.adapter == "sft" and s.subset == "all"
+    }
+    assert over == {BASE_PINNED: 0.5, "qwen@1": 0.75}
+    with pytest.raises(BadInput, match="no adapter is named 'dop'"):
+        score_predictions(found, sft="dop")
 
 
 def test_a_benchmark_has_the_same_fingerprint_whatever_the_answers_and_another_when_a_truth_changes() -> None:
