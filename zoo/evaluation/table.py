@@ -88,7 +88,7 @@ def _of_benchmark(scores: Sequence[Score]) -> list[str]:
         if own:
             tables.append(_whole(name, [s for s in own if s.subset == WHOLE], percent))
         sizes = {s.adapter: s.interval.n for s in own if s.subset == WHOLE}
-        parts = [s for s in own if s.split and s.interval.n < sizes[s.adapter]]
+        parts = [s for s in own if s.interval.n < sizes[s.adapter] and s.dataset not in (MICRO, MACRO)]
         if parts:
             tables.append(_by_subset(name, parts, percent))
         if ablated := [s for s in found if s.shown != "own" and s.subset == WHOLE]:
