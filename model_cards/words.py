@@ -57,8 +57,9 @@ def term(data: dict[str, Any]) -> str:
 
 
 def difference(value: float, other: float | None, interval: Bounds | None) -> str:
-    """`value` against `other`: no difference where the interval of the difference holds zero."""
-    if other is None:
+    """`value` against `other`: no difference where the interval of the difference holds zero. A dash where
+    there is no other, or where it is the adapter itself."""
+    if other is None or (interval is None and value == other):
         return "–"
     return gap(value - other, interval)
 

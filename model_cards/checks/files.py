@@ -94,7 +94,10 @@ def answers(repo: Repo) -> Check:
             else:
                 withheld.append(name)
     return Check(
-        name="answers", faults=tuple(faults), told=f"{right} files of answers", withheld=", ".join(withheld)
+        name="answers",
+        faults=tuple(faults),
+        told=f"{right} of answers and verdicts",
+        withheld=", ".join(withheld),
     )
 
 

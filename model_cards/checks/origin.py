@@ -7,7 +7,7 @@ from model_cards.evals import dataset_id
 from model_cards.repo import README_NAME, Repo
 from zoo.bases import Base, bases
 from zoo.datasets import datasets
-from zoo.licences import is_wider, narrowest
+from zoo.licences import AND, is_wider, narrowest
 from zoo.manifest import CONFIG_NAME, MANIFEST_NAME
 
 
@@ -90,10 +90,14 @@ def _declared(repo: Repo) -> Base | None:
 
 
 def _claimed_licence(repo: Repo) -> str:
+    """In the zoo's form; of a card that lists several, all of them."""
     if repo.manifest is not None:
         return repo.manifest.license.strip()
-    stated = _one(repo.metadata.get("license"))
-    return (_one(repo.metadata.get("license_name")) or stated) if stated == "other" else stated
+    stated = repo.metadata.get("license")
+    named = [one for one in (stated if isinstance(stated, list) else [stated]) if isinstance(one, str)]
+    return AND.join(
+        _one(repo.metadata.get("license_name")) or one if one == "other" else one for one in named
+    )
 
 
 def _bounds(repo: Repo) -> tuple[dict[str, str], list[str]]:

@@ -228,6 +228,10 @@ def test_a_difference_is_said_with_its_interval(interval, said):
     assert words.difference(0.6, 0.5, interval) == said
 
 
+def test_an_adapter_is_not_compared_with_itself():
+    assert words.difference(0.5, 0.5, None) == "–"
+
+
 def test_a_licence_the_hub_does_not_know_is_named_and_linked():
     assert licences.metadata("LLaVA-Med Terms", link="https://example.org") == {
         "license": "other",

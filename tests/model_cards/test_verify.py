@@ -296,6 +296,8 @@ def test_a_strangers_licence_is_held_against_a_base_and_data_that_are_known(tmp_
     }
     fit = readme.replace("mit", "other\nlicense_name: apache-2.0 and cc-by-4.0")
     assert faults(foreign(tmp_path / "b", readme=fit, config=config), check) == set()
+    both = readme.replace("license: mit", "license: [apache-2.0, cc-by-4.0]")
+    assert faults(foreign(tmp_path / "c", readme=both, config=config), check) == set()
 
 
 @pytest.mark.parametrize("readme", ["", "---\n[\n---\n", "---\n- a\n---\nx", "---\nmodel-index: 3\n---\n"])
