@@ -18,6 +18,7 @@ from zoo.localhub.pointer import Pointer
 
 MAIN = "main"
 HEADS, TAGS = "refs/heads/", "refs/tags/"
+_BROKEN = (KeyError, ValueError, pygit2.GitError, pygit2.InvalidError)
 
 
 @dataclass(frozen=True)
@@ -196,11 +197,11 @@ class GitRepo:
 
     def broken_refs(self) -> Iterator[str]:
         """What is wrong with branches and tags, a sentence each."""
-        if self.branch(MAIN) is None:
-            yield f"the branch {MAIN!r} is not there or leads nowhere"
-        for ref in sorted(self._git.references):
-            if ref != HEADS + MAIN and self._peel(ref) is None:
-                yield f"{ref} leads nowhere"
+        for ref in sorted({HEADS + MAIN, *self._git.references}):
+            try:
+                self._git.references[ref].peel(pygit2.Commit)
+            except _BROKEN as error:
+                yield f"{ref} leads to no commit: {error}"
 
     def reachable(self, pointers: dict[Pointer, str], live: set[str] | None = None) -> Iterator[str]:
         """Read all that branches and tags lead to; a sentence for each object that cannot be read.
@@ -227,7 +228,7 @@ class GitRepo:
                     large = pointer.parse(found.data)
                     if large:
                         pointers.setdefault(large, oid)
-            except (KeyError, pygit2.GitError) as error:
+            except _BROKEN as error:
                 yield f"the git object {oid} cannot be read: {error}"
 
     def pack(self, oids: set[str], folder: Path) -> None:

@@ -92,7 +92,7 @@ def flip(path: Path) -> None:
         (lambda root: loose(root, "dir/f.txt"), lose, False, "cannot be read"),
         (lambda root: loose(root, "dir/f.txt"), spoil, False, "cannot be read"),
         (lambda root: loose(root, "dir"), lose, False, "cannot be read"),
-        (lambda root: git(root) / "refs/heads/main", lose, False, "'main' is not there"),
+        (lambda root: git(root) / "refs/heads/main", lose, False, "refs/heads/main leads to no commit"),
         (lambda root: git(root) / "hub.json", lose, False, "no hub.json"),
         (lambda root: git(root) / "hub.json", spoil, False, "settings"),
         (lambda root: git(root) / "access.json", spoil, False, "access.json is broken"),
@@ -163,15 +163,16 @@ def test_a_served_folder_is_neither_checked_nor_cleared(root: Path) -> None:
             assert "already serves" in str(result.exception)
 
 
-def test_what_is_packed_is_checked_too(root: Path) -> None:
+def test_a_spoiled_byte_in_a_pack_is_found_wherever_it_is(root: Path) -> None:
     tidy(root)
     (pack,) = (git(root) / "objects" / "pack").glob("*.pack")
     pack.chmod(0o644)
-    data = bytearray(pack.read_bytes())
-    data[len(data) // 2] ^= 0xFF
-    pack.write_bytes(data)
+    whole = pack.read_bytes()
     store = Store(root)
     try:
-        assert [fault.where for fault in check(store)] != []
+        assert list(check(store)) == []
+        for place in range(12, len(whole) - 20, 61):  # between the header and the checksum
+            pack.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+            assert list(check(store)) != [], place
     finally:
         store.close()

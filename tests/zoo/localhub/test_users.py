@@ -455,3 +455,20 @@ def test_a_line_that_is_none_is_named(tmp_path: Path, line: str) -> None:
     path.write_text(f"# comment\n\n{line}\n")
     with pytest.raises(BadInput, match="line 3"):
         read_users(path)
+
+
+def test_what_cannot_be_logged_is_not_handed_out(tmp_path: Path, place: Path, tokens: dict[str, str]) -> None:
+    log = tmp_path / "log" / "audit.jsonl"
+    log.parent.mkdir()
+    front = Front(tokens=place / "tokens", audit=log)
+    with serving(tmp_path / "hub", front=front) as url:
+        api = HfApi(endpoint=url, token=tokens["alice"])
+        api.create_repo("alice/secret", private=True)
+        put(api, "alice/secret")
+        header = {"authorization": f"Bearer {tokens['alice']}"}
+        log.rename(tmp_path / "moved")
+        log.parent.rmdir()
+        answer = httpx.get(f"{url}/alice/secret/resolve/main/f.txt", headers=header)
+        assert (answer.status_code, answer.content) == (500, b"Internal Server Error")
+        log.parent.mkdir()
+        assert httpx.get(f"{url}/alice/secret/resolve/main/f.txt", headers=header).content == b"x"
