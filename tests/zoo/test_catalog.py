@@ -194,6 +194,20 @@ def test_show_prints_what_is_known_of_an_adapter(three, hub, make_adapter):
     assert "it was not evaluated" in _run(show, str(make_adapter("bare", evaluation=[]))).output
 
 
+def test_show_prints_every_metric_of_the_whole_and_the_first_one_s_subsets(make_adapter):
+    side = EVALUATION | {"subset": "side", "value": 0.5}
+    other = {"metric": "open_recall"}
+    folder = make_adapter(evaluation=[EVALUATION, side, EVALUATION | other, side | other])
+    lines = _run(show, str(folder)).output.splitlines()
+    first = lines.index("SCORES") + 2
+    assert [line.split()[1:3] for line in lines[first : first + 3]] == [
+        ["all", "accuracy"],
+        ["all", "open_recall"],
+        ["side", "accuracy"],
+    ]
+    assert lines[first + 3] == "  and 1 more by subset: --json"
+
+
 def test_show_says_how_much_the_image_matters(make_adapter):
     noisy = EVALUATION | {
         "shown": "noise",

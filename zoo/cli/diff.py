@@ -78,7 +78,9 @@ def _value(value: Any) -> str:
 
     if isinstance(value, dict):
         return term(value) if "term" in value else json.dumps(value, ensure_ascii=False)
-    return "-" if value is None else str(value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "-" if value in (None, "") else str(value)
 
 
 def _scores(scores: "tuple[Scores, ...]") -> list[str]:

@@ -1,6 +1,6 @@
 """`medzoo show`: what is known of one adapter, read from its manifest, and where it stands on its Hub."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,9 +105,15 @@ def _made(m: "AdapterManifest") -> list[str]:
     ]
 
 
-def _scores(evaluation: "Iterable[Evaluation]") -> list[str]:
+def _scores(evaluation: "Sequence[Evaluation]") -> list[str]:
+    """Every score on a whole benchmark, and the first metric's by subset; how many more there are."""
     from zoo.cli._text import LEGEND, UNSURE, aligned, between
 
+    own = [e for e in evaluation if e.shown == "own"]
+    if not own:
+        return ["none: it was not evaluated"]
+    whole = [e for e in own if e.subset == "all"]
+    parts = [e for e in own if e.subset != "all" and e.metric == own[0].metric]
     rows = [
         (
             f"{e.dataset}/{e.split}",
@@ -120,11 +126,8 @@ def _scores(evaluation: "Iterable[Evaluation]") -> list[str]:
             _number(e.sft_value),
             between(e.value, e.sft_value, e.over_sft),
         )
-        for e in evaluation
-        if e.shown == "own"
+        for e in [*whole, *parts]
     ]
-    if not rows:
-        return ["none: it was not evaluated"]
     head = (
         "benchmark",
         "subset",
@@ -136,11 +139,15 @@ def _scores(evaluation: "Iterable[Evaluation]") -> list[str]:
         "SFT",
         "over SFT",
     )
-    unsure = any(cell.endswith(UNSURE) for row in rows for cell in row)
-    return [*aligned([head, *rows], spare=("SFT", "base")), *([LEGEND] if unsure else [])]
+    lines = aligned([head, *rows], spare=("SFT", "base"))
+    if any(cell.endswith(UNSURE) for row in rows for cell in row):
+        lines.append(LEGEND)
+    if more := len(own) - len(rows):
+        lines.append(f"and {more} more by subset: --json")
+    return lines
 
 
-def _ablation(evaluation: "Iterable[Evaluation]") -> list[str]:
+def _ablation(evaluation: "Sequence[Evaluation]") -> list[str]:
     """How much the image matters."""
     from zoo.cli._text import aligned, between
 

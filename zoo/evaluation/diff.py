@@ -18,8 +18,8 @@ from zoo.records import Prediction, Verdict, read_jsonl
 
 EXAMPLES = 3
 _SIDES = ("A", "B")
-_PARTS = ("base", "variant", "data", "lora", "training")
-"""Of the manifest, what decides an adapter; the rest is what came of it."""
+_PARTS = ("base", "variant", "data", "lora", "training", "earlier", "license")
+"""Of the manifest, what decides an adapter; the rest is what came of it, as are the numbers of its pairs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,16 +117,14 @@ def diff(a: Path, b: Path) -> Diff:
 
 
 def _settings(a: AdapterManifest, b: AdapterManifest) -> list[Setting]:
-    flat = [
-        _flat({**{part: m[part] for part in _PARTS}, "earlier": m["earlier"], "license": m["license"]})
-        for m in (a.model_dump(mode="json"), b.model_dump(mode="json"))
-    ]
-    keys = dict.fromkeys([*flat[0], *flat[1]])
-    return [
-        Setting(key=key, a=flat[0].get(key), b=flat[1].get(key))
-        for key in keys
-        if flat[0].get(key) != flat[1].get(key)
-    ]
+    found = []
+    told = [m.model_dump(mode="json", exclude={"data": {"numbers"}}) for m in (a, b)]
+    for part in _PARTS:
+        flat = [_flat({part: of_one[part]}) for of_one in told]
+        for key in dict.fromkeys([*flat[0], *flat[1]]):
+            if flat[0].get(key) != flat[1].get(key):
+                found.append(Setting(key=key, a=flat[0].get(key), b=flat[1].get(key)))
+    return found
 
 
 def _flat(data: Mapping[str, Any], above: str = "") -> dict[str, Any]:

@@ -35,8 +35,13 @@ def test_what_decides_an_adapter_is_compared_key_by_key(make_adapter: MakeAdapte
     manifest = read_manifest(make_adapter("draft")).model_dump(mode="json")
     lora = manifest["lora"] | {"r": 8}
     training = manifest["training"] | {"learning_rate": 0.5}
-    a, b = make_adapter("a"), make_adapter("b", lora=lora, training=training, license="mit", hardware="GPU")
+    numbers = {"questions": 200, "halves": {"both": 200}, "dropped": {}, "words": {}}
+    numbers |= {"longer_is_chosen": 0.5, "length_only_accuracy": 0.5}
+    data = manifest["data"] | {"license": "apache-2.0", "numbers": numbers}
+    changes = {"lora": lora, "training": training, "data": data, "license": "mit", "hardware": "GPU"}
+    a, b = make_adapter("a"), make_adapter("b", **changes)
     assert [(one.key, one.a, one.b) for one in diff(a, b).settings] == [
+        ("data.license", "", "apache-2.0"),
         ("lora.r", 2, 8),
         ("training.learning_rate", 0.0001, 0.5),
         ("license", "apache-2.0", "mit"),
