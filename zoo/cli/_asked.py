@@ -1,4 +1,4 @@
-"""What verbs that ask a model are told: benchmarks as `NAME[/SPLIT][=FOLDER]`, adapters as folders or repos."""
+"""What verbs that ask a model are told: benchmarks as `NAME[/SPLIT][=FOLDER]`, adapters by folder or repo."""
 
 from __future__ import annotations
 

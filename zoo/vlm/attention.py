@@ -26,30 +26,31 @@ def layer_attention(
     prompt: str,
     *,
     layers: Sequence[int] | None = None,
-    slot: int = 0,
+    slots: Sequence[int] = (0,),
 ) -> npt.NDArray[np.float32]:
-    """The last prompt token's attention over the first image's tokens by layer, a mean over heads.
+    """The last prompt token's attention over the first image's tokens by layer, a mean over heads, for the
+    adapter in each of some slots of the bank at once; slot 0 is the base.
 
     `layers` counts from 0; the default is all. The tokens before the last are read as the model is; only the
     last one needs eager attention, whose weights are one row a head.
 
     Returns:
-        (layers, rows, columns), shares of the token's whole attention; rows from the top.
+        (slots, layers, rows, columns), shares of the token's whole attention; rows from the top.
 
     Raises:
-        BadInput: the model has no such layer, or no adapter bank to hold that slot.
+        BadInput: the model has no such layer, or no adapter bank to hold these slots.
         BadDeclaration: the image's tokens are no grid that is known, or a layer does not see that far back.
     """
-    if vlm.bank is None and slot:
-        raise BadInput(f"slot {slot} is asked for and no adapter bank is attached")
+    if vlm.bank is None and any(slots):
+        raise BadInput(f"slot {max(slots)} is asked for and no adapter bank is attached")
     tokens, shape = len(features.images[0]), token_grid(vlm, features.images[0])
     ids = vlm.prompt_ids(prompt, features)
-    before = pad_batch(vlm, [ids[:-1]], [features], side="left")
+    before = pad_batch(vlm, [ids[:-1]] * len(slots), [features] * len(slots), side="left")
     language: Any = vlm.model.model.language_model
-    with vlm.bank.rows([slot]) if vlm.bank is not None else nullcontext():
+    with vlm.bank.rows(slots) if vlm.bank is not None else nullcontext():
         past = vlm.model.model(**before.model_inputs(), use_cache=True).past_key_values
         with _eager(language):
-            last = torch.tensor([ids[-1:]], device=vlm.device)
+            last = torch.tensor([ids[-1:]] * len(slots), device=vlm.device)
             place = vlm.family.positions(vlm.model, ids, features.images)[..., -1:].to(vlm.device)
             weights = language(
                 input_ids=last,
@@ -66,9 +67,11 @@ def layer_attention(
             f"layer {near[0]} of {vlm.base.name} sees {weights[near[0]].shape[-1]} of {len(ids)} tokens back",
             hint="choose layers without a sliding window",
         )
-    # Each is (1, heads, 1, tokens so far).
-    rows = torch.stack([weights[layer][0, :, -1, start : start + tokens].float().mean(0) for layer in chosen])
-    return np.asarray(rows.reshape(-1, *shape).cpu().numpy(), dtype=np.float32)
+    # Each is (slots, heads, 1, tokens so far).
+    seen = [weights[layer][:, :, -1, start : start + tokens].float().mean(1) for layer in chosen]
+    return np.asarray(
+        torch.stack(seen, dim=1).reshape(len(slots), -1, *shape).cpu().numpy(), dtype=np.float32
+    )
 
 
 def attention_map(
@@ -84,7 +87,7 @@ def attention_map(
     Raises:
         BadInput, BadDeclaration: as `layer_attention`.
     """
-    heat = layer_attention(vlm, features, prompt, layers=layers, slot=slot).mean(axis=0)
+    heat = layer_attention(vlm, features, prompt, layers=layers, slots=[slot])[0].mean(axis=0)
     return np.asarray(heat / heat.max(), dtype=np.float32)
 
 

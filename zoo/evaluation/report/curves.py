@@ -16,6 +16,7 @@ from zoo.figures import COLOURS, DARK, GREY, head, key, new_figure, plain
 from zoo.manifest import LOG_NAME, MANIFEST_NAME, read_manifest
 from zoo.run_log import Floats, read_log, smoothed
 
+Style = Literal["-", "--", ":"]
 _PANELS = {
     "Loss": "loss",
     "Margin: the chosen reward less the others, mean": "margin_over_",
@@ -23,7 +24,7 @@ _PANELS = {
     "KL to the reference, estimate, nats a token": "kl_estimate",
 }
 """Titles, and what the names of a panel's metrics begin with."""
-_STYLES: tuple[Literal["-", "--", ":"], ...] = ("-", "--", ":")
+_STYLES: tuple[Style, ...] = ("-", "--", ":")
 _LINES = 25
 """A line is a mean over so many parts of its run: its steps through this are the window."""
 
@@ -84,7 +85,7 @@ def _draw(axes: Axes, title: str, start: str, runs: Mapping[str, Sequence[Mappin
         values = _line(steps, start)
         if values is not None:
             at = [step["step"] for step in steps]
-            colour, style = _look(number)
+            colour, style = look(number)
             window = max(1, len(at) // _LINES)
             axes.plot(at, smoothed(values, window), color=colour, linestyle=style, linewidth=1.5)
     if start.startswith("accuracy"):
@@ -98,12 +99,13 @@ def _draw(axes: Axes, title: str, start: str, runs: Mapping[str, Sequence[Mappin
     plain(axes)
 
 
-def _look(number: int) -> tuple[str, Literal["-", "--", ":"]]:
+def look(number: int) -> tuple[str, Style]:
+    """Colour and style of a line by its number; the first 18 differ."""
     return COLOURS[number % len(COLOURS)], _STYLES[number // len(COLOURS) % len(_STYLES)]
 
 
 def _key(names: Sequence[str]) -> list[Line2D]:
-    looks = map(_look, range(len(names)))
+    looks = map(look, range(len(names)))
     return [
         Line2D([], [], color=colour, linestyle=style, linewidth=1.6, label=name)
         for name, (colour, style) in zip(names, looks, strict=True)
