@@ -96,7 +96,7 @@ def answers(repo: Repo) -> Check:
     return Check(
         name="answers",
         faults=tuple(faults),
-        told=f"{right} of answers and verdicts",
+        told=f"{right} stored files",
         withheld=", ".join(withheld),
     )
 
