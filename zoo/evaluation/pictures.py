@@ -102,7 +102,7 @@ class Eyes:
         """Features, and the sha256 of each picture, by the keys of the pictures that a question is shown."""
         wanted = dict.fromkeys(key for one in batch for key in one.pictures)
         for group in sorted({self._group_of[key] for key in wanted if key not in self._seen}):
-            self._see(group, number)
+            self._see(group)
         found = {}
         for pictures in dict.fromkeys(one.pictures for one in batch):
             seen = [self._seen[key] for key in pictures]
@@ -111,14 +111,13 @@ class Eyes:
         self._seen = {key: seen for key, seen in self._seen.items() if self._last[key] > number}
         return found
 
-    def _see(self, group: int, number: int) -> None:
+    def _see(self, group: int) -> None:
         opened = self._open(group) if self._ahead is None or self._ahead[0] != group else self._ahead[1]
         images = [one.result() for one in opened]
         self._ahead = (group + 1, self._open(group + 1)) if group + 1 < len(self._groups) else None
         encoded = self._vlm.encode_batch(images)
         for key, features, image in zip(self._groups[group], encoded, images, strict=True):
-            if self._last[key] >= number:
-                self._seen[key] = features, pixels_digest(image)
+            self._seen[key] = features, pixels_digest(image)
 
     def _open(self, group: int) -> list[Future[Image]]:
         return [self._pool.submit(self._gallery.open, key) for key in self._groups[group]]

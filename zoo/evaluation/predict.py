@@ -78,12 +78,19 @@ def predict(
 
     Raises:
         BadAdapter: an adapter folder fails one of the bank's load checks.
-        BadInput: two adapters of one name, two benchmarks of one name, or `folder` holds another evaluation.
+        BadInput: two adapters of one name, two benchmarks of one name, a question with more images than the
+            base takes, or `folder` holds another evaluation.
     """
     began = time.monotonic()
     manifests = [read_manifest(adapter) for adapter in adapters]
     if twice := _twice(["/".join(where(b)) for b in benchmarks]):
         raise BadInput(f"the benchmark {twice} is asked for twice", hint="name each once")
+    for question in (question for benchmark in benchmarks for question in benchmark.questions):
+        if not 1 <= len(question.images) <= vlm.base.max_images:
+            raise BadInput(
+                f"{question.id} has {len(question.images)} images; {vlm.base.name} takes 1 to "
+                f"{vlm.base.max_images} in a question"
+            )
     bank = AdapterBank(vlm, slots=len(adapters) + 1, max_rank=max([m.lora.r for m in manifests], default=1))
     for slot, (adapter, manifest) in enumerate(zip(adapters, manifests, strict=True), start=1):
         bank.load(slot, adapter, manifest)

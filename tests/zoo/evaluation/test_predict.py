@@ -159,6 +159,10 @@ def test_what_is_broken_off_goes_on_and_gives_the_same_bytes(
     assert len(written) == 4 * 12
     torn = written[int(left)][:40] if left % 1 else b""
     (tmp_path / PART_NAME).write_bytes(b"".join(written[: int(left)]) + torn)
+    with monkeypatch.context() as patch:  # and once more
+        cut_short(patch, 1)
+        with pytest.raises(KeyboardInterrupt):
+            predict(load_base(get_base("phantom")), folders, [asked()], **words, folder=tmp_path)
     rows_asked: list[int] = []
     real = predicting.generate
 
@@ -169,7 +173,7 @@ def test_what_is_broken_off_goes_on_and_gives_the_same_bytes(
     monkeypatch.setattr(predicting, "generate", counting)
     found = predict(load_base(get_base("phantom")), folders, [asked()], **words, folder=tmp_path)
     assert lines(found.answers) == lines(whole)
-    assert found.resumed == (4 * 12 if left == 4 * 12 else 3 * 12)
+    assert found.resumed == (5 * 12 if left == 4 * 12 else 4 * 12)
     assert sum(rows_asked) == len(whole) - found.resumed
 
 
@@ -231,6 +235,16 @@ def test_two_processes_do_not_write_into_one_folder(vlm: VisionLanguageModel, tm
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(BadInput, match="another process"):
             predict(vlm, [], [asked(limit=4)], folder=tmp_path)
+
+
+@pytest.mark.parametrize("count", [0, 99])
+def test_a_question_with_more_images_than_the_base_takes_is_named(
+    count: int, vlm: VisionLanguageModel
+) -> None:
+    questions = asked(limit=4)
+    odd = replace(questions.questions[0], id="odd", images=questions.questions[0].images * count)
+    with pytest.raises(BadInput, match=f"odd has {count} images; phantom takes 1 to "):
+        predict(vlm, [], [replace(questions, questions=(*questions.questions, odd))])
 
 
 def test_a_benchmark_named_twice_is_refused(vlm: VisionLanguageModel) -> None:
