@@ -24,7 +24,7 @@ from zoo.catalog import verified
 from zoo.datasets import datasets
 from zoo.errors import BadInput, BadRecord, HubError
 from zoo.evaluation.rescore import rescore
-from zoo.hub import EVIDENCE, PAIR_SET, adapter_files, parse_repo
+from zoo.hub import EVIDENCE, PAIR_SET, files_of, parse_repo
 from zoo.hub_access import hub_address, shown
 from zoo.hub_collections import Membership, add_to_collection, membership
 from zoo.hub_publish import Plan, carry_out, plan_publish
@@ -148,7 +148,7 @@ def _plan(folder: Path, into: Path, manifest: AdapterManifest, where: dict[str, 
     """Write manifest and card into `into`, which holds the same files as `folder`, check them, and plan."""
     write_manifest(into, manifest)
     write_card(into)
-    names = adapter_files(into)
+    names = files_of(into)
     ours = replace(read_repo(into, name=str(folder)), files=tuple(names))
     if faults := [fault for one in check(ours) for fault in one.faults]:
         raise BadInput(f"{folder}: {faults[0].what}: {faults[0].value}", hint=faults[0].next)

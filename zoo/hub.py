@@ -137,12 +137,7 @@ def is_full_sha(revision: str) -> bool:
     return re.fullmatch(r"[0-9a-f]{40}", revision) is not None
 
 
-def adapter_files(folder: Path) -> list[str]:
-    """See `files_of`."""
-    return files_of(folder, ADAPTER)
-
-
-def files_of(folder: Path, kind: FolderKind) -> list[str]:
+def files_of(folder: Path, kind: FolderKind = ADAPTER) -> list[str]:
     """The files of a folder that may be published as that kind, relative to it, sorted.
 
     Raises:

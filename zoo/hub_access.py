@@ -162,7 +162,12 @@ def asking(what: str, address: str) -> Iterator[None]:
         raise BadInput(shown(f"{what}: {error}")) from error
     except HfHubHTTPError as error:
         raise _refusal(what, address, error) from error
-    except (httpx2.HTTPError, OfflineModeIsEnabled) as error:
+    except OfflineModeIsEnabled as error:
+        raise HubUnreachable(
+            f"{what}: {address} is not asked, for HF_HUB_OFFLINE is set",
+            hint="unset it; what was fetched before needs no Hub: REPO, or REPO@SHA with the full commit",
+        ) from error
+    except httpx2.HTTPError as error:
         reason = shown(str(error)).splitlines()[0] if str(error) else type(error).__name__
         raise HubUnreachable(
             f"{what}: {address} does not answer ({reason})",

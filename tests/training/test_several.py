@@ -27,7 +27,7 @@ from training.variants import get_variant
 from zoo.bases import get_base
 from zoo.datasets import load_questions
 from zoo.errors import BadInput, TrainingFailed
-from zoo.hub import adapter_files
+from zoo.hub import files_of
 from zoo.manifest import LIST_NAME, WEIGHTS_NAME
 from zoo.records import PreferencePair, read_jsonl
 from zoo.vlm.model import VisionLanguageModel, load_base
@@ -225,7 +225,7 @@ def test_neither_pairs_nor_stages_nor_a_cache_are_among_the_files_that_are_publi
     (folder / "cache").mkdir()
     (folder / "cache" / "tensors-1").write_bytes(b"features")
     assert {path.name for path in folder.iterdir() if path.is_dir()} == {"cache", "pairs", "stages"}
-    found = adapter_files(folder)
+    found = files_of(folder)
     assert WEIGHTS_NAME in found
     assert [name for name in found if "/" in name] == []
 

@@ -12,7 +12,7 @@ import pytest
 from huggingface_hub import HfApi
 
 from zoo.errors import BadInput, HubError, HubUnreachable
-from zoo.hub import adapter_files, fetch_file, resolve, tags_of
+from zoo.hub import fetch_file, files_of, resolve, tags_of
 from zoo.hub_publish import carry_out, plan_publish, publish_folder
 from zoo.localhub.server import serving
 
@@ -218,7 +218,7 @@ def test_what_is_meant_to_be_private_never_lands_in_a_public_repo(adapter, hub):
 def test_a_folder_that_lacks_a_file_of_an_adapter_is_not_published(adapter):
     (adapter / "adapter_config.json").unlink()
     with pytest.raises(BadInput, match=r"adapter_config\.json: no such file"):
-        adapter_files(adapter)
+        files_of(adapter)
 
 
 class _Line(BaseHTTPRequestHandler):

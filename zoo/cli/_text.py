@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 LEVEL = 0.05
 """Below it a p-value that is corrected for many comparisons says that there is a difference."""
 UNSURE = "~"
-LEGEND = f"{UNSURE} does not survive the correction for all comparisons made with it"
 
 
 def aligned(rows: Sequence[Sequence[str]], *, spare: Sequence[str] = ()) -> list[str]:
@@ -30,6 +29,13 @@ def aligned(rows: Sequence[Sequence[str]], *, spare: Sequence[str] = ()) -> list
     return ["  ".join(row[i].ljust(widths[i]) for i in kept).rstrip() for row in rows]
 
 
+def legend(rows: Sequence[Sequence[str]]) -> list[str]:
+    """A line on what `~` means, if it stands in one of the rows."""
+    if not any(cell.endswith(UNSURE) for row in rows for cell in row):
+        return []
+    return [f"{UNSURE} does not survive the correction for all comparisons made with it"]
+
+
 def term(of: Mapping[str, object]) -> str:
     """A term of an objective, as data, in a line."""
     inside = ", ".join(f"{key}={value}" for key, value in of.items() if key != "term")
@@ -38,7 +44,7 @@ def term(of: Mapping[str, object]) -> str:
 
 def between(value: float | None, other: float | None, bounds: "Bounds | None") -> str:
     """`value - other` with the 95 % interval `bounds` of it, or the words `no difference`; `-` if it was not
-    asked; see `LEGEND` for `~`."""
+    asked; see `legend` for `~`."""
     if value is None or other is None or bounds is None:
         return "-"
     interval = f"({bounds.low:+.3f} to {bounds.high:+.3f})"

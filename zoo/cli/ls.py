@@ -56,7 +56,7 @@ def ls(metric: str, sort: Any, hub: str | None, as_json: bool, **only: Any) -> N
 
 
 def _print_table(entries: list["Entry"], metric: str, dataset: str | None) -> None:
-    from zoo.cli._text import LEGEND, UNSURE, aligned
+    from zoo.cli._text import aligned, legend
 
     if not entries:
         return
@@ -70,9 +70,7 @@ def _print_table(entries: list["Entry"], metric: str, dataset: str | None) -> No
         [[head[key] for key in shown], *([row[key] for key in shown] for row in rows)], spare=SPARE
     )
     click.secho(first, bold=True)
-    click.echo("\n".join(lines))
-    if any(row["over SFT"].endswith(UNSURE) for row in rows):
-        click.echo(LEGEND)
+    click.echo("\n".join([*lines, *legend([[row["over SFT"]] for row in rows])]))
 
 
 def _row(entry: "Entry", metric: str, dataset: str | None) -> dict[str, str]:

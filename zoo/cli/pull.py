@@ -41,11 +41,11 @@ def pull(adapter: str, to: Path | None, hub: str | None) -> None:
 
 def _copy(folder: Path, to: Path) -> None:
     """Copy the adapter's files, not the cache's links to them; all of them or, if it fails, none."""
-    from zoo.hub import adapter_files
+    from zoo.hub import files_of
 
     part = to.with_name(f"{to.name}.{os.getpid()}.part")
     try:
-        for name in adapter_files(folder):
+        for name in files_of(folder):
             (part / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / name, part / name)
         os.replace(part, to)

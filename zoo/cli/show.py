@@ -107,7 +107,7 @@ def _made(m: "AdapterManifest") -> list[str]:
 
 def _scores(evaluation: "Sequence[Evaluation]") -> list[str]:
     """Every score on a whole benchmark, and the first metric's by subset; how many more there are."""
-    from zoo.cli._text import LEGEND, UNSURE, aligned, between
+    from zoo.cli._text import aligned, between, legend
 
     own = [e for e in evaluation if e.shown == "own"]
     if not own:
@@ -140,8 +140,7 @@ def _scores(evaluation: "Sequence[Evaluation]") -> list[str]:
         "over SFT",
     )
     lines = aligned([head, *rows], spare=("SFT", "base"))
-    if any(cell.endswith(UNSURE) for row in rows for cell in row):
-        lines.append(LEGEND)
+    lines += legend(rows)
     if more := len(own) - len(rows):
         lines.append(f"and {more} more by subset: --json")
     return lines
@@ -149,7 +148,7 @@ def _scores(evaluation: "Sequence[Evaluation]") -> list[str]:
 
 def _ablation(evaluation: "Sequence[Evaluation]") -> list[str]:
     """How much the image matters."""
-    from zoo.cli._text import aligned, between
+    from zoo.cli._text import aligned, between, legend
 
     rows = [
         (
@@ -165,7 +164,7 @@ def _ablation(evaluation: "Sequence[Evaluation]") -> list[str]:
         if e.shown != "own" and e.subset == "all"
     ]
     head = ("benchmark", "metric", "asked", "own image", "value", "lost", "n")
-    return aligned([head, *rows]) if rows else []
+    return [*aligned([head, *rows]), *legend(rows)] if rows else []
 
 
 def _benchmark(b: "Benchmark") -> list[str]:
