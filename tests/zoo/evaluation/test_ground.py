@@ -82,6 +82,7 @@ def test_adapters_are_compared_with_the_base_question_by_question() -> None:
         "+0.500 (+0.500 to +0.500)",
         "no difference (+0.000 to +0.000)",
     ]
+    assert "3 questions about 3 images." in tables[0].notes
     assert [column.name for column in tables[0].columns] == ["mean", "layer 0", "layer 1"]
 
 

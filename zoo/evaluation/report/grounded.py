@@ -61,8 +61,13 @@ def grounding_tables(rows: Sequence[Grounding], notes: Sequence[str] = ()) -> li
         n = f"n {looked[0].interval.n}"
         columns = tuple(Column(name=layer if layer == MEAN else f"layer {layer}", n=n) for layer in layers)
         values = _rows(looked, lambda one: Cell(_number(one.interval.value), _bounds(one.interval)))
-        said = (INTERVALS, *notes) if measure == "ratio" else (INTERVALS,)
-        found.append(Table(title=title, columns=columns, rows=values, notes=said))
+        images = len({row.images for row in rows})
+        said = (INTERVALS, f"{looked[0].interval.n} questions about {images} images.", *notes)
+        found.append(
+            Table(
+                title=title, columns=columns, rows=values, notes=said if measure == "ratio" else (INTERVALS,)
+            )
+        )
         over = [one for one in looked if one.over_base is not None]
         if over:
             marked = any(MARK in _over(one).figure for one in over)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import get_args
 
+from zoo.errors import BadInput
 from zoo.evaluation.answers import Where
 from zoo.evaluation.judged import RULES
 from zoo.evaluation.metrics import Metric, get_metric
@@ -11,6 +12,7 @@ from zoo.evaluation.report.panels import INTERVALS, PAIRED, Chosen, marks, panel
 from zoo.evaluation.report.scored import Scored
 from zoo.evaluation.report.table import Cell, Column, Row, Table
 from zoo.evaluation.score import MACRO, MICRO, WHOLE, Score
+from zoo.evaluation.table import cut_lines
 from zoo.records import AnswerType, ErrorType, Shown
 
 NO_SFT = "No SFT adapter is among them, so nothing here says what preference adds to imitation."
@@ -22,7 +24,11 @@ SHOWN: dict[Shown, str] = {"own": "own image", "noise": "noise", "other": "anoth
 
 
 def usual_tables(scored: Scored) -> list[Table]:
-    """All of them, benchmark by benchmark."""
+    """All of them, benchmark by benchmark.
+
+    Raises:
+        BadInput: all answers are of an image ablation, and there is nothing to hold them against.
+    """
     found: list[Table] = []
     for where in benchmarks_of(scored):
         scores = [s for s in scored.scores if (s.dataset, s.split) == where]
@@ -30,6 +36,7 @@ def usual_tables(scored: Scored) -> list[Table]:
         title, notes = scored.title(title_of(where)), list(scored.made.get(where, ()))
         if scored.sft is None and len(scored.adapters) > 1:
             notes.append(NO_SFT)
+        notes += cut_lines([p for p in scored.predictions if (p.dataset, p.split) == where])
         if len(kinds(own)) > 1:
             notes.append(
                 f"By subset and with other images: {metric_label(*kinds(own)[0])}; the others as CSV."
@@ -37,6 +44,8 @@ def usual_tables(scored: Scored) -> list[Table]:
         found += panels(title, _by_metric(own), scored, notes)
         found += _by_subset(title, own, scored)
         found += _ablation(title, scores, scored)
+    if not found:
+        raise BadInput("no question was answered with its own image", hint="medzoo report --format csv")
     return found
 
 
@@ -76,6 +85,8 @@ def _by_metric(own: Sequence[Score]) -> list[Chosen]:
 
 def _by_subset(title: str, own: Sequence[Score], scored: Scored) -> list[Table]:
     """The first metric by answer type, question type and error type, a table each where there are several."""
+    if not own:
+        return []
     metric, judge = kinds(own)[0]
     of_metric = [s for s in own if (s.metric, s.judge) == (metric.name, judge) and s.subset != WHOLE]
     found = []

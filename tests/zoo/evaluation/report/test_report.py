@@ -55,6 +55,20 @@ def test_base_and_sft_stand_first_and_every_column_says_how_many_questions(inven
     ]
 
 
+def test_answers_that_were_cut_are_counted_under_the_table(invent: Invent) -> None:
+    cut = [replace(p, finish="length", tokens=64) if p.question_id.endswith("/7") else p for p in answers()]
+    (scored,) = score_files([invent(cut)])
+    assert (
+        "1 of 120 answers of acme/dpo to phantom/test were cut at 64 tokens." in usual_tables(scored)[0].notes
+    )
+
+
+def test_answers_to_other_images_alone_are_no_report(invent: Invent) -> None:
+    (scored,) = score_files([invent(answers(shown="noise"))])
+    with pytest.raises(BadInput, match="no question was answered with its own image"):
+        usual_tables(scored)
+
+
 def test_what_leaks_and_how_the_answers_were_made_stand_under_the_table(invent: Invent) -> None:
     (scored,) = score_files([invent(answers())])
     notes = usual_tables(scored)[0].notes
