@@ -67,6 +67,7 @@ class Demo:
             self.hub = self.children.environment["HF_ENDPOINT"] = hub
             adapters = self._adapters()
             self._evaluate(adapters)
+            self._report(adapters)
             repos = [self._publish(adapter) for adapter in adapters]
             self._verb("ls", "--hub", hub)
             options = [word for repo in repos for word in ("--adapter", repo)]
@@ -136,15 +137,21 @@ class Demo:
 
     def _evaluate(self, adapters: Sequence[Path]) -> None:
         answers = self.folder / "evaluation" / "predictions.jsonl"
-        if answers.exists() and all(read_manifest(adapter).evaluation for adapter in adapters):
-            self._verb("score", str(answers))
-            return
-        answers.unlink(missing_ok=True)
-        self._verb("evaluate", *map(str, adapters), "--out", str(answers.parent), "--record")
+        if not answers.exists() or not all(read_manifest(adapter).benchmarks for adapter in adapters):
+            answers.unlink(missing_ok=True)
+            self._verb("evaluate", *map(str, adapters), "--out", str(answers.parent), "--record")
+
+    def _report(self, adapters: Sequence[Path]) -> None:
+        """Scores as tables and pictures; the table's text is on the terminal already."""
+        answers, report = self.folder / "evaluation" / "predictions.jsonl", self.folder / "report"
+        if not report.exists():
+            runs = [word for adapter in adapters for word in ("--log", str(adapter))]
+            self._verb("report", str(answers), *runs, "--out", str(report))
 
     def _publish(self, adapter: Path) -> str:
         repo = f"{OWNER}/phantom-{adapter.name}"
         self._verb("publish", str(adapter), repo, "--hub", self.hub)
+        self._verb("verify", repo, "--hub", self.hub)
         return repo
 
     def _example(self) -> Path:

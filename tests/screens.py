@@ -1,0 +1,79 @@
+"""The pictures of `docs/` that show commands and a card: `python -m tests.screens DEMO_FOLDER docs`.
+
+Takes the folder that `medzoo demo` left (`.demo/REVISION`), serves its Hub, runs commands and
+photographs what they print, and one card as a page, with Chromium.
+"""
+
+import html
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from huggingface_hub import HfApi
+from markdown_it import MarkdownIt
+
+from zoo.localhub.server import serving
+
+CARD = "local/phantom-mdpo"
+WIDTH = 1180
+_FRAME = """<!doctype html><meta charset="utf-8"><style>
+body {{ margin: 0; padding: 24px; background: {paper}; color: {ink}; font: 15px/1.45 "DejaVu Sans"; }}
+pre {{ font: 13px/1.4 "DejaVu Sans Mono", monospace; white-space: pre; margin: 0; }}
+table {{ border-collapse: collapse; font-size: 12px; }} td, th {{ border: 1px solid #ccc; padding: 3px 7px; }}
+code, article pre {{ background: #f3f4f6; font-size: 12px; }} article pre {{ padding: 8px; }}
+img {{ max-width: 100%; }}
+h1 {{ font-size: 26px; }} h2 {{ font-size: 20px; border-bottom: 1px solid #ddd; }}
+</style>{body}"""
+
+
+def main(demo: Path, docs: Path) -> None:
+    """Make every picture anew."""
+    with tempfile.TemporaryDirectory() as scratch, serving(demo / "hub") as hub:
+        environment = {**os.environ, "HF_ENDPOINT": hub, "HF_TOKEN": "local", "HF_HOME": scratch}
+        answers = str(demo / "evaluation" / "predictions.jsonl")
+        for name, words in {
+            "ls": ["ls"],
+            "report": ["report", answers],
+            "verify": ["verify", CARD],
+        }.items():
+            done = subprocess.run(
+                [sys.executable, "-m", "zoo", *words], env=environment, capture_output=True, text=True
+            )
+            if done.returncode:
+                sys.exit(f"medzoo {shlex.join(words)}: {done.stderr}")
+            typed = shlex.join(["medzoo", *(Path(w).name if w == answers else w for w in words)])
+            _terminal(f"$ {typed}\n{done.stdout}", docs / f"{name}.png")
+        _card(
+            HfApi(endpoint=hub, token="local").snapshot_download(CARD, cache_dir=scratch), docs / "card.png"
+        )
+
+
+def _terminal(text: str, picture: Path) -> None:
+    lines = text.rstrip().splitlines()
+    width = max(WIDTH, 48 + 8 * max(map(len, lines)))
+    body = f"<pre>{html.escape(text.rstrip())}</pre>"
+    _photograph(body, picture, width=width, height=52 + 19 * len(lines), paper="#14171c", ink="#e6e6e6")
+
+
+def _card(folder: str, picture: Path) -> None:
+    text = (Path(folder) / "README.md").read_text(encoding="utf-8").split("\n---\n", 1)[1]
+    body = MarkdownIt("commonmark").enable("table").render(text)
+    body = body.replace('src="', f'src="file://{folder}/')
+    _photograph(f"<article>{body}</article>", picture, width=WIDTH, height=1700, paper="#fff", ink="#1f2328")
+
+
+def _photograph(body: str, picture: Path, *, width: int, height: int, paper: str, ink: str) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        page = Path(scratch) / "page.html"
+        page.write_text(_FRAME.format(body=body, paper=paper, ink=ink), encoding="utf-8")
+        options = ["--headless", "--no-sandbox", "--hide-scrollbars", f"--window-size={width},{height}"]
+        chromium = ["chromium", *options, f"--screenshot={picture.resolve()}", f"file://{page}"]
+        subprocess.run(chromium, check=True, capture_output=True)
+    print(picture)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
