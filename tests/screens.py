@@ -36,7 +36,7 @@ def main(demo: Path, docs: Path) -> None:
         answers = str(demo / "evaluation" / "predictions.jsonl")
         for name, words in {
             "ls": ["ls"],
-            "report": ["report", answers],
+            "report": ["report", answers, "--metric", "accuracy"],
             "verify": ["verify", CARD],
         }.items():
             done = subprocess.run(

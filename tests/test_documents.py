@@ -35,7 +35,7 @@ PLANNED = {"zoo/memory.py"}
 def test_a_command_of_the_readme_parses(words: list[str]) -> None:
     command: click.Command = next(iter(entry_points(group="medzoo.verbs", name=words[1]))).load()
     rest = words[2:]
-    if isinstance(command, click.Group):
+    while isinstance(command, click.Group):
         found = command.get_command(click.Context(command), rest[0])
         assert found is not None, rest[0]
         command, rest = found, rest[1:]
