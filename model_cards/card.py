@@ -133,7 +133,8 @@ def write_card(folder: Path) -> list[str]:
 
 
 def stale(folder: Path) -> list[str]:
-    """The paths of the card that are missing, differ from what the manifest gives, or are left over.
+    """The paths of the card that are missing, differ from what the manifest gives, or are left over. How
+    lines end does not count: git may change that.
 
     Raises:
         BadManifest: the folder has no valid `zoo.json`.
@@ -145,7 +146,7 @@ def stale(folder: Path) -> list[str]:
     differing = {
         name
         for name, content in wanted.items()
-        if not (folder / name).is_file() or (folder / name).read_bytes() != content
+        if not (folder / name).is_file() or (folder / name).read_bytes().replace(b"\r\n", b"\n") != content
     }
     return sorted(differing | left_over)
 

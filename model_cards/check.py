@@ -7,12 +7,21 @@ want of a `zoo.json` or of a declared base, is said to be unknown and never take
 from collections.abc import Callable
 
 from model_cards.checks import Check
-from model_cards.checks.files import answers, manifest, weights
+from model_cards.checks.files import answers, config, manifest, weights
 from model_cards.checks.origin import base, licence
 from model_cards.checks.text import card, evidence, notice
 from model_cards.repo import Repo
 
-LOOKS: tuple[Callable[[Repo], Check], ...] = (manifest, weights, base, licence, notice, card, evidence)
+LOOKS: tuple[Callable[[Repo], Check], ...] = (
+    manifest,
+    weights,
+    config,
+    base,
+    licence,
+    notice,
+    card,
+    evidence,
+)
 """All checks but that of the stored answers, which scoring them again includes."""
 
 

@@ -1,10 +1,11 @@
 """The numbers that a card claims, in whatever form, and which of them an adapter's own scores back."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from model_cards import words
 from model_cards.evals import dataset_id, task_id
 from model_cards.repo import README_NAME, Repo
 from zoo.manifest import Evaluation
@@ -12,6 +13,8 @@ from zoo.manifest import Evaluation
 _RESULTS = re.compile(r"result|score|evaluat|benchmark|performance|accurac|metric|leaderboard", re.IGNORECASE)
 _PRINTED = re.compile(r"(?<![\w.])[-+]?\d+\.\d{3}(?![\w.])")
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:[.,]\d+)?(?![\w])")
+_STATED = re.compile(r"(?<![\w.:/-])(?!95 ?%)(?:\d+\.\d+(?![\w.])|\d+(?= ?%))")
+"""A decimal or a percentage in running text; 95 % is that of the intervals."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,73 +34,118 @@ class Claim:
 
 def claims(repo: Repo) -> list[Claim]:
     """Every score of `model-index` and `.eval_results`, and those of the text: of a card of the zoo each
-    number in a table of scores, of another one each table of numbers under a heading about results."""
+    number in a table of scores or in a sentence about them, of another one each table of numbers under a
+    heading about results."""
     text = repo.text or ""
     if repo.manifest is None:
         return [*_of_index(repo, []), *_of_files(repo, []), *_of_text(text)]
     evaluation = repo.manifest.evaluation
-    return [*_of_index(repo, evaluation), *_of_files(repo, evaluation), *_of_tables(text, evaluation)]
+    return [
+        *_of_index(repo, evaluation),
+        *_of_files(repo, evaluation),
+        *_of_tables(text, evaluation),
+        *_of_sentences(text, evaluation),
+    ]
 
 
 def _of_index(repo: Repo, evaluation: list[Evaluation]) -> Iterator[Claim]:
     own = {
-        (dataset_id(e.dataset), e.split, e.subset, e.metric, e.judge): e.value
+        (dataset_id(e.dataset), e.split, e.subset, e.metric, e.judge): e
         for e in evaluation
         if e.shown == "own"
     }
     for result in _dicts(repo.metadata.get("model-index"), "results"):
         dataset = _dict(result.get("dataset"))
         for metric in _dicts([result], "metrics"):
-            judge = _dict(metric.get("args")).get("judge", "rules")
+            more = _dict(metric.get("args"))
+            judge = more.get("judge", words.RULES)
             key = (*(dataset.get(k) for k in ("type", "split", "config")), metric.get("type"), judge)
             named = [str(dataset.get(k)) for k in ("type", "split", "config") if dataset.get(k)]
-            yield _claim(
-                f"model-index of {README_NAME}",
-                f"{metric.get('type')} on {'/'.join(named)}",
-                metric.get("value"),
-                own,
-                key,
-            )
+            what = f"{metric.get('type')} on {'/'.join(named)}"
+            where, mine = f"model-index of {README_NAME}", _found(own, key)
+            yield _claim(where, what, metric.get("value"), mine and mine.value)
+            for name in ("low", "high", "n"):
+                if mine is not None and name in more and more[name] != getattr(mine, name):
+                    yield _claim(where, f"{name} of {what}", more[name], getattr(mine, name))
 
 
 def _of_files(repo: Repo, evaluation: list[Evaluation]) -> Iterator[Claim]:
-    own = {(dataset_id(e.dataset), task_id(e)): e.value for e in evaluation}
+    own = {(dataset_id(e.dataset), task_id(e)): e for e in evaluation}
     for where, entries in repo.results.items():
         for entry in entries if isinstance(entries, list) else [entries]:
             entry = _dict(entry)
             dataset = _dict(entry.get("dataset"))
             key = (dataset.get("id"), dataset.get("task_id"))
-            yield _claim(where, "/".join(map(str, key)), entry.get("value"), own, key)
+            what, mine = "/".join(map(str, key)), _found(own, key)
+            yield _claim(where, what, entry.get("value"), mine and mine.value)
+            if mine is not None:
+                bounds = [f"{mine.low:g}", f"{mine.high:g}"]
+                for number in _STATED.findall(str(entry.get("notes", ""))):
+                    if number not in bounds:
+                        yield _claim(where, f"interval of {what}", number, " to ".join(bounds))
 
 
 def _of_tables(text: str, evaluation: list[Evaluation]) -> Iterator[Claim]:
-    """Numbers are told apart from an answer's by the table's head, which names a metric."""
-    own = {number for e in evaluation for number in _printed(e)}
-    is_scores = False
+    """Numbers are told apart from an answer's by the table's head, which names a metric. Those of a row are
+    held against the scores that it names."""
+    scores: dict[tuple[str, ...], Evaluation] = {}
+    for e in evaluation:
+        named = (f"{words.cell(e.dataset)}/{words.cell(e.split)}", words.scored_by(e), words.cell(e.subset))
+        scores[(*named, *([words.SHOWN[e.shown]] if e.shown != "own" else []))] = e
+    names = 0
     above = ""
     for line in text.splitlines():
         if line.startswith("|---"):
-            is_scores = "| metric |" in above
-        elif is_scores and line.startswith("|"):
-            named = " ".join(cell.strip() for cell in line.split("|")[1:4])
-            for number in _PRINTED.findall(line):
-                yield Claim(
-                    where=f"a table of {README_NAME}",
-                    what=named,
-                    value=number,
-                    backed=number in own,
-                    own=None if number in own else "no such number",
-                )
+            names = 0 if "| metric |" not in above else 4 if "| shown |" in above else 3
+        elif names and line.startswith("|"):
+            cells = tuple(cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1])
+            mine = scores.get(cells[:names])
+            in_order, others = _printed(mine) if mine else ([], [])
+            said = _PRINTED.findall(line)
+            plain = [number for number in said if number[0] not in "+-"]
+            for place, number in enumerate(plain):
+                yield _number(cells[:names], number, in_order[place : place + 1])
+            for number in said:
+                if number[0] in "+-":
+                    yield _number(cells[:names], number, others)
         else:
-            is_scores = False
+            names = 0
         above = line
 
 
-def _printed(e: Evaluation) -> Iterator[str]:
-    """A score's numbers as a card's tables print them."""
-    for value in (e.value, e.low, e.high, e.base_value, e.sft_value, e.own_value):
-        if value is not None:
-            yield f"{value:.3f}"
+def _number(named: Sequence[str], number: str, own: Sequence[str]) -> Claim:
+    """A number in a table, which `own` holds if it is right."""
+    right = number in own
+    return Claim(
+        where=f"a table of {README_NAME}",
+        what=" ".join(named),
+        value=number,
+        backed=right,
+        own=None if right else own[0] if len(own) == 1 else "no such number",
+    )
+
+
+def _of_sentences(text: str, evaluation: list[Evaluation]) -> Iterator[Claim]:
+    """Decimals and percentages in sentences about scores, outside tables and code."""
+    own = {number for e in evaluation for numbers in _printed(e) for number in numbers}
+    fenced = False
+    for line in text.splitlines():
+        fenced ^= line.lstrip().startswith("```")
+        if fenced or line.startswith("|") or not _RESULTS.search(line):
+            continue
+        for number in _STATED.findall(line):
+            yield Claim(where=README_NAME, what=line[:60], value=number, backed=number in own)
+
+
+def _printed(e: Evaluation) -> tuple[list[str], list[str]]:
+    """A score's numbers as a card's tables print them: values in their order, and differences."""
+    values = (
+        (e.value, e.low, e.high, e.base_value, e.sft_value) if e.shown == "own" else (e.own_value, e.value)
+    )
+    return [f"{value:.3f}" for value in values if value is not None], list(_differences(e))
+
+
+def _differences(e: Evaluation) -> Iterator[str]:
     for other, bounds in ((e.base_value, e.over_base), (e.sft_value, e.over_sft), (e.own_value, e.lost)):
         if other is not None:
             yield from (f"{sign * (e.value - other):+.3f}" for sign in (1, -1))
@@ -123,11 +171,14 @@ def _of_text(text: str) -> Iterator[Claim]:
             heading = line.lstrip("# ").strip()
 
 
-def _claim(where: str, what: str, value: Any, own: dict[Any, float], key: Any) -> Claim:
+def _found(own: Mapping[Any, Evaluation], key: Any) -> Evaluation | None:
     try:
-        mine = own.get(key)
+        return own.get(key)
     except TypeError:  # a key that is a list or a mapping is no key of ours
-        mine = None
+        return None
+
+
+def _claim(where: str, what: str, value: Any, mine: Any) -> Claim:
     backed = mine is not None and not isinstance(value, bool) and value == mine
     return Claim(where=where, what=what, value=value, backed=backed, own=mine)
 

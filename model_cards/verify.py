@@ -3,12 +3,15 @@
 Needs no model: the scores follow from the stored answers.
 """
 
+from pathlib import Path
+
 from model_cards.check import LOOKS
 from model_cards.checks import Check, Fault
 from model_cards.repo import Repo
 from zoo.bases import bases
 from zoo.evaluation.rescore import rescore
-from zoo.manifest import MANIFEST_NAME
+from zoo.manifest import MANIFEST_NAME, AdapterManifest, predictions_name
+from zoo.records import Prediction, read_jsonl
 
 
 def verify(repo: Repo) -> list[Check]:
@@ -41,14 +44,22 @@ def base_revision(repo: Repo) -> Check:
     return Check(name="revision", faults=(fault,))
 
 
+def _of_other_bases(folder: Path, manifest: AdapterManifest) -> list[str]:
+    """Bases that gave stored answers, which can all be read, and that the adapter was not made for."""
+    mine = f"{manifest.base.name}@{manifest.base.revision}"
+    files = [folder / predictions_name(b.dataset, b.split) for b in manifest.benchmarks]
+    found = {p.base for path in files if path.is_file() for p in read_jsonl(path, Prediction)}
+    return [f"answers on {base}, and {MANIFEST_NAME} says {mine}" for base in sorted(found - {mine})]
+
+
 def scores(repo: Repo) -> Check:
     """The stored answers are whole, and give the manifest's scores again."""
     again = rescore(repo.folder)
+    assert repo.manifest is not None
     faults = [
         Fault(what="scores and answers do not agree", value=found, next="fetch it again, or evaluate it anew")
-        for found in again.faults
+        for found in again.faults or _of_other_bases(repo.folder, repo.manifest)
     ]
-    assert repo.manifest is not None
     nothing = not repo.manifest.evaluation
     return Check(
         name="scores",

@@ -3,9 +3,13 @@
 import hashlib
 from pathlib import Path
 
+from safetensors import SafetensorError, safe_open
+
 from model_cards.checks import Check, Fault
 from model_cards.repo import Repo
-from zoo.manifest import MANIFEST_NAME, WEIGHTS_NAME, predictions_name, verdicts_name
+from zoo.errors import BadAdapter
+from zoo.manifest import CONFIG_NAME, MANIFEST_NAME, WEIGHTS_NAME, predictions_name, verdicts_name
+from zoo.vlm.adapter_config import check_config, read_config
 
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
@@ -57,6 +61,24 @@ def weights(repo: Repo) -> Check:
             )
         )
     return Check(name="weights", faults=tuple(faults), told=f"sha256 {digest[:12]}")
+
+
+def config(repo: Repo) -> Check:
+    """`adapter_config.json`, from which PEFT and vLLM build the adapter, says what the manifest says."""
+    if repo.manifest is None:
+        return Check(name="config", unknown=f"no {MANIFEST_NAME} states rank, scale and layers")
+    try:
+        with safe_open(repo.folder / WEIGHTS_NAME, framework="numpy") as weights:
+            names = weights.keys()
+        layers = {name.removeprefix("base_model.model.").rpartition(".lora_")[0] for name in names}
+        check_config(read_config(repo.folder), sorted(layers), repo.folder, repo.manifest)
+    except (OSError, SafetensorError):
+        return Check(name="config", unknown=f"{WEIGHTS_NAME} cannot be read, so its layers are not known")
+    except BadAdapter as error:
+        fault = Fault(what=f"{CONFIG_NAME} does not fit", value=error.message, next="fetch or train it again")
+        return Check(name="config", faults=(fault,))
+    lora = repo.manifest.lora
+    return Check(name="config", told=f"LoRA of rank {lora.r}, alpha {lora.alpha}")
 
 
 def answers(repo: Repo) -> Check:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from model_cards.checks import Check, Fault
 from model_cards.evals import dataset_id
+from model_cards.licences import metadata
 from model_cards.repo import README_NAME, Repo
 from zoo.bases import Base, bases
 from zoo.datasets import datasets
@@ -64,6 +65,11 @@ def licence(repo: Repo) -> Check:
         return Check(name="licence", faults=(Fault(what="no licence", value=repo.name, next=said),))
     known, unknown = _bounds(repo)
     faults = []
+    if repo.manifest is not None:
+        stated = {key: repo.metadata[key] for key in ("license", "license_name") if key in repo.metadata}
+        if stated and not stated.items() <= metadata(repo.manifest.license, link="").items():
+            said = f"{_stated_licence(repo)} in {README_NAME}, {claimed} in {MANIFEST_NAME}"
+            faults.append(Fault(what="several licences", value=said, next=repo.again))
     if known and is_wider(claimed, *known.values()):
         limits = ", ".join(f"{of} {bound}" for of, bound in known.items())
         faults.append(
@@ -91,8 +97,11 @@ def _declared(repo: Repo) -> Base | None:
 
 def _claimed_licence(repo: Repo) -> str:
     """In the zoo's form; of a card that lists several, all of them."""
-    if repo.manifest is not None:
-        return repo.manifest.license.strip()
+    return repo.manifest.license.strip() if repo.manifest is not None else _stated_licence(repo)
+
+
+def _stated_licence(repo: Repo) -> str:
+    """That of the card's metadata."""
     stated = repo.metadata.get("license")
     named = [one for one in (stated if isinstance(stated, list) else [stated]) if isinstance(one, str)]
     return AND.join(

@@ -9,7 +9,9 @@ from model_cards.checks import Check, Fault
 from model_cards.claims import Claim, claims
 from model_cards.repo import README_NAME, Repo
 from model_cards.words import WRITTEN_BY
+from zoo.datasets import datasets
 from zoo.errors import ZooError
+from zoo.licences import redistributable
 from zoo.manifest import MANIFEST_NAME
 from zoo.notice import NOTICE
 
@@ -74,8 +76,21 @@ def evidence(repo: Repo) -> Check:
                     next="medzoo evaluate --record",
                 )
             )
+    faults += [
+        Fault(
+            what="answers withheld without need",
+            value=f"{b.dataset}/{b.split}, whose licence {b.license} lets them be passed on",
+            next="publish the answers too",
+        )
+        for b in (repo.manifest.benchmarks if repo.manifest else [])
+        if not b.publishable and redistributable(b.license) and _is_open(b.dataset)
+    ]
     told = f"{len(made)} numbers, each in {MANIFEST_NAME}" if made else "no numbers are claimed"
     return Check(name="evidence", faults=tuple(faults), told=told)
+
+
+def _is_open(dataset: str) -> bool:
+    return dataset in datasets() and datasets()[dataset].publishable
 
 
 def _bare(claim: Claim, repo: Repo) -> Fault:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from model_cards.cli import verify as verify_verb
 from model_cards.repo import read_repo
 from model_cards.verify import verify
 from model_cards.words import WRITTEN_BY
+from zoo.bases import get_base
 from zoo.hub_publish import publish_folder
 from zoo.notice import NOTICE
 
@@ -138,6 +140,42 @@ def the_manifest_broken(folder: Path) -> None:
     (folder / "zoo.json").write_text("{")
 
 
+def another_rank(folder: Path) -> None:
+    edit(folder / "adapter_config.json", '"r": 2', '"r": 4')
+
+
+def another_scale(folder: Path) -> None:
+    edit(folder / "adapter_config.json", '"lora_alpha": 4', '"lora_alpha": 64')
+
+
+def answers_of_another_revision_of_the_base(folder: Path) -> None:
+    text = (folder / ANSWERS).read_text().replace(get_base("phantom").pinned, f"phantom@{'a' * 40}")
+    (folder / ANSWERS).write_text(text)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    change(folder, lambda raw: raw["benchmarks"][0].update(predictions_sha256=digest))
+
+
+def answers_of_another_adapter(folder: Path) -> None:
+    digest = json.loads((folder / "zoo.json").read_text())["weights_sha256"]
+    text = (folder / ANSWERS).read_text().replace(digest, "f" * 64)
+    (folder / ANSWERS).write_text(text)
+    mine = hashlib.sha256(text.encode()).hexdigest()
+    change(folder, lambda raw: raw["benchmarks"][0].update(predictions_sha256=mine))
+
+
+def withheld_without_need(folder: Path) -> None:
+    (folder / ANSWERS).unlink()
+    change(folder, lambda raw: raw["benchmarks"][0].update(publishable=False))
+
+
+def the_licence_of_the_card_alone(folder: Path) -> None:
+    edit(folder / "README.md", "license: apache-2.0", "license: cc0-1.0")
+
+
+def a_number_in_a_sentence(folder: Path) -> None:
+    edit(folder / "README.md", "## Use\n", "Its accuracy is 97.5 %.\n\n## Use\n")
+
+
 CHANGES: dict[Callable[[Path], None], set[str]] = {
     in_the_index: {"card: stale README.md", "evidence: changed number"},
     in_the_table: {"card: stale README.md", "evidence: changed number"},
@@ -153,15 +191,29 @@ CHANGES: dict[Callable[[Path], None], set[str]] = {
     benchmarks_gone: {"evidence: claim without evidence", "scores: scores and answers do not agree"},
     a_wider_licence: {"licence: licence wider than allowed"},
     data_under_a_narrower_licence: {"licence: licence wider than allowed"},
-    another_revision_of_the_base: {"revision: made for another revision of the base"},
-    a_base_nobody_knows: {"base: base unknown"},
+    another_revision_of_the_base: {
+        "revision: made for another revision of the base",
+        "scores: scores and answers do not agree",
+    },
+    a_base_nobody_knows: {"base: base unknown", "scores: scores and answers do not agree"},
     two_bases: {"base: several bases"},
-    no_revision: {"base: missing base revision", "revision: made for another revision of the base"},
+    no_revision: {
+        "base: missing base revision",
+        "revision: made for another revision of the base",
+        "scores: scores and answers do not agree",
+    },
     a_pickle_beside: {"weights: weights that can run code when they are loaded"},
     the_notice_gone: {
         "card: stale README.md",
         "notice: no notice that it is research software and not for patients",
     },
+    another_rank: {"config: adapter_config.json does not fit"},
+    another_scale: {"config: adapter_config.json does not fit"},
+    answers_of_another_revision_of_the_base: {"scores: scores and answers do not agree"},
+    answers_of_another_adapter: {"scores: scores and answers do not agree"},
+    withheld_without_need: {"evidence: answers withheld without need"},
+    the_licence_of_the_card_alone: {"card: stale README.md", "licence: several licences"},
+    a_number_in_a_sentence: {"card: stale README.md", "evidence: claim without evidence"},
     the_manifest_broken: {
         "manifest: broken zoo.json",
         "base: missing base revision",
@@ -177,7 +229,7 @@ def test_an_adapter_as_it_was_recorded_has_no_fault_and_nothing_unknown(recorded
     assert [(one.name, one.faults, one.unknown, one.withheld) for one in checks] == [
         (name, (), "", "")
         for name in (
-            *("manifest", "weights", "base", "licence", "notice", "card", "evidence"),
+            *("manifest", "weights", "config", "base", "licence", "notice", "card", "evidence"),
             *("revision", "scores"),
         )
     ]
@@ -198,22 +250,56 @@ def test_a_fault_tells_the_value_that_was_found_and_the_one_that_should_be(recor
     values = [fault.value for one in check(read_repo(folder)) for fault in one.faults]
     assert any("| 20 | 0.950 (" in v and "| 20 | 0.850 (" in v for v in values)
     assert any(
-        v == "phantom/test accuracy all: 0.950 in a table of README.md, no such number in zoo.json"
-        for v in values
+        v == "phantom/test accuracy all: 0.950 in a table of README.md, 0.850 in zoo.json" for v in values
     )
     said = "accuracy: 0.95 in .eval_results/phantom.yaml, 0.85 in zoo.json"
     assert any(v.endswith(said) for v in values), values
 
 
-def test_a_card_of_another_version_is_held_to_its_numbers_alone(recorded: Any) -> None:
+def in_the_bounds_of_the_index(folder: Path) -> None:
+    edit(folder / "README.md", "low: 0.7\n", "low: 0.8\n")
+
+
+def in_the_bounds_of_the_results(folder: Path) -> None:
+    edit(folder / ".eval_results/phantom.yaml", "interval 0.7 to", "interval 0.8 to")
+
+
+def base_and_sft_in_each_others_place(folder: Path) -> None:
+    edit(folder / "README.md", "| 0.700 | 0.850 |", "| 0.850 | 0.700 |")
+
+
+def a_number_of_another_row(folder: Path) -> None:
+    edit(folder / "README.md", "| 20 | 0.850 (", "| 20 | 0.700 (")
+
+
+IN_THE_CARD = (
+    *(in_the_index, in_the_table, in_the_results, in_the_bounds_of_the_index, in_the_bounds_of_the_results),
+    *(base_and_sft_in_each_others_place, a_number_of_another_row, a_number_in_a_sentence),
+    the_licence_of_the_card_alone,
+)
+STALE = {"card: stale README.md", "card: stale .eval_results/phantom.yaml"}
+
+
+def test_a_card_of_another_version_is_held_to_its_numbers_and_its_licence(
+    recorded: Any, tmp_path: Path
+) -> None:
     folder = recorded()
     edit(folder / "README.md", f"{WRITTEN_BY} {VERSION}.", f"{WRITTEN_BY} 0.0.9.")
     edit(folder / "README.md", "One of the adapters of", "An adapter of")
     (card,) = (one for one in verify(read_repo(folder)) if one.name == "card")
     assert (card.faults, card.unknown[:24]) == ((), "written by version 0.0.9")
     assert faults(folder) == set()
-    in_the_table(folder)
-    assert faults(folder) == {"evidence: changed number"}
+    for tamper in IN_THE_CARD:
+        copy = shutil.copytree(folder, tmp_path / tamper.__name__)
+        tamper(copy)
+        assert faults(copy) == CHANGES.get(tamper, {"evidence: changed number"}) - STALE, tamper.__name__
+
+
+def test_a_card_whose_lines_end_as_windows_has_them_is_the_same_card(recorded: Any) -> None:
+    folder = recorded()
+    for path in (folder / "README.md", folder / ".eval_results/phantom.yaml"):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert faults(folder) == set()
 
 
 def test_without_scoring_anew_the_check_of_a_card_sees_what_digests_show(recorded: Any) -> None:
@@ -281,7 +367,7 @@ def test_of_a_strangers_adapter_what_can_be_checked_is_and_the_rest_is_called_un
         "93.1 and 1 numbers more in README.md",
     }
     assert {one.name for one in checks if one.unknown} == {
-        "manifest", "weights", "base", "licence", "card", "answers",
+        "manifest", "weights", "config", "base", "licence", "card", "answers",
     }  # fmt: skip
 
 
@@ -316,7 +402,7 @@ def test_the_verbs_print_green_and_red_and_exit_with_1_on_any_fault(recorded: An
     folder = recorded()
     code, told = run(verify_verb, str(folder))
     assert (code, told.splitlines()[-1]) == (0, "no fault")
-    assert told.count("  ok  ") == 9
+    assert told.count("  ok  ") == 10
     assert run(card_verb, "--check", str(folder))[0] == 0
     in_the_table(folder)
     for verb, options in ((verify_verb, ()), (card_verb, ("--check",))):
