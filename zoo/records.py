@@ -5,6 +5,7 @@ the record. Reading checks every key and type, and names file, line and key; it 
 the records are used for.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -109,6 +110,16 @@ class Prediction:
     shown_digests: tuple[str, ...] = ()
     """sha256 of the pixels of each picture that was shown; empty in answers from elsewhere."""
 
+    @property
+    def answer_sha256(self) -> str:
+        """sha256 of the answer, as UTF-8."""
+        return hashlib.sha256(self.answer.encode()).hexdigest()
+
+    @property
+    def asked_sha256(self) -> str:
+        """sha256 of the prompt, a newline and the truth, as UTF-8."""
+        return hashlib.sha256(f"{self.prompt}\n{self.truth}".encode()).hexdigest()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
@@ -124,6 +135,9 @@ class Verdict:
     """The judge's name, with name and version of what it was asked: `gpt-4.1 facts@1`, `rules facts@1`."""
     answer_sha256: str
     """Of the answer that was judged, as UTF-8: a verdict on another answer is none on this one."""
+    asked_sha256: str = ""
+    """Of what it was judged beside: the question's prompt, a newline and its truth, as UTF-8. Empty where it
+    is not known."""
     facts: tuple[str, ...] = ()
     """The truth's atomic facts that the reply labels, in its order."""
     reply: str
@@ -189,7 +203,7 @@ def iter_jsonl(path: Path, kind: type[Record]) -> Iterator[Record]:
 def _parse(line: bytes, kind: type[Record], where: str) -> Record:
     try:
         raw = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadRecord(f"{where}: not JSON in UTF-8 ({error})") from error
     if not isinstance(raw, dict):
         raise BadRecord(f"{where}: a record is a JSON object, this is {type(raw).__name__}")

@@ -1,6 +1,5 @@
 """Verdicts by the answer that they are about; one on another answer is refused. Knows no metric's rule."""
 
-import hashlib
 from collections.abc import Iterable
 
 from zoo.errors import BadInput
@@ -10,6 +9,7 @@ from zoo.records import Prediction, Shown, Verdict
 
 RULES = "rules"
 """In the place of a judge for a metric that needs none."""
+_JUDGE_THESE = "judge these answers, or give the predictions that were judged"
 
 
 class Judged:
@@ -42,7 +42,7 @@ class Judged:
         """What the judge said of that answer; None for a rule.
 
         Raises:
-            BadInput: nothing, or of another answer only.
+            BadInput: nothing, or of another answer only, or beside another question.
         """
         if metric.task is None:
             return None
@@ -51,10 +51,16 @@ class Judged:
             raise BadInput(
                 f"{judge} has not judged {p.adapter}'s answer to {p.question_id}", hint="medzoo judge --help"
             )
-        verdict = found.get(hashlib.sha256(p.answer.encode()).hexdigest())
+        verdict = found.get(p.answer_sha256)
         if verdict is None:
             raise BadInput(
                 f"{judge}'s verdict on {p.adapter}'s answer to {p.question_id} is on another answer",
-                hint="judge these answers, or give the predictions that were judged",
+                hint=_JUDGE_THESE,
+            )
+        if verdict.asked_sha256 not in ("", p.asked_sha256):
+            raise BadInput(
+                f"{judge}'s verdict on {p.adapter}'s answer to {p.question_id} was given beside another "
+                "prompt or truth",
+                hint=_JUDGE_THESE,
             )
         return verdict

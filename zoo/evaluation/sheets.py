@@ -7,7 +7,6 @@ holds no text of question or answer. It knows nothing of agreement.
 """
 
 import csv
-import hashlib
 import io
 import os
 from collections.abc import Sequence
@@ -75,7 +74,7 @@ def write_sheet(path: Path, predictions: Sequence[Prediction], *, questions: int
                 split=p.split,
                 question_id=p.question_id,
                 letter=_letter(number),
-                answer_sha256=hashlib.sha256(p.answer.encode()).hexdigest(),
+                answer_sha256=p.answer_sha256,
                 adapters=[one.adapter for one in same],
             )
             hidden.append(row)

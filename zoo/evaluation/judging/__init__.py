@@ -5,6 +5,8 @@ files made elsewhere too. A line holds
 
 - `question_id`, `dataset`, `split`, `adapter`, `shown`: which answer, as in its prediction;
 - `answer_sha256`: sha256 of the answer's UTF-8, without which the verdict could be on another one;
+- `asked_sha256`: of the prompt, a newline and the truth, without which it could be beside other ones; may be
+  left out;
 - `task` and `judge`: what was asked of whom. A judge is named with the version of what it was asked, such as
   `gpt-4.1 facts@1`; verdicts of another name are another judge's;
 - `reply`: of the task `correct` true or false; of `relevance` {"relevance": 0 to 1}; of `facts` a JSON list

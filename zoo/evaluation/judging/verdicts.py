@@ -3,8 +3,7 @@
 Which answers a task is for, and which replies can be read, is what the metrics of that task say.
 """
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -79,13 +78,14 @@ def judge_answers(
 ) -> Round:
     """The judge's verdict on each answer that `task` is for, in the predictions' order.
 
-    A verdict of `known` by the same judge on the same answer is taken as it is. Truths are split into facts
-    once: as `facts_from` has them, else as the judge split them in `known`, else by the judge now. With
-    another judge's facts a judge bears that one's name too, as its verdicts are not those it gives alone.
+    A verdict of `known` by the same judge on the same answer, beside the same prompt and truth, is taken as
+    it is. Truths are split into facts once: as `facts_from` has them, else as the judge split them in
+    `known`, else by the judge now. With another judge's facts a judge bears that one's name too, as its
+    verdicts are not those it gives alone.
 
     Raises:
-        BadInput: an adapter answers a question in two ways, no answer is one for the task, or `facts_from`
-            has two lists of facts of a question, or none.
+        BadInput: an adapter answers a question in two ways, two were not asked the same, no answer is one for
+            the task, or `facts_from` has two lists of facts of a question, or none.
     """
     chosen = _chosen(task, predictions)
     if not chosen:
@@ -94,13 +94,20 @@ def judge_answers(
         )
     if len({_answer(p) for p in chosen}) < len(chosen):
         raise BadInput("an adapter answers a question in two ways", hint="judge the files one by one")
+    now: dict[_Question, str] = {}
+    for p in chosen:
+        if now.setdefault(_question(p), p.asked_sha256) != p.asked_sha256:
+            raise BadInput(
+                f"{p.question_id} of {p.dataset}/{p.split} stands for two prompts or truths",
+                hint="judge the files one by one",
+            )
     name = judge.name(task)
     given: dict[_Question, Facts] = {}
     if task == "facts" and facts_from:
-        given, splitter = _given_facts(facts_from)
+        given, splitter = _given_facts([v for v in facts_from if _is_beside(v, now)])
         name += "" if splitter == name else _ON_FACTS_OF + splitter
-    before = {_answer(v): v for v in known if (v.task, v.judge) == (task, name)}
-    new = [p for p in chosen if (v := before.get(_answer(p))) is None or v.answer_sha256 != _sha256(p)]
+    before = {_answer(v): v for v in known if (v.task, v.judge) == (task, name) and _is_beside(v, now)}
+    new = [p for p in chosen if (v := before.get(_answer(p))) is None or v.answer_sha256 != p.answer_sha256]
     split: dict[_Question, Facts | None] = {}
     if task == "facts":
         split |= given or {_question(v): v.facts for v in before.values() if v.reply}
@@ -142,7 +149,7 @@ def _given_facts(verdicts: Sequence[Verdict]) -> tuple[dict[_Question, Facts], s
     """The facts of each truth that some verdicts are on, and who split it."""
     on_facts = sorted((v for v in verdicts if v.task == "facts"), key=lambda v: not v.reply)
     if not on_facts:
-        raise BadInput("the given verdicts are on no facts", hint="judge without --facts")
+        raise BadInput("the given verdicts are on no facts of these questions", hint="judge without --facts")
     found: dict[_Question, Facts] = {}
     for v in on_facts:
         if found.setdefault(_question(v), v.facts) != v.facts and v.reply:
@@ -163,14 +170,16 @@ def _verdict(p: Prediction, task: Task, judge: str, facts: Facts, reply: str) ->
         shown=p.shown,
         task=task,
         judge=judge,
-        answer_sha256=_sha256(p),
+        answer_sha256=p.answer_sha256,
+        asked_sha256=p.asked_sha256,
         facts=facts,
         reply=reply,
     )
 
 
-def _sha256(p: Prediction) -> str:
-    return hashlib.sha256(p.answer.encode()).hexdigest()
+def _is_beside(v: Verdict, now: Mapping[_Question, str]) -> bool:
+    """Whether it was given beside the prompt and truth of now, as far as that is known."""
+    return v.asked_sha256 in ("", now.get(_question(v), v.asked_sha256))
 
 
 def _question(of: Prediction | Verdict) -> _Question:

@@ -50,6 +50,7 @@ def test_a_verdict_is_on_one_answer_and_keeps_facts_and_words() -> None:
             task="facts",
             judge="scripted facts@1",
             answer_sha256=hashlib.sha256(b"left").hexdigest(),
+            asked_sha256=hashlib.sha256(f"{LEFT.prompt}\nleft lung".encode()).hexdigest(),
             facts=("a", "b"),
             reply='["Neutral", "Entailment"]',
         )
@@ -86,6 +87,24 @@ def test_what_was_judged_is_asked_again_only_for_another_answer_picture_judge_or
     both = merged(known, found.verdicts)
     assert [(v.adapter, v.shown) for v in both] == [("base", "own"), ("mdpo", "own"), ("base", "noise")]
     assert both[1].answer_sha256 == hashlib.sha256(b"both").hexdigest()
+
+
+def test_a_verdict_beside_another_prompt_or_truth_is_asked_again_and_never_scored() -> None:
+    known = judge_answers(Scripted(), "facts", [LEFT]).verdicts
+    changed = replace(LEFT, truth="right lung")
+    with pytest.raises(BadInput, match="was given beside another prompt or truth"):
+        score_predictions([changed], verdicts=known)
+    judge = Scripted(facts=("c",), says='["Neutral"]')
+    found = judge_answers(judge, "facts", [changed], known=known)
+    assert (found.asked, found.verdicts[0].facts, judge.split_truths) == (1, ("c",), ["right lung"])
+    assert merged(known, found.verdicts) == found.verdicts
+    assert judge_answers(judge, "facts", [replace(LEFT, prompt="Where?")], known=known).asked == 1
+    with pytest.raises(BadInput, match="no facts of these questions"):
+        judge_answers(judge, "facts", [changed], facts_from=known)
+    with pytest.raises(BadInput, match="q/1 of phantom/test stands for two prompts or truths"):
+        judge_answers(judge, "facts", [LEFT, replace(changed, adapter="mdpo")])
+    older = [replace(known[0], asked_sha256="")]
+    assert judge_answers(judge, "facts", [LEFT], known=older).asked == 0
 
 
 def test_a_second_judge_labels_the_first_ones_facts_and_says_so() -> None:
