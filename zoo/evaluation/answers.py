@@ -14,6 +14,7 @@ Where = tuple[str, str]
 """A data set and its split."""
 SFT = "sft"
 """The variant that imitates alone."""
+_ONE_BY_ONE = "score the files one by one"
 Answers = Mapping[str, Prediction]
 """One adapter's answers by question id."""
 
@@ -22,13 +23,20 @@ def benchmarks(predictions: Sequence[Prediction]) -> dict[tuple[Where, Shown], d
     """One base's answers by benchmark and pictures shown, then by adapter, each of the same questions.
 
     Raises:
-        BadInput: an adapter answers a question twice, or not those of the others.
+        BadInput: two adapters bear one name, one answers a question twice, or not those of the others.
     """
+    weights: dict[str, str] = {}
     found: dict[tuple[Where, Shown], dict[str, dict[str, Prediction]]] = {}
     for p in predictions:
+        if (other := weights.setdefault(p.adapter, p.digest)) != p.digest:
+            raise BadInput(
+                f"two adapters are named {p.adapter}: weights {other[:12] or 'unknown'} and "
+                f"{p.digest[:12] or 'unknown'}",
+                hint=_ONE_BY_ONE,
+            )
         answers = found.setdefault(((p.dataset, p.split), p.shown), {}).setdefault(p.adapter, {})
         if p.question_id in answers:
-            raise BadInput(f"{p.adapter} answers the question {p.question_id} twice")
+            raise BadInput(f"{p.adapter} answers the question {p.question_id} twice", hint=_ONE_BY_ONE)
         answers[p.question_id] = p
     for (where, _), by_adapter in found.items():
         first, asked = next((name, answers.keys()) for name, answers in by_adapter.items())
@@ -36,7 +44,8 @@ def benchmarks(predictions: Sequence[Prediction]) -> dict[tuple[Where, Shown], d
             if odd := sorted(answers.keys() ^ asked):
                 raise BadInput(
                     f"{name} and {first} did not answer the same questions of {'/'.join(where)}: "
-                    f"{len(odd)} differ, such as {odd[0]}"
+                    f"{len(odd)} differ, such as {odd[0]}",
+                    hint=_ONE_BY_ONE,
                 )
     return {key: dict(by_adapter) for key, by_adapter in found.items()}
 
@@ -45,9 +54,10 @@ def asked(benchmarks: Iterable[Mapping[str, Answers]]) -> list[Prediction]:
     """The questions of some benchmarks' answers by id, each once, whoever answered.
 
     Raises:
-        BadInput: two answers under one id that are not to the same question.
+        BadInput: two answers under one id that are not to the same question, or to other pixels.
     """
     found: dict[str, Prediction] = {}
+    pixels: dict[str, tuple[str, ...]] = {}
     for p in (p for by_adapter in benchmarks for answers in by_adapter.values() for p in answers.values()):
         first = found.setdefault(p.question_id, p)
         for key in ("images", "prompt", "truth", "answer_type", "question_type", "options", "error_types"):
@@ -55,8 +65,15 @@ def asked(benchmarks: Iterable[Mapping[str, Answers]]) -> list[Prediction]:
                 raise BadInput(
                     f"{first.adapter} and {p.adapter} were not asked the same under {p.question_id} of "
                     f"{p.dataset}/{p.split}: {key} is another",
-                    hint="score the files one by one",
+                    hint=_ONE_BY_ONE,
                 )
+        known = p.shown == "own" and p.shown_digests
+        if known and pixels.setdefault(p.question_id, p.shown_digests) != p.shown_digests:
+            raise BadInput(
+                f"{first.adapter} and {p.adapter} saw other pixels under {', '.join(p.images)} of "
+                f"{p.dataset}/{p.split}",
+                hint=_ONE_BY_ONE,
+            )
     return [found[key] for key in sorted(found)]
 
 

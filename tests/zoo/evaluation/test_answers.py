@@ -1,6 +1,7 @@
 """Stored answers in order: pools, subsets, who is SFT."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -69,6 +70,21 @@ def test_questions_are_sorted_each_once_whoever_answered() -> None:
         BadInput, match="base and base were not asked the same under q0 of phantom/test: prompt is another"
     ):
         asked(benchmarks(odd).values())
+
+
+def test_pictures_of_one_name_and_other_pixels_are_not_compared() -> None:
+    base, other = answers("base", "11"), answers("mdpo", "11", shown_digests=("f" * 64,))
+    with pytest.raises(BadInput, match=r"base and mdpo saw other pixels under scan-0\.png of phantom/test"):
+        asked([{p.adapter: {p.question_id: p}} for p in (*base, *other)])
+    unknown, noisy = replace(other[0], shown_digests=()), replace(other[0], shown="noise")
+    assert asked([{"x": {"q0": p}} for p in (unknown, base[0], noisy)]) == [unknown]
+
+
+@pytest.mark.parametrize("changes", [{"dataset": "slake"}, {"shown": "noise"}, {}])
+def test_two_weights_of_one_name_are_not_one_adapter(changes: dict[str, Any]) -> None:
+    found = [*answers("mdpo", "11"), *answers("mdpo", "00", digest="e" * 64, **changes)]
+    with pytest.raises(BadInput, match=r"two adapters are named mdpo: weights [0-9a-f]{12} and eeeeeeeeeeee"):
+        benchmarks(found)
 
 
 def test_answers_are_parted_by_base() -> None:
