@@ -71,6 +71,7 @@ def _line(**changes):
         (_line(error_types=["XX"]), "key 'error_types' is 'XX', not one of"),
         ("[1]", "a record is a JSON object, this is list"),
         ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
     ],
 )
 def test_a_wrong_line_is_refused_with_file_line_and_key(line, complaint, tmp_path):

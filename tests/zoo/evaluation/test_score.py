@@ -53,6 +53,11 @@ def prediction(
         ("There is no nodule", "No", (), 1.0),
         ("A nodule is seen", "No", (), 0.0),  # "no" inside of a word does not count
         ("No. Yes.", "Yes", (), 0.0),
+        ("Yes.The lung is clear", "yes", (), 1.0),  # a space is missing
+        ("**No**", "no", (), 1.0),
+        ("no-contrast CT, yes", "no", (), 0.0),  # a part of a word is no word
+        ("yes/no", "yes", (), 0.0),
+        ("left", "left", ("Left", "left", "right"), 1.0),  # an option that stands there twice
         ("It is an MRI", "MRI", ("CT", "MRI"), 1.0),
         ("CT or MRI", "MRI", ("CT", "MRI"), 0.0),
         ("right upper lobe", "right upper lobe", ("upper lobe", "right upper lobe"), 1.0),

@@ -15,5 +15,5 @@ def json_in(reply: str) -> Any:
     fenced = _FENCED.findall(reply)
     try:
         return json.loads(fenced[0] if len(fenced) == 1 else reply)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -44,7 +44,7 @@ def released_labels(reply: str) -> list[Label]:
     """The labels that the released code finds: none in a reply that is no bare JSON list."""
     try:
         found = json.loads(reply)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     return [label for item in found if (label := _label(item))] if isinstance(found, list) else []
 

@@ -2,12 +2,15 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 from zoo.evaluation.metrics import Metric, of_value
 from zoo.lexicon import facts
 from zoo.records import Prediction
 
 _WORD = re.compile(r"\w+(?:[-/.]\w+)*")
+_YES_NO = re.compile(r"(?<![\w/-])(?:yes|no)(?![\w/-])", re.IGNORECASE)
+"""As a word of its own, a missing space after a full stop or not: "Yes.The lung", but not "no-contrast"."""
 
 
 def words(text: str) -> list[str]:
@@ -32,12 +35,12 @@ def closed_correct(prediction: Prediction) -> float:
     truth = words(prediction.truth)
     answer = words(prediction.answer)
     if truth in (["yes"], ["no"]):
-        said = next((word for word in answer if word in ("yes", "no")), None)
-        return float([said] == truth)
-    named = [o for o in prediction.options if _holds(answer, words(o))]
-    longest = [o for o in named if not any(o != p and _holds(words(p), words(o)) for p in named)]
+        said = _YES_NO.search(prediction.answer)
+        return float(said is not None and [said[0].lower()] == truth)
     if prediction.options:
-        return float(len(longest) == 1 and words(longest[0]) == truth)
+        named = {option for one in prediction.options if _holds(answer, option := tuple(words(one)))}
+        longest = {o for o in named if not any(o != p and _holds(p, o) for p in named)}
+        return float(longest == {tuple(truth)})
     return float(answer == truth)
 
 
@@ -74,9 +77,9 @@ def report_correct(prediction: Prediction) -> float:
     return float(bool(truth) and facts(prediction.answer) == truth)
 
 
-def _holds(text: list[str], part: list[str]) -> bool:
+def _holds(text: Sequence[str], part: Sequence[str]) -> bool:
     """Whether the words of `part` stand in `text` in a row."""
-    return any(text[i : i + len(part)] == part for i in range(len(text) - len(part) + 1))
+    return any(tuple(text[i : i + len(part)]) == tuple(part) for i in range(len(text) - len(part) + 1))
 
 
 METRICS = (

@@ -32,7 +32,8 @@ def bleu_of(sums: Floats, *, order: int) -> Floats:
     """Corpus BLEU over runs of 1 to `order` words: sums (..., 10) to (...), from 0 to 1.
 
     Papineni et al. 2002: the geometric mean of the precisions, times exp(1 - truth / report) where the
-    reports are shorter in all than the truths. Not smoothed: 0 where no run of some length is the truth's.
+    reports are shorter in all than the truths. Not smoothed: 0 where no run of some length is the truth's,
+    and where there is no word.
     """
     found, there = sums[..., :order], sums[..., ORDER : ORDER + order]
     length, wanted = sums[..., -2], sums[..., -1]
@@ -40,7 +41,7 @@ def bleu_of(sums: Floats, *, order: int) -> Floats:
         precision = np.where(there > 0, found / there, 0.0)
         brevity = np.minimum(1.0, np.exp(1 - wanted / length))
         value = brevity * np.exp(np.log(precision).mean(axis=-1))
-    return np.asarray(np.where(wanted > 0, np.where(length > 0, value, 0.0), np.nan))
+    return np.asarray(np.where((wanted > 0) & (length > 0), value, 0.0))
 
 
 def mean_of_orders(values: Sequence[Floats]) -> Floats:

@@ -46,6 +46,7 @@ def test_shares_of_the_facts_by_hand(
     [
         ("I cannot judge that.", 2, 0.0, 0.0),
         ("", 2, 0.0, 0.0),
+        ("[" * 100_000, 2, 0.0, 0.0),
         (f"Here they are: {json.dumps([E, C])}", 2, 0.0, 0.0),
         ('{"labels": ["Entailment", "Contradiction"]}', 2, 0.0, 0.0),
         (json.dumps([E]), 4, 0.25, 0.0),  # three are missing: 1 of 4

@@ -42,6 +42,7 @@ def test_right_or_wrong_is_read_only_where_it_is_said_alone(reply: str, said: bo
         ('{"relevance": "0.5"}', None),
         ('{"relevance": NaN}', None),
         ('{"relevance": 0.5, "why": "?"}', None),
+        ("[" * 100_000, None),  # deeper than JSON is read
     ],
 )
 def test_a_grade_is_a_number_from_0_to_1(reply: str, grade: float | None) -> None:
