@@ -34,7 +34,7 @@ def convert(
     """Write the answers in the files ANSWERS, in LLaVA-Med's form, as the predictions of one adapter.
 
     A row has question_id, prompt, text, answer and answer_type; the last two may come from --questions. With
-    --back one adapter's predictions become such rows.
+    --back one adapter's predictions on one benchmark become such rows.
     """
     from zoo.errors import BadInput
     from zoo.evaluation.foreign import Source, read_foreign, write_foreign
@@ -43,13 +43,23 @@ def convert(
     if out.exists():
         raise BadInput(f"--out {out} exists already", hint="choose another --out, or remove it")
     if back:
-        of_all = [p for file in answers for p in read_jsonl(file, Prediction)]
+        read = list(dict.fromkeys(p for file in answers for p in read_jsonl(file, Prediction)))
+        of_all = [p for p in read if p.shown == "own" and dataset in (None, p.dataset)]
+        wheres = sorted({f"{p.dataset}/{p.split}" for p in of_all})
+        if len(wheres) != 1:
+            raise BadInput(
+                f"these are answers to {', '.join(wheres) or 'other questions, or other pictures'}; a "
+                "file in this form is of one benchmark",
+                hint="choose one with --dataset",
+            )
         names = dict.fromkeys(p.adapter for p in of_all)
         if adapter not in names and (adapter or len(names) != 1):
             raise BadInput(f"the answers are of {', '.join(names)}", hint="choose one with --adapter")
         chosen = [p for p in of_all if p.adapter == (adapter or next(iter(names)))]
         write_foreign(out, chosen)
         click.echo(f"{len(chosen)} answers of {chosen[0].adapter} to {out}")
+        if any(p.shown != "own" for p in read):
+            click.echo("Answers to other pictures (image ablation) are left out.", err=True)
         return
     if not dataset:
         raise BadInput("the data set is not known", hint="name it: --dataset slake")

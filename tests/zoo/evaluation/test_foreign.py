@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from tests.zoo.evaluation._answers import answers
 from zoo.cli.convert import convert
 from zoo.errors import BadInput, BadRecord
 from zoo.evaluation.foreign import Source, read_foreign, write_foreign
 from zoo.evaluation.metrics.vqa import correct
-from zoo.records import Prediction, read_jsonl
+from zoo.records import Prediction, read_jsonl, write_jsonl
 
 SOURCE = Source(dataset="vqa-rad", split="test", base="unknown")
 ROW: dict[str, Any] = {
@@ -213,6 +214,24 @@ def test_the_verb_converts_there_and_back_and_says_what_it_does_not_know(tmp_pat
     assert [p.variant for p in read_jsonl(out, Prediction)] == ["base", "base"]
     assert run(out, "--back", "--out", back).stdout == f"2 answers of base to {back}\n"
     assert len(back.read_text().splitlines()) == 2
+
+
+def test_back_go_the_answers_to_one_benchmarks_own_pictures_alone(tmp_path: Path) -> None:
+    own, back = answers("mdpo", "10"), tmp_path / "back.jsonl"
+    blind, elsewhere = answers("mdpo", "00", shown="noise"), answers("mdpo", "1", dataset="slake")
+    write_jsonl(tmp_path / "one.jsonl", [*own, *blind])
+    done = run(tmp_path / "one.jsonl", tmp_path / "one.jsonl", "--back", "--out", back)
+    assert done.stdout == f"2 answers of mdpo to {back}\n"
+    assert done.stderr == "Answers to other pictures (image ablation) are left out.\n"
+    assert [json.loads(line)["text"] for line in back.read_text().splitlines()] == ["left", "right"]
+    write_jsonl(tmp_path / "two.jsonl", [*own, *elsewhere])
+    with pytest.raises(BadInput, match="answers to phantom/test, slake/test; a file in this form is of one"):
+        run(tmp_path / "two.jsonl", "--back", "--out", tmp_path / "two")
+    chosen = run(tmp_path / "two.jsonl", "--back", "--dataset", "slake", "--out", tmp_path / "two").stdout
+    assert chosen == f"1 answers of mdpo to {tmp_path / 'two'}\n"
+    write_jsonl(tmp_path / "blind.jsonl", blind)
+    with pytest.raises(BadInput, match="or other pictures"):
+        run(tmp_path / "blind.jsonl", "--back", "--out", tmp_path / "none")
 
 
 def test_the_verb_refuses_what_it_would_have_to_guess(tmp_path: Path) -> None:
