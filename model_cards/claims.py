@@ -150,7 +150,8 @@ def _differences(e: Evaluation) -> Iterator[str]:
         if other is not None:
             yield from (f"{sign * (e.value - other):+.3f}" for sign in (1, -1))
         if bounds is not None:
-            yield from (f"{bounds.low:+.3f}", f"{bounds.high:+.3f}")
+            stated = (bounds.low, bounds.high, bounds.value)
+            yield from (f"{number:+.3f}" for number in stated if number is not None)
 
 
 def _of_text(text: str) -> Iterator[Claim]:

@@ -61,7 +61,8 @@ def difference(value: float, other: float | None, interval: Bounds | None) -> st
     there is no other, or where it is the adapter itself."""
     if other is None or (interval is None and value == other):
         return "–"
-    return gap(value - other, interval)
+    stated = interval.value if interval else None
+    return gap(value - other if stated is None else stated, interval)
 
 
 def gap(value: float, interval: Bounds | None) -> str:

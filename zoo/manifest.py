@@ -185,6 +185,9 @@ class Bounds(_Part):
 
     low: float
     high: float
+    value: float | None = None
+    """The difference itself, over the questions that both have a score on; None where it is that of the two
+    scores, as it is unless a judge's replies could not be read."""
     adjusted_p: float | None = None
     """p-value after the correction for all comparisons made with it (Holm); None if it was not corrected."""
 
@@ -249,6 +252,8 @@ class Benchmark(_Part):
     """Of the file `predictions_name(dataset, split)`."""
     verdicts_sha256: Sha256 | None = None
     """Of the file `verdicts_name(dataset, split)`, if a judge was asked."""
+    statistics: int = 1
+    """Version of how its scores' intervals came about, see `zoo.evaluation.bootstrap`."""
     created: str
     """UTC time, ISO 8601."""
 

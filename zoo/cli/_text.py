@@ -51,4 +51,5 @@ def between(value: float | None, other: float | None, bounds: "Bounds | None") -
     if bounds.holds_zero:
         return f"no difference {interval}"
     is_sure = bounds.adjusted_p is None or bounds.adjusted_p < LEVEL
-    return f"{value - other:+.3f} {interval}{'' if is_sure else f' {UNSURE}'}"
+    apart = value - other if bounds.value is None else bounds.value
+    return f"{apart:+.3f} {interval}{'' if is_sure else f' {UNSURE}'}"

@@ -84,12 +84,12 @@ def evaluate(
     from zoo.catalog import verified
     from zoo.cli._out import check_out
     from zoo.evaluation.answers import SFT
-    from zoo.evaluation.part import check_unfinished, finish
+    from zoo.evaluation.part import check_unfinished, finish, kept
     from zoo.evaluation.predict import adapter_names, predict
     from zoo.evaluation.record import record as record_into
     from zoo.evaluation.run import Answered, EvaluationRun, benchmark_of, write_run
     from zoo.evaluation.score import score_predictions
-    from zoo.evaluation.table import cut_lines, score_table
+    from zoo.evaluation.table import cut_lines, left_out_lines, score_table
     from zoo.records import PREDICTIONS_NAME, write_jsonl
     from zoo.vlm.model import load_base
 
@@ -124,8 +124,9 @@ def evaluate(
         seconds=round(found.seconds, 1),
         resumed=found.resumed,
     )
-    write_run(out, run)
-    write_jsonl(out / PREDICTIONS_NAME, found.answers)  # last: where it is, all is
+    with kept(out):
+        write_run(out, run)
+        write_jsonl(out / PREDICTIONS_NAME, found.answers)  # last: where it is, all is
     finish(out)
     if record:
         for folder, name in zip(folders, names, strict=True):
@@ -136,6 +137,8 @@ def evaluate(
     for questions, notes in zip(asked, found.notes, strict=True):
         for note in notes:
             click.echo(f"{questions.name}/{questions.split}: {note}")
+    for line in left_out_lines(found.answers):
+        click.echo(line, err=True)
     answers = out / PREDICTIONS_NAME
     click.echo(f"{len(found.answers)} answers in {answers}, {run.seconds:.0f} s")
     click.echo(f"  next: medzoo report {answers}\n  or, to have them judged: medzoo judge {answers}")

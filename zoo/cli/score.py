@@ -54,7 +54,7 @@ def score(
     from zoo.evaluation.metrics import get_metric
     from zoo.evaluation.record import how_made, record
     from zoo.evaluation.score import score_predictions
-    from zoo.evaluation.table import cut_lines, score_table
+    from zoo.evaluation.table import cut_lines, left_out_lines, score_table
     from zoo.manifest import read_manifest
     from zoo.records import Prediction, Verdict, read_jsonl
 
@@ -88,6 +88,8 @@ def score(
                 precision=precision,
             )
             click.echo(f"recorded in {folder}", err=as_json)
+    for line in () if metrics else left_out_lines(answers):
+        click.echo(line, err=True)
     for line in cut_lines(answers):
         click.echo(line, err=as_json)
     click.echo(json.dumps([asdict(s) for s in scores], indent=2) if as_json else score_table(scores))

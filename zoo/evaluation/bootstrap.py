@@ -18,6 +18,9 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
+STATISTICS = 1
+"""Version of how intervals and p-values come about: raised with any change, here or in the modules that use
+this one, that moves them."""
 RESAMPLES = 10_000
 """With 1000 no p-value is below 0.002, and nothing can be shown among more than 25 comparisons."""
 LEVEL = 0.95

@@ -28,12 +28,12 @@ def as_evaluations(
             high=_rounded(s.interval.high),
             n=s.interval.n,
             base_value=_perhaps(s.base_value),
-            over_base=_bounds(s.over_base),
+            over_base=_bounds(s.over_base, s.interval.value, s.base_value),
             sft_value=_perhaps(s.sft_value),
-            over_sft=_bounds(s.over_sft),
+            over_sft=_bounds(s.over_sft, s.interval.value, s.sft_value),
             shown=s.shown,
             own_value=_perhaps(s.own_value),
-            lost=_bounds(s.lost),
+            lost=_bounds(s.lost, s.own_value, s.interval.value),
             failed=s.failed,
             fingerprint=fingerprints[s.dataset, s.split],
             judge=s.judge,
@@ -51,10 +51,14 @@ def _perhaps(value: float | None) -> float | None:
     return None if value is None else _rounded(value)
 
 
-def _bounds(difference: Difference | None) -> Bounds | None:
+def _bounds(difference: Difference | None, value: float | None, other: float | None) -> Bounds | None:
     if difference is None:
         return None
+    assert value is not None
+    assert other is not None
+    is_theirs = abs(difference.value - (value - other)) < 1e-9
     return Bounds(
+        value=None if is_theirs else _rounded(difference.value),
         low=_rounded(difference.low),
         high=_rounded(difference.high),
         adjusted_p=_rounded(difference.adjusted_p),

@@ -9,9 +9,11 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from zoo.errors import BadInput
 from zoo.evaluation.answers import benchmark_fingerprint, sft_adapter
+from zoo.evaluation.bootstrap import STATISTICS
 from zoo.evaluation.evaluations import as_evaluations
 from zoo.evaluation.run import RUN_NAME, read_run
 from zoo.evaluation.score import score_predictions
@@ -43,7 +45,8 @@ def record(
     Answers of the base and of SFT go with it, so that whoever has the folder can score it again; the
     correction for many comparisons is over these three alone. Of a benchmark that was recorded before, the
     new scores and answers take the old ones' place; other benchmarks stay. `names` chooses metrics; without
-    it the usual ones. The digests of `benchmarks` are filled in here.
+    it the usual ones. The digests of `benchmarks`, and the version
+    of the statistics, are filled in here.
 
     Raises:
         BadInput: the weights or the base of the folder are not those that answered, or the answers are not
@@ -80,8 +83,9 @@ def record(
             files[folder / verdicts_name(*where)] = _lines(said)
         else:
             stale.append(folder / verdicts_name(*where))
-        digests = {
+        digests: dict[str, Any] = {
             "predictions_sha256": hashlib.sha256(_lines(answers)).hexdigest(),
+            "statistics": STATISTICS,
             "verdicts_sha256": hashlib.sha256(_lines(said)).hexdigest() if said else None,
         }
         written.append(benchmark.model_copy(update=digests))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from zoo.errors import NotInstalled, ZooError
 from zoo.evaluation.answers import benchmark_fingerprint
+from zoo.evaluation.bootstrap import STATISTICS
 from zoo.evaluation.evaluations import as_evaluations
 from zoo.evaluation.score import score_predictions
 from zoo.manifest import (
@@ -19,6 +20,7 @@ from zoo.manifest import (
 )
 from zoo.records import BASE, Prediction, Verdict, read_jsonl
 
+_INTERVALS = ("low", "high", "over_base", "over_sft", "lost")
 AGAIN = "medzoo score PREDICTIONS --record FOLDER, or medzoo evaluate --record"
 
 
@@ -33,7 +35,8 @@ class Rescored:
     checked: int
     """Scores of the manifest that were computed again."""
     unchecked: tuple[str, ...] = ()
-    """Metrics whose scores could not be, and what is not installed here."""
+    """Metrics whose scores could not be, and what is not installed here; benchmarks whose intervals were not,
+    as they are of another version of the statistics."""
 
 
 def rescore(folder: Path) -> Rescored:
@@ -67,6 +70,12 @@ def rescore(folder: Path) -> Rescored:
                 found, missing = _score_faults(folder, manifest, benchmark, claimed)
                 checked += sum(e.metric not in missing for e in claimed)
                 unchecked += missing.values()
+                if benchmark.statistics != STATISTICS:
+                    unchecked.append(
+                        f"{benchmark.dataset}/{benchmark.split} was scored by version "
+                        f"{benchmark.statistics} of the statistics, here is {STATISTICS}: intervals not "
+                        "checked"
+                    )
             except ZooError as error:
                 found = [f"{answers.relative_to(folder)} cannot be scored: {error.message}"]
         faults += found
@@ -150,12 +159,13 @@ def _score_faults(
     ]
     for key, e in stated.items():
         if key in again:
-            found += _differences(e, again[key], name)
+            found += _differences(e, again[key], name, intervals=benchmark.statistics == STATISTICS)
     return found, missing
 
 
-def _differences(said: Evaluation, again: Evaluation, name: str) -> list[str]:
-    one, other = said.model_dump(exclude={"precision"}), again.model_dump(exclude={"precision"})
+def _differences(said: Evaluation, again: Evaluation, name: str, *, intervals: bool) -> list[str]:
+    left_out = {"precision"} if intervals else {"precision", *_INTERVALS}
+    one, other = said.model_dump(exclude=left_out), again.model_dump(exclude=left_out)
     return [
         f"{_name(said)}: {key} is {_shown(one[key])} in the manifest, and {_shown(other[key])} by {name}"
         for key in one

@@ -19,7 +19,7 @@ from zoo.evaluation.answers import (
 from zoo.evaluation.bootstrap import Floats, Interval, Sample
 from zoo.evaluation.correction import holm
 from zoo.evaluation.judged import Judged
-from zoo.evaluation.metrics import Metric, get_metric, metrics
+from zoo.evaluation.metrics import Metric, get_metric, left_out, metrics
 from zoo.evaluation.tables import Combine, Mask, Paired, Questions, Sums, Table, average
 from zoo.records import BASE, Prediction, Shown, Verdict
 
@@ -91,19 +91,23 @@ def score_predictions(
     """Every metric of every adapter on every subset of every benchmark, with several benchmarks pooled and
     averaged too; each base by itself. The base and SFT come first, then the others as they appear.
 
-    `names` chooses metrics; without it the usual ones. One that is for none of the questions, or needs a
-    judge where there is no verdict, gives no score. `sft` names the SFT adapter; without it, it is the
-    one whose variant is `sft`, and where there is none, differences from it are None. With `pool` adapters of
-    one base and variant that differ in their training's seed count as one, of the variant's name.
+    `names` chooses metrics; without it the usual ones whose library is here. One that is for none of the
+    questions, or needs a judge where there is no verdict, gives no score. `sft` names the SFT adapter;
+    without it, it is the one whose variant is `sft`, and where there is none, differences from it are None.
+    With `pool` adapters of one base and variant that differ in their training's seed count as one, of the
+    variant's name.
 
     Raises:
         BadInput: no predictions, an adapter twice on one question, adapters that did not answer the
             same questions, no single SFT adapter of that name, or a verdict on another answer.
         UnknownName: no such metric.
+        NotInstalled: one of `names` needs a library that is not here.
     """
     bases = by_base(predictions)
     judged = Judged(verdicts)
-    chosen = [get_metric(name) for name in names] if names else [m for m in metrics().values() if m.usual]
+    absent = {} if names else left_out(predictions)
+    usual = (m for m in metrics().values() if m.usual and m.name not in absent)
+    chosen = [get_metric(name) for name in names] if names else list(usual)
     here = {base: {name for p in of for name in (p.adapter, p.variant)} for base, of in bases.items()}
     everywhere = set().union(*here.values())
     scores: list[Score] = []

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from zoo.evaluation.answers import SFT
 from zoo.evaluation.judged import RULES
-from zoo.evaluation.metrics import get_metric
+from zoo.evaluation.metrics import get_metric, left_out
 from zoo.evaluation.score import MACRO, MICRO, WHOLE, Difference, Score
 from zoo.records import BASE, Prediction
 
@@ -34,6 +34,14 @@ def score_table(scores: Sequence[Score]) -> str:
                 "No SFT adapter is among them, so nothing here says what preference adds to imitation."
             )
     return "\n\n".join(tables)
+
+
+def left_out_lines(predictions: Sequence[Prediction]) -> list[str]:
+    """A line for each usual metric that is not shown, since its library is not installed."""
+    return [
+        f"NOT SCORED by {name}: {error.message}. Install it: {error.hint}"
+        for name, error in left_out(predictions).items()
+    ]
 
 
 def cut_lines(predictions: Sequence[Prediction]) -> list[str]:

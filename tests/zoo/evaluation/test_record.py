@@ -14,14 +14,16 @@ from click.testing import CliRunner
 
 from tests.conftest import MakeAdapter
 from tests.zoo.evaluation._answers import answers, verdict
+from zoo.cli._text import between
 from zoo.cli.score import score as score_verb
-from zoo.errors import BadInput
+from zoo.errors import BadInput, NotInstalled
 from zoo.evaluation.answers import benchmark_fingerprint
+from zoo.evaluation.bootstrap import STATISTICS
 from zoo.evaluation.metrics import wording
 from zoo.evaluation.record import how_made, record
-from zoo.evaluation.rescore import rescore
+from zoo.evaluation.rescore import Rescored, rescore
 from zoo.evaluation.run import EvaluationRun, write_run
-from zoo.manifest import Benchmark, read_manifest, write_manifest
+from zoo.manifest import Benchmark, Bounds, read_manifest, write_manifest
 from zoo.records import PREDICTIONS_NAME, Prediction, read_jsonl, write_jsonl
 
 FILE, SAID = "predictions/phantom-test.jsonl", "verdicts/phantom-test.jsonl"
@@ -184,6 +186,70 @@ def test_answers_that_may_not_be_passed_on_are_withheld_and_where_they_are_they_
     shutil.rmtree(folder / "predictions")
     again = rescore(folder)
     assert (again.faults, again.withheld, again.checked) == ((), ("phantom/test",), 0)
+
+
+def test_intervals_of_another_version_of_the_statistics_are_not_checked_and_values_are(folder: Path) -> None:
+    predictions = evaluated(folder)
+    manifest = record(folder, "mdpo", predictions, [benchmark(predictions)], names=["accuracy"])
+    (made,), (score, *others) = manifest.benchmarks, manifest.evaluation
+    assert made.statistics == STATISTICS
+
+    def with_first(version: int, **changes: Any) -> Rescored:
+        moved = {
+            "benchmarks": [made.model_copy(update={"statistics": version})],
+            "evaluation": [score.model_copy(update=changes), *others],
+        }
+        write_manifest(folder, manifest.model_copy(update=moved))
+        return rescore(folder)
+
+    older = with_first(STATISTICS - 1, low=0.1, over_base=Bounds(low=0.0, high=0.1))
+    assert (older.faults, older.checked) == ((), 1 + len(others))
+    assert older.unchecked == (
+        f"phantom/test was scored by version {STATISTICS - 1} of the statistics, here is {STATISTICS}: "
+        "intervals not checked",
+    )
+    assert len(with_first(STATISTICS - 1, value=0.1).faults) == 1
+    assert len(with_first(STATISTICS, low=0.1).faults) == 1
+
+
+def test_a_difference_is_kept_where_lost_replies_make_it_another_than_that_of_the_scores(
+    folder: Path,
+) -> None:
+    """Of ten answers the base has 4 right, the adapter 8; the replies on q4 to q9 of it were lost, so that it
+    is at 3 of 4, and the base on these four at 1."""
+    predictions = [p for p in evaluated(folder) if p.shown == "own"]
+    said = [verdict(p, p.answer == "left") for p in predictions]
+    lost = {f"q{n}" for n in range(4, 10)}
+    said = [replace(v, reply="?") if v.adapter == "mdpo" and v.question_id in lost else v for v in said]
+    names = ["accuracy", "judge_accuracy"]
+    found = record(folder, "mdpo", predictions, [benchmark(predictions)], verdicts=said, names=names)
+    by_rule, by_judge = (e for e in found.evaluation if e.subset == "all")
+    assert (by_judge.value, by_judge.base_value, by_judge.n, by_judge.failed) == (0.75, 0.4, 4, 6)
+    assert by_judge.over_base is not None
+    assert by_judge.over_base.value == 0.5
+    assert between(by_judge.value, by_judge.base_value, by_judge.over_base).startswith(("+0.500", "no diff"))
+    assert by_rule.over_base is not None
+    assert by_rule.over_base.value is None
+    assert rescore(folder).faults == ()
+
+
+def test_a_usual_metric_whose_library_is_not_here_is_left_out_loudly_unless_it_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / PREDICTIONS_NAME
+    write_jsonl(path, answers("base", "10", answer_type="report"))
+    wording._rouge.cache_clear()
+    monkeypatch.setitem(sys.modules, "rouge_score.rouge_scorer", None)
+    done = CliRunner().invoke(score_verb, [str(path)], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert "\nadapter  bleu" in done.stdout
+    assert "rouge_l" not in done.stdout
+    assert done.stderr == (
+        "NOT SCORED by rouge_l: this metric needs the library rouge_score.rouge_scorer, which is not here. "
+        "Install it: pip install 'medvlm-zoo[evaluate]'\n"
+    )
+    with pytest.raises(NotInstalled, match="rouge_score"):
+        CliRunner().invoke(score_verb, [str(path), "--metric", "rouge_l"], catch_exceptions=False)
 
 
 def test_a_metric_whose_library_is_not_here_is_left_unchecked_and_the_others_are_not(

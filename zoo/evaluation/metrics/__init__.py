@@ -5,7 +5,7 @@ turns one answer into a few numbers that can be added up over answers; what the 
 to say. It knows neither other answers nor intervals: those are `zoo.evaluation.score`'s.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.discovery import declared
-from zoo.errors import BadDeclaration, UnknownName
+from zoo.errors import BadDeclaration, NotInstalled, UnknownName
 from zoo.records import Prediction, Task, Verdict
 
 Floats = npt.NDArray[np.float64]
@@ -71,6 +71,19 @@ def metrics() -> dict[str, Metric]:
                 raise BadDeclaration(f"{metric.name} is declared twice, once in {file}.py")
             found[metric.name] = metric
     return dict(sorted(found.items(), key=lambda item: item[1].task is not None))
+
+
+def left_out(questions: Sequence[Prediction]) -> dict[str, NotInstalled]:
+    """The usual metrics for some of the questions whose library is not installed, and what to install."""
+    found = {}
+    for name, metric in metrics().items():
+        one = next((q for q in questions if metric.applies(q)), None)
+        if metric.usual and metric.needs and one is not None:
+            try:
+                metric.statistics(one, None)
+            except NotInstalled as error:
+                found[name] = error
+    return found
 
 
 def get_metric(name: str) -> Metric:
