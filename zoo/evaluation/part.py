@@ -9,8 +9,9 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from zoo.errors import BadInput
 from zoo.evaluation.asked import Asked
@@ -24,17 +25,39 @@ _DIGEST = re.compile(r"([0-9a-f]{12})[0-9a-f]{28,}")
 class Part:
     """The answers so far, in the order in which they were given; more can be added."""
 
-    def __init__(self, file: IO[bytes], answers: Sequence[Prediction], dropped: int) -> None:
+    def __init__(self, file: FileIO, answers: Sequence[Prediction], dropped: int) -> None:
         self._file = file
         self.answers = list(answers)
         self.dropped = dropped
         """Lines that were cut off, by a kill while a batch was written; it is asked again."""
 
     def add(self, answers: Sequence[Prediction]) -> None:
-        """Keep a batch."""
-        self._file.write("".join(map(to_line, answers)).encode())
-        self._file.flush()
+        """Keep a batch.
+
+        Raises:
+            BadInput: there is no room for it; what was kept before stays.
+        """
+        left = memoryview("".join(map(to_line, answers)).encode())
+        with kept(Path(self._file.name).parent):
+            while left:
+                left = left[self._file.write(left) :]
         self.answers += answers
+
+
+@contextmanager
+def kept(folder: Path) -> Iterator[None]:
+    """Tell of a disk that is full, or of another reason why nothing can be written into `folder`.
+
+    Raises:
+        BadInput: so it is.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise BadInput(
+            f"{folder}: {error.strerror}; the answers so far are kept",
+            hint="make room and type the same command again: it goes on from there",
+        ) from error
 
 
 @contextmanager
@@ -50,7 +73,7 @@ def opened(
     check_unfinished(folder)
     folder.mkdir(parents=True, exist_ok=True)
     _check_job(folder / JOB_NAME, json.loads(json.dumps(job)))
-    with (folder / PART_NAME).open("ab") as file:
+    with (folder / PART_NAME).open("ab", buffering=0) as file:  # so that a full disk is told at once
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

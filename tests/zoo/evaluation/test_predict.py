@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -226,6 +227,25 @@ def test_a_folder_whose_pixels_changed_is_another_evaluation(
     brighter = replace(questions, open_image=lambda name: questions.open_image(name).point(lambda v: v // 2))
     with pytest.raises(BadInput, match="benchmarks: "):
         predict(load_base(get_base("phantom")), [], [brighter], rows=8, folder=tmp_path)
+
+
+def test_a_full_disk_is_told_and_loses_nothing(
+    folders: list[Path], vlm: VisionLanguageModel, tmp_path: Path
+) -> None:
+    """A limit of a file's size stands for the disk: of a batch of twelve a part fits."""
+    words: dict[str, Any] = {"names": NAMES, "rows": 12}
+    whole = predict(vlm, folders, [asked()], **words).answers
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(lines(whole)) // 2, before[1]))
+    try:
+        with pytest.raises(BadInput, match="the answers so far are kept") as full:
+            predict(load_base(get_base("phantom")), folders, [asked()], **words, folder=tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "type the same command again" in full.value.hint
+    found = predict(load_base(get_base("phantom")), folders, [asked()], **words, folder=tmp_path)
+    assert found.resumed >= 12
+    assert lines(found.answers) == lines(whole)
 
 
 def test_two_processes_do_not_write_into_one_folder(vlm: VisionLanguageModel, tmp_path: Path) -> None:

@@ -18,12 +18,12 @@ from zoo.run_log import Floats, read_log, smoothed
 
 Style = Literal["-", "--", ":"]
 _PANELS = {
-    "Loss": "loss",
+    "Loss, of each its own objective": "loss",
     "Margin: the chosen reward less the others, mean": "margin_over_",
     "Accuracy: how often a margin is above 0, mean": "accuracy_over_",
     "KL to the reference, estimate, nats a token": "kl_estimate",
 }
-"""Titles, and what the names of a panel's metrics begin with."""
+"""Titles, and a panel's metric, or where that ends in `_` what the names of its metrics begin with."""
 _STYLES: tuple[Style, ...] = ("-", "--", ":")
 _LINES = 25
 """A line is a mean over so many parts of its run: its steps through this are the window."""
@@ -70,8 +70,13 @@ def _runs(folders: Sequence[Path]) -> dict[str, list[dict[str, Any]]]:
 
 
 def _line(steps: Sequence[Mapping[str, Any]], start: str) -> Floats | None:
-    """Each step's mean over the metrics whose names begin so, nan where it has none; None if all are."""
-    values = np.array([_mean([step[name] for name in step if name.startswith(start)]) for step in steps])
+    """Each step's value, or mean over the metrics whose names begin so; nan where it has none; None if all
+    are."""
+
+    def is_shown(name: str) -> bool:
+        return name.startswith(start) if start.endswith("_") else name == start
+
+    values = np.array([_mean([step[name] for name in step if is_shown(name)]) for step in steps])
     return None if np.isnan(values).all() else values
 
 

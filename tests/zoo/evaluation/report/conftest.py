@@ -61,7 +61,10 @@ def run_folder(tmp_path: Path) -> Callable[[str, int], Path]:
         folder = tmp_path / name
         folder.mkdir()
         entries = [
-            {"step": s, "of": steps, "loss": 1 / s, "accuracy_over_rejected_response": 0.5 + 0.4 * s / steps}
+            {
+                **{"step": s, "of": steps, "loss": 1 / s, "loss_anchor_chosen": 0.1 / s},
+                "accuracy_over_rejected_response": 0.5 + 0.4 * s / steps,
+            }
             for s in range(1, steps + 1)
         ]
         (folder / "log.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries))

@@ -16,6 +16,7 @@ from tests.zoo.evaluation.report.conftest import Invent
 from zoo.cli.report import report
 from zoo.errors import BadInput, UnknownName
 from zoo.evaluation.metrics import metrics
+from zoo.evaluation.report.curves import curves
 from zoo.evaluation.report.layouts import layouts
 from zoo.evaluation.report.papers import paper_tables
 from zoo.evaluation.report.scored import NOT_RECORDED, score_files
@@ -230,6 +231,13 @@ def test_a_folder_holds_every_text_and_every_picture_that_it_shows(
         assert f"]({name})" in text
         with Image.open(out / name) as image:
             assert image.width == 1500
+
+
+def test_a_runs_loss_is_the_sum_of_its_terms_and_not_a_mean_over_them(
+    run_folder: Callable[[str, int], Path],
+) -> None:
+    loss = curves([run_folder("one", 4)]).axes[0]
+    assert loss.lines[0].get_ydata() == pytest.approx([1.0, 0.5, 1 / 3, 0.25])
 
 
 def test_the_same_answers_give_the_same_pictures(invent: Invent, tmp_path: Path) -> None:
