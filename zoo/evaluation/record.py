@@ -15,6 +15,7 @@ from zoo.errors import BadInput
 from zoo.evaluation.answers import benchmark_fingerprint, sft_adapter
 from zoo.evaluation.bootstrap import STATISTICS
 from zoo.evaluation.evaluations import as_evaluations
+from zoo.evaluation.judging.verdicts import merged
 from zoo.evaluation.run import RUN_NAME, read_run
 from zoo.evaluation.score import score_predictions
 from zoo.manifest import (
@@ -26,7 +27,7 @@ from zoo.manifest import (
     verdicts_name,
     write_manifest,
 )
-from zoo.records import BASE, Prediction, Verdict, to_line
+from zoo.records import BASE, Prediction, Verdict, read_jsonl, to_line
 
 
 def record(
@@ -44,7 +45,8 @@ def record(
 
     Answers of the base and of SFT go with it, so that whoever has the folder can score it again; the
     correction for many comparisons is over these three alone. Of a benchmark that was recorded before, the
-    new scores and answers take the old ones' place; other benchmarks stay. `names` chooses metrics; without
+    new scores and answers take the old ones' place; other benchmarks stay. Earlier verdicts stay where the
+    answers are the same, and a judge's new ones take their place. `names` chooses metrics; without
     it the usual ones. The digests of `benchmarks`, and the version
     of the statistics, are filled in here.
 
@@ -64,7 +66,8 @@ def record(
     sft = sft_adapter(answered, sft)
     beside = {BASE, sft, adapter}
     kept = [p for p in answered if p.adapter in beside]
-    heard = [v for v in verdicts if v.adapter in beside and (v.dataset, v.split) in wheres]
+    heard: list[Verdict] = []
+    before = {(b.dataset, b.split): b.predictions_sha256 for b in manifest.benchmarks}
     files: dict[Path, bytes] = {}
     stale: list[Path] = []
     written: list[Benchmark] = []
@@ -77,14 +80,19 @@ def record(
                 f"its record is about",
                 hint="medzoo evaluate --record",
             )
-        said = [v for v in heard if (v.dataset, v.split) == where]
+        digest = hashlib.sha256(_lines(answers)).hexdigest()
+        said = [v for v in verdicts if v.adapter in beside and (v.dataset, v.split) == where]
+        kept_said = folder / verdicts_name(*where)
+        if before.get(where) == digest and kept_said.is_file():
+            said = merged(read_jsonl(kept_said, Verdict), said)
+        heard += said
         files[folder / predictions_name(*where)] = _lines(answers)
         if said:
-            files[folder / verdicts_name(*where)] = _lines(said)
+            files[kept_said] = _lines(said)
         else:
-            stale.append(folder / verdicts_name(*where))
+            stale.append(kept_said)
         digests: dict[str, Any] = {
-            "predictions_sha256": hashlib.sha256(_lines(answers)).hexdigest(),
+            "predictions_sha256": digest,
             "statistics": STATISTICS,
             "verdicts_sha256": hashlib.sha256(_lines(said)).hexdigest() if said else None,
         }

@@ -24,7 +24,7 @@ from zoo.evaluation.record import how_made, record
 from zoo.evaluation.rescore import Rescored, rescore
 from zoo.evaluation.run import EvaluationRun, write_run
 from zoo.manifest import Benchmark, Bounds, read_manifest, write_manifest
-from zoo.records import PREDICTIONS_NAME, Prediction, read_jsonl, write_jsonl
+from zoo.records import PREDICTIONS_NAME, Prediction, Verdict, read_jsonl, write_jsonl
 
 FILE, SAID = "predictions/phantom-test.jsonl", "verdicts/phantom-test.jsonl"
 
@@ -210,6 +210,22 @@ def test_intervals_of_another_version_of_the_statistics_are_not_checked_and_valu
     )
     assert len(with_first(STATISTICS - 1, value=0.1).faults) == 1
     assert len(with_first(STATISTICS, low=0.1).faults) == 1
+
+
+def test_what_judges_said_stays_with_the_same_answers_and_goes_with_other_ones(recorded: Path) -> None:
+    predictions = evaluated(recorded)
+    again = record(recorded, "mdpo", predictions, [benchmark(predictions)])
+    first = read_jsonl(recorded / SAID, Verdict)
+    assert {e.judge for e in again.evaluation} == {"rules", "invented correct@1"}
+    second = [verdict(p, p.answer == "left", judge="other correct@1") for p in predictions]
+    again = record(recorded, "mdpo", predictions, [benchmark(predictions)], verdicts=second)
+    assert {e.judge for e in again.evaluation} == {"rules", "invented correct@1", "other correct@1"}
+    assert read_jsonl(recorded / SAID, Verdict)[: len(first)] == first
+    assert rescore(recorded).faults == ()
+    changed = [replace(p, answer="left") for p in predictions]
+    again = record(recorded, "mdpo", changed, [benchmark(changed)])
+    assert {e.judge for e in again.evaluation} == {"rules"}
+    assert not (recorded / SAID).exists()
 
 
 def test_a_difference_is_kept_where_lost_replies_make_it_another_than_that_of_the_scores(
