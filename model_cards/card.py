@@ -5,7 +5,6 @@ manifest, the stored answers, what the zoo declares of base and data sets, and w
 training run is there.
 """
 
-import json
 import re
 from importlib.metadata import version
 from pathlib import Path
@@ -79,8 +78,8 @@ def render(manifest: AdapterManifest, *, failed: Failures | None = None, picture
         base=bases().get(manifest.base.name),
         title=title(manifest),
         notice=NOTICE,
-        objective=json.dumps(manifest.variant.objective, indent=2, ensure_ascii=False),
         licence_sentence=licences.sentence(manifest.license),
+        headline=rows.headline,
         overall=rows.overall,
         by_type=rows.by_type,
         ablation=rows.ablation,

@@ -8,6 +8,7 @@ import re
 from huggingface_hub import EvalResult, EvalResultEntry, eval_result_entries_to_yaml
 from huggingface_hub.utils import yaml_dump  # type: ignore[attr-defined]
 
+from model_cards.results import Rows
 from model_cards.words import RULES, SHOWN
 from zoo.manifest import AdapterManifest, Evaluation
 
@@ -20,10 +21,8 @@ def dataset_id(name: str) -> str:
 
 
 def model_index(manifest: AdapterManifest) -> list[EvalResult]:
-    """Every score as an entry of `model-index`; a subset is a configuration of the data set.
-
-    Image ablations are left out, since a reader of it would take them for scores.
-    """
+    """The scores of the card's first table as entries of `model-index`; a subset is a configuration of the
+    data set. All of them are in `.eval_results`, so that a card does not begin with pages of metadata."""
     return [
         EvalResult(
             task_type="visual-question-answering",
@@ -42,8 +41,7 @@ def model_index(manifest: AdapterManifest) -> list[EvalResult]:
                 "fingerprint": e.fingerprint,
             },
         )
-        for e in manifest.evaluation
-        if e.shown == "own"
+        for e in Rows.of(manifest.evaluation).overall
     ]
 
 

@@ -17,6 +17,8 @@ class Rows:
     """The rows of a card's tables: every metric over all questions, the headline one by type and with other
     pictures too."""
 
+    headline: list[Evaluation]
+    """The first score of each benchmark: the headline one over all questions."""
     overall: list[Evaluation]
     by_type: list[Evaluation]
     ablation: list[Evaluation]
@@ -42,7 +44,13 @@ class Rows:
         by_type = [e for e in own if is_headline(e) and not is_overall(e)]
         ablation = [e for e in evaluation if e.shown != "own" and is_overall(e) and is_headline(e)]
         shown = len(overall) + len(by_type) + len(ablation)
-        return cls(overall=overall, by_type=by_type, ablation=ablation, shortened=shown < len(evaluation))
+        return cls(
+            headline=[e for e in overall if is_headline(e) and e.subset == "all"],
+            overall=overall,
+            by_type=by_type,
+            ablation=ablation,
+            shortened=shown < len(evaluation),
+        )
 
 
 def benchmark_lines(manifest: AdapterManifest) -> list[str]:

@@ -26,6 +26,8 @@ SENTENCES = {
 }
 REFERENCED = ("Prefer", "Anchor", "TokenKL", "PreferOverArgmax")
 """Terms that measure against the reference."""
+ERROR_TYPES = {"MM": "modality", "AM": "anatomy", "SLC": "side and place", "LAS": "specificity"}
+"""What questions and answers of each type are about."""
 SHOWN = {"noise": "noise in its place", "other": "another patient's picture"}
 """What an image ablation shows."""
 WRITTEN_BY = "Card written by MedVLM Zoo"
@@ -81,6 +83,26 @@ def _stands(interval: Bounds) -> bool:
     return interval.adjusted_p is None or interval.adjusted_p <= ALPHA
 
 
+def in_short(e: Evaluation) -> str:
+    """A score against base and SFT in a sentence without numbers; empty where it is compared with neither."""
+    said = [
+        f"{_beside(e.value - other, bounds)} {whose}"
+        for other, bounds, whose in (
+            (e.base_value, e.over_base, "the base's"),
+            (e.sft_value, e.over_sft, "SFT's"),
+        )
+        if other is not None and bounds is not None
+    ]
+    where = f"{cell(e.dataset)}/{cell(e.split)}"
+    return f"In short, on {where} its {scored_by(e)} is {' and is '.join(said)}." if said else ""
+
+
+def _beside(gap: float, interval: Bounds) -> str:
+    if interval.holds_zero or not _stands(interval):
+        return "not shown to differ from"
+    return "higher than" if gap > 0 else "lower than"
+
+
 def scored_by(e: Evaluation) -> str:
     """The metric, with the judge of one that needs a judge."""
     return cell(e.metric if e.judge == RULES else f"{e.metric}, judged by {e.judge}")
@@ -106,6 +128,17 @@ def image_matters(rows: Sequence[Evaluation]) -> str:
 def vllm_rank(rank: int) -> int:
     """The smallest rank that vLLM keeps room for and that this one fits in."""
     return next((known for known in VLLM_RANKS if known >= rank), rank)
+
+
+def error_types(rows: Sequence[Evaluation]) -> str:
+    """What the short names of error types among the subsets mean; empty where there are none."""
+    there = {e.subset for e in rows}
+    said = ", ".join(f"{name} {about}" for name, about in ERROR_TYPES.items() if name in there)
+    return (
+        f"By what an error in the answer would be about: {said}. A question may count in several."
+        if said
+        else ""
+    )
 
 
 def quoted(text: str) -> str:
