@@ -72,7 +72,7 @@ def test_the_whole_table_by_hand() -> None:
         "base 8 0.0% 0.0% no difference (+0.0% to +0.0%)",
         "sft 8 100.0% 0.0% +100.0% (+100.0% to +100.0%) ~",
         "mdpo 8 100.0% 0.0% +100.0% (+100.0% to +100.0%) ~",
-        "~ not after Holm's correction for the 3 comparisons made here",
+        "~ does not survive Holm's correction for the 3 comparisons made here",
     ]
 
 
