@@ -13,6 +13,7 @@ from typing import Any
 
 from zoo.evaluation.metrics import get_metric
 from zoo.evaluation.score import WHOLE, score_predictions
+from zoo.evaluation.table import left_out_lines
 from zoo.manifest import AdapterManifest, Bounds, predictions_name, read_manifest, verdicts_name
 from zoo.records import Prediction, Verdict, read_jsonl
 
@@ -106,13 +107,14 @@ def diff(a: Path, b: Path) -> Diff:
         else:
             heard = _heard(a, of_a, where, "A", pair[0]), _heard(b, of_b, where, "B", pair[1])
             scores += _paired(pair, heard, where)
+            notes += left_out_lines(list(pair[0].values()))
             answers.append(_answers(pair, where))
     return Diff(
         same_weights=of_a.weights_sha256 == of_b.weights_sha256,
         settings=tuple(_settings(of_a, of_b)),
         scores=tuple(scores),
         answers=tuple(answers),
-        notes=tuple(notes),
+        notes=tuple(dict.fromkeys(notes)),
     )
 
 
@@ -214,7 +216,7 @@ def _paired(pair: Pair, heard: tuple[list[Verdict], list[Verdict]], where: tuple
                     a=s.sft_value,
                     b=s.interval.value,
                     n=s.over_sft.n,
-                    bounds=Bounds(low=s.over_sft.low, high=s.over_sft.high),
+                    bounds=Bounds(low=s.over_sft.low, high=s.over_sft.high, value=s.over_sft.value),
                 )
             )
     return found
