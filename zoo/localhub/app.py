@@ -52,7 +52,7 @@ def build_app(root: Path, *, lfs: bool = False, front: Front | None = None) -> L
     except BaseException:
         store.close()
         raise
-    inner.state.knows = hub.knows
+    inner.state.hub = hub
     return hub
 
 

@@ -42,7 +42,7 @@ def check(store: Store, *, deep: bool = False) -> Iterator[Fault]:
     for path in sorted(store.collections.folder.glob("*/*.json")):
         try:
             collections.read(path)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except collections.BROKEN as error:
             place = f"collections/{path.parent.name}/{path.name}"
             yield Fault(place, f"no collection is in it: {error}", f"{_RESTORE}, or delete the file")
 

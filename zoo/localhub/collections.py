@@ -3,6 +3,7 @@
 A file is replaced whole and in one step, under one lock, so a kill leaves the list as it was before or after.
 """
 
+import logging
 import re
 import secrets
 import threading
@@ -15,9 +16,12 @@ from zoo.localhub import jsonfile, names
 from zoo.localhub.errors import AlreadyThere, BadRequest, CollectionMissing
 from zoo.localhub.names import Kind
 
-MOST_TITLE, MOST_DESCRIPTION, MOST_NOTE, MOST_ITEMS = 200, 150, 500, 10_000
+MOST_TITLE, MOST_DESCRIPTION, MOST_THEME, MOST_NOTE, MOST_ITEMS = 200, 150, 40, 500, 10_000
 """Characters, and repositories in one collection."""
+BROKEN = (ValueError, TypeError, KeyError, AttributeError)
+"""What `read` raises on a file that holds no collection."""
 _ID = re.compile(r"[0-9a-f]{24}")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -68,9 +72,14 @@ class Collections:
         self._lock = threading.RLock()
 
     def all(self, owner: str = "*") -> Iterator[Collection]:
-        """Every collection, or those of one owner."""
+        """Every collection, or those of one owner; a broken file does not hide the others."""
         for path in self.folder.glob(f"{owner}/*.json"):
-            if (found := read(path)) is not None:
+            try:
+                found = read(path)
+            except BROKEN as error:
+                _log.error("no collection is in %s: %s", path, error)
+                continue
+            if found is not None:
                 yield found
 
     def find(self, slug: str) -> Collection:
@@ -135,7 +144,11 @@ class Collections:
         return self.folder / owner / f"{ident}.json"
 
     def _write(self, collection: Collection) -> Collection:
-        for text, most in ((collection.title, MOST_TITLE), (collection.description, MOST_DESCRIPTION)):
+        for text, most in (
+            (collection.title, MOST_TITLE),
+            (collection.description, MOST_DESCRIPTION),
+            (collection.theme, MOST_THEME),
+        ):
             if len(names.message(text)) > most:
                 raise BadRequest(f"{text[:40]!r}... is longer than {most} characters")
         if not collection.title.strip():
@@ -151,7 +164,7 @@ def read(path: Path) -> Collection | None:
     """The collection in a file; None if there is no such file.
 
     Raises:
-        ValueError, TypeError, KeyError: it holds no collection.
+        One of `BROKEN`: it holds no collection.
     """
     data = jsonfile.read(path)
     if data is None:

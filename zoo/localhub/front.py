@@ -27,6 +27,8 @@ from zoo.localhub.users import find_user, watch_users
 
 MOST_WRONG_A_MINUTE = 20
 MOST_DENIALS_LOGGED_A_MINUTE = 60
+MOST_NOTED = 1024
+"""Characters of a name that the audit log takes; the longest path has as many bytes."""
 WRONG_TOKEN = "Invalid credentials in Authorization header"
 """By these words the client tells a wrong token from a repository that is not there."""
 _LOCAL_NAMES = {"127.0.0.1", "localhost", "[::1]"}
@@ -87,13 +89,17 @@ class LocalHub:
         self._wrong = _Counts(MOST_WRONG_A_MINUTE)
         self._denials = _Counts(MOST_DENIALS_LOGGED_A_MINUTE)
 
+    def still(self, scope: Scope) -> Caller:
+        """Who sent a request, by the file of tokens as it is now; nobody if the token has ended."""
+        met = self._meet(scope)
+        return NOBODY if isinstance(met, Response) else met
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
         if scope["type"] != "http":
             await self._inner(scope, receive, send)
             return
-        headers = dict(reversed(scope["headers"]))
-        if _bare(headers.get(b"host", b"").decode("latin-1")) not in self._names:
+        if _bare(_headers(scope).get(b"host", b"").decode("latin-1")) not in self._names:
             names = ", ".join(sorted(self._names))
             answer = PlainTextResponse(f"this Hub answers to {names} alone; --hosts adds a name", 400)
             await answer(scope, receive, send)
@@ -102,7 +108,7 @@ class LocalHub:
         scope = {**scope, "path": raw.partition(b"?")[0].decode("latin-1"), "state": {"facts": {}}}
         if self._audit:
             send = self._audited(scope, send, self._audit)
-        met = self._meet(scope, headers.get(b"authorization", b"").decode("latin-1"))
+        met = self._meet(scope)
         if isinstance(met, Response):
             await met(scope, receive, send)
             return
@@ -117,12 +123,15 @@ class LocalHub:
         """Let go of the root folder."""
         self.store.close()
 
-    def _meet(self, scope: Scope, authorization: str) -> Caller | Response:
+    def _meet(self, scope: Scope) -> Caller | Response:
         """Who is calling, or what to answer to somebody who may not come in."""
+        authorization = _headers(scope).get(b"authorization", b"").decode("latin-1")
         scheme, _, token = authorization.partition(" ")
         token = token.strip() if scheme.lower() == "bearer" else ""
         if self._users is None:
             return LOCAL if token else NOBODY
+        if token == LOCAL.name:  # what a client sends to this machine's own Hub when it has no token
+            token = ""
         # A large file's address is itself the permission to send it; the client sends no token there.
         sealed = scope["method"] == "PUT" and scope["path"].startswith("/lfs/")
         if not token:
@@ -156,11 +165,12 @@ class LocalHub:
         hidden = facts.pop("hidden", False)
         denied = hidden or status in (401, 403, 429)
         looked = facts.get("act") == "read" and scope["method"] == "HEAD"
-        if denied and not self._denials.under(_address(scope)):
+        caller: Caller = scope["state"].get("caller", NOBODY)
+        # Counted by user too: behind a proxy, where all have one address, nobody hides another's attempts.
+        if denied and not self._denials.under(f"{caller.name}@{_address(scope)}"):
             return None
         if not denied and (not facts.get("act") or looked):
             return None
-        caller: Caller = scope["state"].get("caller", NOBODY)
         who = {"user": caller.name or None, "address": _address(scope)}
         act = facts.pop("act", f"{scope['method']} {scope['path'][:200]}")
         return {**who, "act": act, **facts, "status": status, **({"denied": True} if denied else {})}
@@ -190,6 +200,11 @@ def _refused(status: int, reason: str, hint: str = "") -> Response:
     return JSONResponse({"error": f"{reason} ({hint})" if hint else reason}, status, headers)
 
 
+def _headers(scope: Scope) -> dict[bytes, bytes]:
+    """The first of each name."""
+    return dict(reversed(scope["headers"]))
+
+
 def _address(scope: Scope) -> str:
     return str(scope["client"][0]) if scope.get("client") else ""
 
@@ -202,4 +217,5 @@ def _bare(host: str) -> str:
 
 def note(request: Request, act: str | None = None, **facts: object) -> None:
     """Say what the request is about, for the audit log; the line is written when its answer is known."""
-    request.state.facts.update(facts if act is None else {"act": act, **facts})
+    short = {key: value[:MOST_NOTED] if isinstance(value, str) else value for key, value in facts.items()}
+    request.state.facts.update(short if act is None else {"act": act, **short})

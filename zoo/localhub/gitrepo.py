@@ -18,7 +18,8 @@ from zoo.localhub.pointer import Pointer
 
 MAIN = "main"
 HEADS, TAGS = "refs/heads/", "refs/tags/"
-_BROKEN = (KeyError, ValueError, pygit2.GitError, pygit2.InvalidError)
+BROKEN = (KeyError, ValueError, pygit2.GitError, pygit2.InvalidError)
+"""What reading raises where an object is gone or spoiled."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,7 @@ class GitRepo:
         for ref in sorted({HEADS + MAIN, *self._git.references}):
             try:
                 self._git.references[ref].peel(pygit2.Commit)
-            except _BROKEN as error:
+            except BROKEN as error:
                 yield f"{ref} leads to no commit: {error}"
 
     def reachable(self, pointers: dict[Pointer, str], live: set[str] | None = None) -> Iterator[str]:
@@ -228,7 +229,7 @@ class GitRepo:
                     large = pointer.parse(found.data)
                     if large:
                         pointers.setdefault(large, oid)
-            except _BROKEN as error:
+            except BROKEN as error:
                 yield f"the git object {oid} cannot be read: {error}"
 
     def pack(self, oids: set[str], folder: Path) -> None:

@@ -6,7 +6,8 @@ between segments; `segment` and `path_rest` decode them.
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 from urllib.parse import unquote_to_bytes
 
@@ -36,6 +37,7 @@ from zoo.localhub.errors import (
     TooLarge,
 )
 from zoo.localhub.front import note
+from zoo.localhub.gitwriter import GitWriter
 from zoo.localhub.names import Kind
 from zoo.localhub.store import Repo, Store
 
@@ -142,13 +144,30 @@ async def repo_of(request: Request, need: Need = "see", *, act: str | None = Non
 
 def find(request: Request, kind: Kind, repo_id: str, need: Need = "see") -> Repo:
     """A repository by its name, if the caller may see it, write to it, or rule it. Raises: as `repo_of`."""
-    repo = store_of(request).find(kind, repo_id)
-    if not sees(request, repo):
+    try:
+        repo = store_of(request).find(kind, repo_id)
+        visible = sees(request, repo)
+    except Damaged:  # nobody can tell whether it is private
+        if caller(request).belongs_to(repo_id.partition("/")[0]):
+            raise
+        visible = False
+    if not visible:
         note(request, hidden=True)
         raise RepoMissing(f"no {kind} {repo_id!r}")
     if need != "see":
         (need_writer if need == "write" else need_ruler)(request, repo.namespace)
     return repo
+
+
+@contextmanager
+def writing(request: Request, repo: Repo, need: Need = "write") -> Iterator[GitWriter]:
+    """Hold the repository's lock for a caller who may write to it, or rule it, as things are by then.
+
+    Raises: as `repo_of`.
+    """
+    with store_of(request).writing(repo, caller(request).name) as git:
+        find(request, repo.kind, repo.id, need)
+        yield git
 
 
 def sees(request: Request, repo: Repo) -> bool:
@@ -200,6 +219,7 @@ async def read_json(request: Request) -> dict[str, Any]:
     """The body as a JSON object; an empty body is an empty one.
 
     Raises:
+        NotSignedIn: the caller's token ended while it came.
         BadRequest: it is none.
         TooLarge: it is beyond the limit.
     """
@@ -220,6 +240,7 @@ async def read_body(request: Request) -> bytes:
         raw += chunk
         if len(raw) > MOST_JSON_BYTES:
             raise TooLarge(f"the body is larger than {MOST_JSON_BYTES} bytes")
+    _meet_again(request)
     return bytes(raw)
 
 
@@ -227,6 +248,7 @@ async def pour(request: Request, write: Callable[[bytes], object], *, most: int 
     """Write a body of any size away, some MiB at a time, from a thread.
 
     Raises:
+        NotSignedIn: the caller's token ended while it came.
         BadObject: it has more than `most` bytes.
     """
     pending, total = bytearray(), 0
@@ -239,6 +261,14 @@ async def pour(request: Request, write: Callable[[bytes], object], *, most: int 
             await run_in_threadpool(write, bytes(pending))
             pending.clear()
     await run_in_threadpool(write, bytes(pending))
+    _meet_again(request)
+
+
+def _meet_again(request: Request) -> None:
+    """Look a user up anew: a body may have taken hours. Raises: NotSignedIn: the token ended meanwhile."""
+    if caller(request).known:
+        request.state.caller = request.app.state.hub.still(request.scope)
+        need_token(request)
 
 
 def flag(request: Request, key: str) -> bool:

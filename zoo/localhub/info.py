@@ -1,6 +1,7 @@
 """What the Hub tells about a repository, and which repositories a listing shows. Knows no HTTP."""
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,16 +9,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import pygit2
-
 from zoo.localhub import card
 from zoo.localhub.errors import BadRequest, RevisionMissing
-from zoo.localhub.gitrepo import Entry, GitRepo
+from zoo.localhub.gitrepo import BROKEN, Entry, GitRepo
 from zoo.localhub.names import Kind
 from zoo.localhub.store import Repo
 
 _MODEL_CONFIG_KEYS = ("architectures", "model_type")
 _ADAPTER_CONFIG_KEYS = ("base_model_name_or_path", "peft_type", "task_type")
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def describe(
 
 
 def select(repos: Iterable[Repo], query: Query) -> list[dict[str, Any]]:
-    """The repositories that the query wants, in no order, without their files.
+    """The repositories that the query wants, in no order, without their files; a damaged one hides no other.
 
     Raises:
         BadRequest: it wants an order that there is not.
@@ -120,10 +121,10 @@ def select(repos: Iterable[Repo], query: Query) -> list[dict[str, Any]]:
         if wanted:
             try:
                 told = describe(repo, siblings=False)
-            except (pygit2.GitError, RevisionMissing, FileNotFoundError):
-                if repo.folder.exists():
-                    raise
-                continue  # it was deleted or moved just now
+            except (*BROKEN, RevisionMissing, FileNotFoundError) as error:
+                if repo.folder.exists():  # else it was deleted or moved just now
+                    _log.error("the %s %s is damaged: %s", repo.kind, repo.id, error)
+                continue
             if set(query.tags) <= set(told["tags"]):
                 found.append(told)
     return found

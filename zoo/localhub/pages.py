@@ -54,7 +54,7 @@ def _encode(place: Place) -> str:
 def _decode(cursor: str) -> Place:
     try:
         key, ident = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):
         key = ident = None
     if not isinstance(key, str | float | int) or not isinstance(ident, str):
         raise BadRequest("the cursor is none that this Hub gave")

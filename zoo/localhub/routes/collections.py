@@ -10,7 +10,14 @@ from starlette.routing import Route
 
 from zoo.localhub import collections, pages
 from zoo.localhub.collections import Collection, Item
-from zoo.localhub.errors import AlreadyThere, BadRequest, CollectionMissing, NotOffered, RepoMissing
+from zoo.localhub.errors import (
+    AlreadyThere,
+    BadRequest,
+    CollectionMissing,
+    Damaged,
+    NotOffered,
+    RepoMissing,
+)
 from zoo.localhub.front import note
 from zoo.localhub.http import (
     base_url,
@@ -43,7 +50,7 @@ async def listing(request: Request) -> Response:
             for one in store_of(request).collections.all()
             if (not one.private or caller(request).belongs_to(one.owner))
             and (not owners or one.owner in owners)
-            and (not wanted or wanted & {f"{item.kind}s/{item.repo}" for item in one.items})
+            and (not wanted or _has(request, one, wanted))
         ]
         shown, cursor = pages.page(
             found, lambda one: (one.updated_s, one.id), cursor=params.get("cursor", ""), limit=limit
@@ -59,6 +66,7 @@ async def listing(request: Request) -> Response:
 
 async def create(request: Request) -> Response:
     """A new collection; one of that title gets 409 with its slug."""
+    need_token(request)
     data = await read_json(request)
     owner, title = _text(data, "namespace"), _text(data, "title")
     note(request, "create-collection", collection=f"{owner}/{title}")
@@ -194,10 +202,15 @@ def _told(request: Request, collection: Collection, most_items: int | None = Non
     }
 
 
+def _has(request: Request, collection: Collection, wanted: set[str]) -> bool:
+    """Whether one of the repositories is in it, as far as the caller may know."""
+    return any(f"{item.kind}s/{item.repo}" in wanted and _sees(request, item) for item in collection.items)
+
+
 def _sees(request: Request, item: Item) -> bool:
     try:
         return sees(request, store_of(request).find(item.kind, item.repo))
-    except RepoMissing:
+    except (RepoMissing, Damaged):
         return False
 
 
@@ -219,8 +232,8 @@ def _count(data: dict[str, Any], key: str) -> int | None:
     value = data.get(key)
     if value is None:
         return None
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise BadRequest(f"{key!r} is a count from 0, not {value!r}")
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 31:
+        raise BadRequest(f"{key!r} is a count from 0, not {str(value)[:40]}")
     return value
 
 

@@ -12,7 +12,17 @@ from zoo.localhub import gate, pages
 from zoo.localhub.errors import BadRequest, RequestMissing
 from zoo.localhub.front import note
 from zoo.localhub.gate import Asked, Status
-from zoo.localhub.http import caller, need_token, next_link, number, read_json, repo_of, segment, store_of
+from zoo.localhub.http import (
+    caller,
+    need_token,
+    next_link,
+    number,
+    read_json,
+    repo_of,
+    segment,
+    store_of,
+    writing,
+)
 from zoo.localhub.info import timestamp
 from zoo.localhub.store import Repo
 
@@ -75,7 +85,7 @@ async def handle(request: Request) -> Response:
     status = _status(data.get("status"))
 
     def change() -> None:
-        with store_of(request).writing(repo):
+        with writing(request, repo, "rule"):
             found = next((one for one in gate.asked(repo.folder).values() if _meant(one, data)), None)
             if found is None or found.status == status:
                 state = "no request" if found is None else f"a request that is {status} already"
@@ -96,11 +106,11 @@ async def grant(request: Request) -> Response:
     if not isinstance(user, str):
         raise BadRequest("the body needs 'user' as text")
     note(request, of=user[:200])
-    if not request.app.state.knows(user):
+    if not request.app.state.hub.knows(user):
         raise RequestMissing(f"nobody here is called {user[:80]!r}")
 
     def change() -> None:
-        with store_of(request).writing(repo):
+        with writing(request, repo, "rule"):
             if gate.accepted(repo.folder, user):
                 raise BadRequest(f"{user!r} may fetch the files already")
             gate.put(repo.folder, gate.fresh(user, "accepted"))

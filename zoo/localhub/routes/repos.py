@@ -29,6 +29,7 @@ from zoo.localhub.http import (
     segment,
     store_of,
     web_url,
+    writing,
 )
 from zoo.localhub.store import Gated, Repo
 
@@ -125,14 +126,19 @@ async def settings(request: Request) -> Response:
     repo = await repo_of(request, "write", act="settings")
     data = await read_json(request)
     private, gated = _visibility(data), _gated(data)
-    before = repo.settings
-    opens = (before.private and private is False) or (
-        gated is not None and _OPENNESS[gated] > _OPENNESS[before.gated]
-    )
-    note(request, before={"private": before.private, "gated": before.gated})
-    if opens:
-        need_ruler(request, repo.namespace)
-    changed = await run_in_threadpool(store_of(request).configure, repo, private=private, gated=gated)
+
+    def change() -> Repo:
+        with writing(request, repo):
+            before = find(request, repo.kind, repo.id).settings
+            opens = (before.private and private is False) or (
+                gated is not None and _OPENNESS[gated] > _OPENNESS[before.gated]
+            )
+            note(request, before={"private": before.private, "gated": before.gated})
+            if opens:
+                need_ruler(request, repo.namespace)
+            return store_of(request).configure(repo, private=private, gated=gated)
+
+    changed = await run_in_threadpool(change)
     told = {"private": changed.settings.private, "gated": changed.settings.gated}
     note(request, after=told)
     return JSONResponse(told)

@@ -1,7 +1,5 @@
 """Looking into a revision: folders, single paths, history; and branches and tags, to look at or change."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -14,9 +12,7 @@ from zoo.localhub import names
 from zoo.localhub.errors import BadRequest, EntryMissing
 from zoo.localhub.front import note
 from zoo.localhub.gitrepo import Entry, GitRepo, LogEntry
-from zoo.localhub.gitwriter import GitWriter
 from zoo.localhub.http import (
-    caller,
     flag,
     next_link,
     number,
@@ -25,10 +21,9 @@ from zoo.localhub.http import (
     read_json,
     repo_of,
     segment,
-    store_of,
+    writing,
 )
 from zoo.localhub.info import timestamp
-from zoo.localhub.store import Repo
 
 _MOST_ENTRIES, _MOST_EXPANDED, _MOST_COMMITS = 1000, 50, 50
 
@@ -131,7 +126,7 @@ async def create_branch(request: Request) -> Response:
     start = (await read_json(request)).get("startingPoint") or "main"
 
     def change() -> None:
-        with _writing(request, repo) as git:
+        with writing(request, repo) as git:
             note(request, after=(commit := git.resolve(str(start))))
             git.create_branch(name, commit)
 
@@ -145,7 +140,7 @@ async def delete_branch(request: Request) -> Response:
     name = _ref(request, "branch")
 
     def change() -> None:
-        with _writing(request, repo) as git:
+        with writing(request, repo) as git:
             note(request, before=git.branch(name))
             git.delete_branch(name)
 
@@ -163,7 +158,7 @@ async def create_tag(request: Request) -> Response:
     note(request, ref=f"tag {tag}")
 
     def change() -> None:
-        with _writing(request, repo) as git:
+        with writing(request, repo) as git:
             note(request, after=(commit := git.resolve(revision)))
             git.create_tag(tag, commit, message)
 
@@ -177,7 +172,7 @@ async def delete_tag(request: Request) -> Response:
     name = _ref(request, "tag")
 
     def change() -> None:
-        with _writing(request, repo) as git:
+        with writing(request, repo) as git:
             note(request, before=git.tag(name))
             git.delete_tag(name)
 
@@ -192,7 +187,7 @@ async def squash(request: Request) -> Response:
     data = await read_json(request)
 
     def change() -> None:
-        with _writing(request, repo) as git:
+        with writing(request, repo) as git:
             title = names.message(str(data.get("message") or "squash the history"))
             note(request, before=git.branch(branch))
             note(request, after=git.squash(branch, title=title))
@@ -206,12 +201,6 @@ def _ref(request: Request, kind: str) -> str:
     name = segment(request, "rev", slashes=True)
     note(request, ref=f"{kind} {name[:255]}")
     return name
-
-
-@contextmanager
-def _writing(request: Request, repo: Repo) -> Iterator[GitWriter]:
-    with store_of(request).writing(repo, caller(request).name) as git:
-        yield git
 
 
 def _cursor(request: Request) -> tuple[str, int]:

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from zoo.localhub import names, payload, pointer
-from zoo.localhub.errors import BadObject, BadRequest, EntryMissing, NotOffered
+from zoo.localhub.errors import BadObject, BadRequest, EntryMissing, NotOffered, NotSignedIn
 from zoo.localhub.front import note
 from zoo.localhub.gitrepo import Entry
 from zoo.localhub.http import (
@@ -30,6 +30,7 @@ from zoo.localhub.http import (
     segment,
     store_of,
     web_url,
+    writing,
 )
 from zoo.localhub.objects import git_sha1
 from zoo.localhub.store import Repo
@@ -98,7 +99,7 @@ async def commit(request: Request) -> Response:
 
     def change() -> str:
         asked = payload.read(body, repo.git(), store.objects, _holds(request, repo))
-        with store.writing(repo, caller(request).name) as git:
+        with writing(request, repo) as git:
             note(request, before=git.branch(branch))
             sha = git.commit(
                 branch, asked.edits, title=asked.title, message=asked.message, parent=asked.parent
@@ -156,6 +157,8 @@ async def put_object(request: Request) -> Response:
     if not hmac.compare_digest(segment(request, "seal"), _seal(request, kind, repo_id, user, oid, size)):
         need_token(request)
         raise BadRequest("this address was not given by this server", hint="ask for the upload again")
+    if not request.app.state.hub.knows(user):
+        raise NotSignedIn("the token with which this address was asked for has ended")
     note(request, "upload", repo=f"{kind}s/{repo_id}", by=user, sha256=oid, bytes=size)
     store = store_of(request)
     with store.objects.incoming() as new:
@@ -167,11 +170,15 @@ async def put_object(request: Request) -> Response:
 
 async def verify(request: Request) -> Response:
     """Whether a large file arrived."""
-    await repo_of(request, "write")
+    repo = await repo_of(request, "write")
     data = await read_json(request)
     oid = names.sha256(str(data.get("oid")))
-    if await run_in_threadpool(store_of(request).objects.size, oid) != data.get("size"):
-        raise BadObject(f"the large file {oid} is not here with {data.get('size')} bytes")
+
+    def arrived() -> bool:
+        return store_of(request).objects.size(oid) == data.get("size") and _holds(request, repo)(oid)
+
+    if not await run_in_threadpool(arrived):
+        raise BadObject(f"the large file {oid} was not uploaded with {str(data.get('size'))[:40]} bytes")
     return JSONResponse({})
 
 
