@@ -19,6 +19,7 @@ from model_cards.failures import Failures, failures
 from model_cards.results import Rows, benchmark_lines
 from zoo.bases import bases
 from zoo.datasets import datasets
+from zoo.evaluation.report.usual import explained
 from zoo.hub import TAG
 from zoo.manifest import (
     LOG_NAME,
@@ -82,6 +83,7 @@ def render(manifest: AdapterManifest, *, failed: Failures | None = None, picture
         headline=rows.headline,
         overall=rows.overall,
         by_type=rows.by_type,
+        error_types=explained(e.subset for e in rows.by_type),
         ablation=rows.ablation,
         shortened=rows.shortened,
         benchmarks=benchmark_lines(manifest),

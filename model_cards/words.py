@@ -26,8 +26,6 @@ SENTENCES = {
 }
 REFERENCED = ("Prefer", "Anchor", "TokenKL", "PreferOverArgmax")
 """Terms that measure against the reference."""
-ERROR_TYPES = {"MM": "modality", "AM": "anatomy", "SLC": "side and place", "LAS": "specificity"}
-"""What questions and answers of each type are about."""
 SHOWN = {"noise": "noise in its place", "other": "another patient's picture"}
 """What an image ablation shows."""
 WRITTEN_BY = "Card written by MedVLM Zoo"
@@ -128,17 +126,6 @@ def image_matters(rows: Sequence[Evaluation]) -> str:
 def vllm_rank(rank: int) -> int:
     """The smallest rank that vLLM keeps room for and that this one fits in."""
     return next((known for known in VLLM_RANKS if known >= rank), rank)
-
-
-def error_types(rows: Sequence[Evaluation]) -> str:
-    """What the short names of error types among the subsets mean; empty where there are none."""
-    there = {e.subset for e in rows}
-    said = ", ".join(f"{name} {about}" for name, about in ERROR_TYPES.items() if name in there)
-    return (
-        f"By what an error in the answer would be about: {said}. A question may count in several."
-        if said
-        else ""
-    )
 
 
 def quoted(text: str) -> str:

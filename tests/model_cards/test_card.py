@@ -194,7 +194,7 @@ def test_a_card_explains_the_short_names_of_error_types_that_it_has(make_adapter
     text = render(
         read_manifest(make_adapter(evaluation=[row | {"subset": of} for of in ("all", "MM", "LAS")]))
     )
-    assert "would be about: MM modality, LAS specificity." in text
+    assert "would be about: MM modality, LAS specificity. A question may count in several." in text
     assert "would be about" not in render(read_manifest(make_adapter("without")))
 
 

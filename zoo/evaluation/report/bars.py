@@ -17,12 +17,11 @@ from zoo.evaluation.report.figures import figure as shown_figure
 from zoo.evaluation.report.forest import broken
 from zoo.evaluation.report.scored import Scored
 from zoo.evaluation.report.table import MARK
-from zoo.evaluation.report.usual import SHOWN
+from zoo.evaluation.report.usual import ERROR_TYPES, SHOWN
 from zoo.evaluation.score import Score
 from zoo.figures import COLOURS, DARK, GREY, beside, head, key, new_figure, plain
 from zoo.records import BASE, ErrorType, Shown
 
-_TYPES = {"MM": "modality", "SLC": "side and place", "AM": "anatomy", "LAS": "specificity"}
 _BLUE, _ORANGE, _GREEN = COLOURS[:3]
 _SHOWN: dict[Shown, str] = {"own": _BLUE, "noise": COLOURS[4], "other": _GREEN}
 _WIDTH, _ROOM = 10.0, 1.45
@@ -45,7 +44,7 @@ def error_bars(scores: Sequence[Score], metric: Metric, scored: Scored, *, title
         if BASE in by:
             place.axvline(_scaled(by[BASE].interval.value, metric), color=DARK, linewidth=0.9, linestyle=":")
         n = counted(s.interval.n for s in by.values())
-        place.set_title(f"{kind} {_TYPES[kind]}, {n}", loc="left", fontsize=9, color=DARK)
+        place.set_title(f"{kind} {ERROR_TYPES[kind]}, {n}", loc="left", fontsize=9, color=DARK)
         _finish(place, metric)
     _label(axes[0], names, scored)
     head(figure, title + "; dotted: the base" * (BASE in names))
@@ -112,7 +111,7 @@ def _finish(axes: Axes, metric: Metric) -> None:
     plain(axes, grid="x")
     axes.set_xlim(left=0.0)
     axes.tick_params(axis="y", length=0)
-    unit = "%" if metric.percent else metric.name.replace("_", " ")
+    unit = "%" if metric.percent else metric.name
     axes.set_xlabel(unit + (" (less is better)" if metric.better < 0 else ""), fontsize=8, color=DARK)
 
 

@@ -11,13 +11,14 @@ _SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#~$"} | {"\n": " "})
 def as_markdown(
     tables: Sequence[Table], *, title: str = "Evaluation", pictures: Mapping[str, str] | None = None
 ) -> str:
-    """A document of the notice, the pictures (name of the file: what it shows) and the tables."""
+    """A document of the notice, the tables and the pictures (name of the file: what it shows)."""
     parts = [f"# {_plain(title)}", f"> {NOTICE}"]
-    parts += [f"![{_plain(shows)}]({file})" for file, shows in (pictures or {}).items()]
     for table in tables:
         parts += [f"## {_plain(table.title)}", _table(table)]
         if table.notes:
             parts.append("\n".join(f"- {_plain(note)}" for note in table.notes))
+    if pictures:
+        parts += ["## Pictures", *(f"![{_plain(shows)}]({file})" for file, shows in pictures.items())]
     return "\n\n".join(parts) + "\n"
 
 

@@ -20,6 +20,13 @@ _OVER_ALL = {
     MICRO: "All benchmarks, questions pooled (micro)",
     MACRO: "All benchmarks, mean of the data sets' scores (macro)",
 }
+ERROR_TYPES: dict[ErrorType, str] = {
+    "MM": "modality",
+    "AM": "anatomy",
+    "SLC": "side and place",
+    "LAS": "specificity",
+}
+"""What an error in the answer would be about; a question may count in several."""
 SHOWN: dict[Shown, str] = {"own": "own image", "noise": "noise", "other": "another patient's image"}
 
 
@@ -62,7 +69,7 @@ def title_of(where: Where) -> str:
 
 def metric_label(metric: Metric, judge: str) -> str:
     """A metric's name, with its judge if it needs one."""
-    return metric.name.replace("_", " ") + ("" if judge == RULES else f" by {judge}")
+    return metric.name + ("" if judge == RULES else f" by {judge}")
 
 
 def kinds(scores: Iterable[Score]) -> list[tuple[Metric, str]]:
@@ -105,8 +112,16 @@ def _by_subset(title: str, own: Sequence[Score], scored: Scored) -> list[Table]:
         ]
         if len(columns) > 1 or (columns and kind == "error type"):
             label = metric_label(metric, judge)
-            found += panels(f"{title}: {label} by {kind}", columns, scored, roles=("value",))
+            notes = [explained(subsets)] if kind == "error type" else []
+            found += panels(f"{title}: {label} by {kind}", columns, scored, notes, roles=("value",))
     return found
+
+
+def explained(subsets: Iterable[str]) -> str:
+    """What the short names of error types among some subsets mean; empty where there are none."""
+    there = set(subsets)
+    said = ", ".join(f"{name} {about}" for name, about in ERROR_TYPES.items() if name in there)
+    return f"What an error would be about: {said}. A question may count in several." if said else ""
 
 
 def _ablation(title: str, scores: Sequence[Score], scored: Scored) -> list[Table]:

@@ -62,7 +62,10 @@ def run_folder(tmp_path: Path) -> Callable[[str, int], Path]:
         folder.mkdir()
         entries = [
             {
-                **{"step": s, "of": steps, "loss": 1 / s, "loss_anchor_chosen": 0.1 / s},
+                "step": s,
+                "of": steps,
+                "loss": 1 / s,
+                "loss_anchor_chosen": 0.1 / s,
                 "accuracy_over_rejected_response": 0.5 + 0.4 * s / steps,
             }
             for s in range(1, steps + 1)

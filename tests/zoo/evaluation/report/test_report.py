@@ -43,8 +43,8 @@ def test_base_and_sft_stand_first_and_every_column_says_how_many_questions(inven
     assert [row.name for row in tables[0].rows] == ["base", "acme/sft (SFT)", "acme/dpo", "acme/mdpo"]
     assert [str(column) for column in tables[0].columns] == [
         "accuracy, % (n 120)",
-        "open recall, % (n 60)",
-        "open f1, % (n 60)",
+        "open_recall, % (n 60)",
+        "open_f1, % (n 60)",
     ]
     over_sft = named(tables, "phantom/test: over SFT (acme/sft)")
     assert [row.name for row in over_sft.rows] == ["acme/dpo", "acme/mdpo"]

@@ -88,13 +88,14 @@ def test_markdown_shows_names_as_they_are_and_pictures_by_their_files() -> None:
     assert as_markdown([TABLE], pictures={"forest.png": "differences"}) == (
         "# Evaluation\n\n"
         f"> {NOTICE}\n\n"
-        "![differences](forest.png)\n\n"
         "## 50 % of\\_it\n\n"
         "| adapter | SLAKE open, % (n 60) | SLAKE closed, % (n 40) | GREEN (n 5) |\n"
         "|---|---:|---:|---:|\n"
         "| base | 62.0 (58.1 to 65.9) | 50.0 (44.0 to 56.0) | – |\n"
         "| acme/a\\_b | +3.2† (+0.1 to +6.2) | no difference (-1.0 to +1.0) | – |\n\n"
-        "- Leak: 3 & more.\n"
+        "- Leak: 3 & more.\n\n"
+        "## Pictures\n\n"
+        "![differences](forest.png)\n"
     )
 
 
