@@ -5,17 +5,16 @@ manifest, the stored answers, what the zoo declares of base and data sets, and w
 training run is there.
 """
 
-import re
 from importlib.metadata import version
 from pathlib import Path
 
 from huggingface_hub import ModelCard, ModelCardData
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from model_cards import licences, words
+from model_cards import licences
 from model_cards.citation import bibtex
 from model_cards.evals import EVAL_FOLDER, dataset_id, eval_files, model_index
 from model_cards.failures import Failures, failures
+from model_cards.page import page
 from model_cards.results import Rows, benchmark_lines
 from zoo.bases import bases
 from zoo.datasets import datasets
@@ -30,13 +29,10 @@ from zoo.manifest import (
     read_manifest,
     verdicts_name,
 )
-from zoo.notice import NOTICE
 
 README_NAME = "README.md"
-_TEMPLATES = Path(__file__).parent / "templates"
 VERSION = version("medvlm-zoo")
 """That writes cards: another one may put the same things in other words."""
-_FRAME = "---\n{{ card_data }}\n---\n\n{{ body }}\n"
 
 
 def card_data(manifest: AdapterManifest) -> ModelCardData:
@@ -66,19 +62,14 @@ def title(manifest: AdapterManifest) -> str:
 def render(manifest: AdapterManifest, *, failed: Failures | None = None, pictured: bool = False) -> str:
     """The whole README.md; `failed` as the stored answers show, `pictured` if the picture of the training
     run lies beside it."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,  # Markdown, not HTML
-    )
     rows = Rows.of(manifest.evaluation)
-    body = environment.get_template("adapter.md.j2").render(
+    return page(
+        ModelCard,
+        "adapter.md.j2",
+        card_data(manifest),
         m=manifest,
         base=bases().get(manifest.base.name),
         title=title(manifest),
-        notice=NOTICE,
         licence_sentence=licences.sentence(manifest.license),
         headline=rows.headline,
         overall=rows.overall,
@@ -91,13 +82,10 @@ def render(manifest: AdapterManifest, *, failed: Failures | None = None, picture
         risks=_risks(manifest),
         bibtex=bibtex(manifest),
         digests=_digests(manifest),
-        words=words,
         version=VERSION,
         picture=PICTURE_NAME if pictured else "",
         log=LOG_NAME,
     )
-    body = re.sub(r"\n{3,}", "\n\n", body.strip())
-    return str(ModelCard.from_template(card_data(manifest), template_str=_FRAME, body=body))
 
 
 def card_files(folder: Path) -> dict[str, str]:

@@ -5,20 +5,16 @@ The same report gives the same card, byte for byte. It reads the report as plain
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from huggingface_hub import DatasetCard, DatasetCardData
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from model_cards import licences, words
+from model_cards import licences
+from model_cards.page import page
 from zoo.datasets import datasets
 from zoo.hub import TAG
-from zoo.notice import NOTICE
 
 README_NAME = "README.md"
-_TEMPLATES = Path(__file__).parent / "templates"
-_FRAME = "---\n{{ card_data }}\n---\n\n{{ body }}\n"
 _TEXT = {"dtype": "string"}
 _SPANS = {"list": {"list": "int64"}}
 COLUMNS: Mapping[str, tuple[str, dict[str, Any]]] = {
@@ -56,24 +52,17 @@ def card_data(report: Mapping[str, Any]) -> DatasetCardData:
 
 def render(report: Mapping[str, Any], *, repo: str) -> str:
     """The whole README.md of the pair set with that report (`pairs.json`), published as `repo`."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,  # Markdown, not HTML
-    )
     declared = datasets().get(report["dataset"])
-    body = environment.get_template("pair_set.md.j2").render(
+    return page(
+        DatasetCard,
+        "pair_set.md.j2",
+        card_data(report),
         r=report,
         title=repo,
-        notice=NOTICE,
         columns=[(name, about) for name, (about, _) in COLUMNS.items()],
         about=declared.about if declared else "",
         source=declared.source if declared else None,
         risks=declared.risks if declared else (),
         steps=json.dumps(report["steps"], indent=2, ensure_ascii=False),
         licence_sentence=licences.sentence(report["license"]),
-        words=words,
     )
-    return str(DatasetCard.from_template(card_data(report), template_str=_FRAME, body=body.strip()))

@@ -49,7 +49,7 @@ def curves(folders: Sequence[Path]) -> Figure:
         last_alone = number == len(shown) - 1 and number % 2 == 0
         axes = figure.add_subplot(grid[number // 2, :] if last_alone else grid[number // 2, number % 2])
         _draw(axes, title, start, runs)
-    head(figure, "Learning curves")
+    head(figure, "Learning curves: moving means")
     key(figure, _key(list(runs)), columns=2)
     return figure
 
