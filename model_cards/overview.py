@@ -14,8 +14,8 @@ from zoo.notice import NOTICE
 
 METRIC = "accuracy"
 _HEAD = (
-    "| variant | adapter | score (95 % interval) | n | base | SFT | over SFT | seed | licence | commit |\n"
-    "|---|---|---|---:|---:|---:|---|---:|---|---|"
+    "| variant | adapter | score (95 % interval) | n | base | SFT | over base | over SFT | seed | licence "
+    "| commit |\n|---|---|---|---:|---:|---:|---|---|---:|---|---|"
 )
 
 
@@ -77,7 +77,7 @@ def _line(row: _Row) -> str:
     cells = (
         words.cell(manifest.variant.name),
         f"`{entry.repo}`" + (" (private)" if entry.private else ""),
-        *(_scored(row.score) if row.score else ("not evaluated", "–", "–", "–", "–")),
+        *(_scored(row.score) if row.score else ("not evaluated", *"–––––")),
         str(manifest.training.seed),
         f"`{words.cell(manifest.license)}`",
         f"`{entry.sha[:12]}`",
@@ -92,5 +92,6 @@ def _scored(e: Evaluation) -> tuple[str, ...]:
         words.questions(e),
         base,
         sft,
+        words.difference(e.value, e.base_value, e.over_base),
         words.difference(e.value, e.sft_value, e.over_sft),
     )

@@ -12,8 +12,8 @@ from zoo.hub_publish import publish_folder
 from zoo.manifest import read_manifest
 
 HEAD = (
-    "| variant | adapter | score (95 % interval) | n | base | SFT | over SFT | seed | licence | commit |\n"
-    "|---|---|---|---:|---:|---:|---|---:|---|---|\n"
+    "| variant | adapter | score (95 % interval) | n | base | SFT | over base | over SFT | seed | licence "
+    "| commit |\n|---|---|---|---:|---:|---:|---|---|---:|---|---|\n"
 )
 SHA = "0123456789abcdef" * 3
 
@@ -35,12 +35,12 @@ def test_each_adapter_stands_under_its_base_and_benchmark_beside_base_and_sft(ma
         "phantom on phantom, unscored\n\n"
         f"Base `phantom` at `{'a' * 40}`.\n\n"
         f"{HEAD}"
-        "| dpo | `zoo/a` | not evaluated | – | – | – | – | 0 | `apache-2.0` | `0123456789ab` |\n\n"
+        "| dpo | `zoo/a` | not evaluated | – | – | – | – | – | 0 | `apache-2.0` | `0123456789ab` |\n\n"
         "## phantom on phantom/test\n\n"
         f"Base `phantom` at `{'a' * 40}`.\n\n"
         f"{HEAD}"
         "| mdpo | `zoo/b` | 0.710 (0.670 to 0.750) | 500 | 0.620 | 0.700 "
-        "| no difference (-0.020 to +0.040) | 0 | `apache-2.0` | `0123456789ab` |\n\n"
+        "| +0.090 (+0.050 to +0.130) | no difference (-0.020 to +0.040) | 0 | `apache-2.0` | `0123456789ab` |\n\n"
         "## Cannot be read\n\n"
         "- `zoo/broken` at `0123456789ab`: key 'base' is missing\n"
     )
