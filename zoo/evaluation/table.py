@@ -167,7 +167,8 @@ def _ablation(name: str, scores: Sequence[Score], percent: bool) -> str:
 def _with_unsure(rows: Sequence[Sequence[str]], scores: Sequence[Score]) -> str:
     text = _aligned(rows)
     if any(cell.endswith(UNSURE) for row in rows for cell in row):
-        text += f"\n{UNSURE} does not survive Holm's correction for the {_family(scores)} comparisons made here"
+        count = _family(scores)
+        text += f"\n{UNSURE} does not survive Holm's correction for the {count} comparisons made here"
     return text
 
 

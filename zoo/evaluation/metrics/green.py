@@ -28,7 +28,7 @@ KINDS = "abcdef"
 _HEADING = re.compile(r"^[\s*#]*\[([^\]\n]+)\][:*]*", re.MULTILINE)
 _NONE = re.compile(r"(?:no|none|n/a)\b", re.IGNORECASE)
 _ERROR = re.compile(r"^\W*\(([a-f])\)(?:[^:\n]*:)?[ \t]*(.*)$", re.MULTILINE)
-_COUNT = re.compile(r"(\d+)(?:\.(?!\d)|[ \t]*(?:\n|$))")
+_COUNT = re.compile(r"(\d{1,4})(?:\.(?!\d)|[ \t]*(?:\n|$))")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,6 +55,7 @@ def test_the_score_is_zero_where_nothing_matches(matched: int, errors: tuple[int
         ("(a) False report: 1. One.\n(a) False report: 1. Two.", "2. One; two.", None),
         ("(a) False report: 1. One.", "One; two.", None),
         ("(a) False report: 1. One.", "1.5 cm nodule.", None),
+        ("(a) False report: 1. One.", "9" * 5000 + ".", None),  # no number that Python reads
         ("(a) False report: 1. One.", "", None),
     ],
 )
