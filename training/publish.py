@@ -24,7 +24,7 @@ from zoo.catalog import verified
 from zoo.datasets import datasets
 from zoo.errors import BadInput, BadRecord, HubError
 from zoo.evaluation.rescore import rescore
-from zoo.hub import EVIDENCE, PAIR_SET, files_of, parse_repo
+from zoo.hub import ADAPTER, EVIDENCE, PAIR_SET, FolderKind, files_of, parse_repo
 from zoo.hub_access import hub_address, shown
 from zoo.hub_collections import Membership, add_to_collection, membership
 from zoo.hub_publish import Plan, carry_out, plan_publish
@@ -82,7 +82,7 @@ def publish(
         BadManifest: there is no valid `zoo.json`.
         DigestMismatch: the weights are not the ones it states.
         BadInput: it was not evaluated, not beside SFT, or its scores are not what its stored answers come
-            to; a licence forbids it; or `medzoo card --check` finds fault with it.
+            to; a licence forbids it; a link leads out of the folder; or `medzoo card --check` finds fault.
         HubError: the Hub refused or someone else published to the repo meanwhile.
     """
     manifest = _checked(folder, repo, allow_unevaluated, without_sft, where)
@@ -124,7 +124,8 @@ def publish_pairs(folder: Path, repo: str, **where: Any) -> Published:
 
     Raises:
         BadRecord: the folder is no pair set, or its files have changed since it was made.
-        BadInput: the licence of the questions does not let what derives from them be published.
+        BadInput: the licence of the questions does not let what derives from them be published, or a link
+            leads out of the folder.
         HubError: the Hub refused or someone else published to the repo meanwhile.
     """
     plan = _plan_pairs(folder, folder, repo, where)
@@ -170,6 +171,7 @@ def _plan(folder: Path, into: Path, manifest: AdapterManifest, where: dict[str, 
 
 def _plan_pairs(folder: Path, into: Path, repo: str, where: dict[str, Any]) -> Plan:
     """Check the pair set in `folder`, write its card into `into`, which holds the same files, and plan."""
+    _check_links(folder, PAIR_SET)
     report = read_report(folder)
     of = f"{report.dataset}/{report.split}"
     if not report.publishable or not redistributable(report.license):
@@ -198,6 +200,7 @@ def _checked(
     folder: Path, repo: str, allow_unevaluated: bool, without_sft: bool, where: dict[str, Any]
 ) -> AdapterManifest:
     """The manifest that is to go up, of an adapter that may."""
+    _check_links(folder, ADAPTER)
     manifest = verified(folder)
     path = folder / MANIFEST_NAME
     if not manifest.evaluation and not allow_unevaluated:
@@ -219,6 +222,18 @@ def _checked(
         for b in manifest.benchmarks
     ]
     return manifest.model_copy(update={"repo": parse_repo(repo), "benchmarks": benchmarks})
+
+
+def _check_links(folder: Path, kind: FolderKind) -> None:
+    """Raise if what is to go up or to be written anew lies elsewhere: nobody meant to publish that."""
+    home = folder.resolve()
+    found = [path for pattern in kind.files for path in folder.glob(pattern)]
+    for path in [folder / README_NAME, folder / EVAL_FOLDER, *found]:
+        if not path.resolve().is_relative_to(home):
+            raise BadInput(
+                f"{path} leads out of the folder, to {path.resolve()}",
+                hint="put a copy in its place; of files that a Hub gave: medzoo pull REPO --to FOLDER",
+            )
 
 
 def _check_evidence(folder: Path) -> None:
@@ -246,7 +261,8 @@ def _check_licence(path: Path, manifest: AdapterManifest, where: dict[str, Any])
             f"{path}: license {manifest.license!r} is wider than {said} allow",
             hint=f"state {of_both!r}",
         )
-    own_hub = urlsplit(hub_address(where.get("endpoint"))).hostname not in ("huggingface.co", "hf.co")
+    host = (urlsplit(hub_address(where.get("endpoint"))).hostname or "").rstrip(".")
+    own_hub = not f".{host}".endswith((".huggingface.co", ".hf.co"))
     if not redistributable(narrowest(manifest.license, of_both)) and not (where.get("private") and own_hub):
         raise BadInput(
             f"{path}: {said} do not let what was made of them be passed on",

@@ -252,3 +252,55 @@ def test_what_was_published_is_what_was_checked(make_adapter: MakeAdapter, hub: 
     fetched, _ = fetch(REPO, sha, endpoint=hub)
     assert verified(fetched) == verified(folder)
     assert (rescore(fetched).faults, rescore(fetched).withheld) == ((), ())
+
+
+@pytest.mark.parametrize("name", ["log.jsonl", "training.png", "README.md", ".eval_results", "predictions"])
+def test_nothing_that_lies_outside_the_folder_is_published_or_written(
+    make_adapter: MakeAdapter, hub: str, tmp_path: Path, name: str
+) -> None:
+    folder, outside = scored(make_adapter()), tmp_path / "outside"
+    if name in ("predictions", ".eval_results"):
+        outside.mkdir()
+        if (folder / name).exists():
+            outside.rmdir()
+            (folder / name).rename(outside)
+    elif name != "README.md":  # a link to nothing would be written through, too
+        outside.write_text("a patient's")
+    (folder / name).symlink_to(outside)
+    before = sorted(path.name for path in [outside, *outside.glob("*")])
+    for act in (preview, publish):
+        with pytest.raises(BadInput, match="leads out of the folder"):
+            act(folder, REPO, endpoint=hub)
+    assert sorted(path.name for path in [outside, *outside.glob("*")]) == before
+    assert (name == "README.md") != outside.exists()
+    assert not api(hub).repo_exists(REPO)
+
+
+def test_what_no_score_rests_on_and_what_is_half_written_stays_here(
+    make_adapter: MakeAdapter, hub: str
+) -> None:
+    folder = scored(make_adapter())
+    (folder / "verdicts").mkdir()
+    for name in ("old-test.jsonl", "phantom-test.jsonl.new", "phantom-test.jsonl.part"):
+        (folder / "predictions" / name).write_text("a patient's\n")
+        (folder / "verdicts" / name).write_text("a patient's\n")
+    done = publish(folder, REPO, endpoint=hub)
+    assert done.left_out == ("predictions/old-test.jsonl", "verdicts/old-test.jsonl")
+    there = [name for name in api(hub).list_repo_files(REPO) if name.endswith((".jsonl", ".new", ".part"))]
+    assert there == [ANSWERS]
+
+
+def test_a_dry_run_changes_neither_the_folder_nor_the_hub(
+    make_adapter: MakeAdapter, hub: str, tmp_path: Path
+) -> None:
+    folder = scored(make_adapter())
+
+    def everything() -> dict[Path, bytes]:
+        roots = (folder, tmp_path / "hub-root")
+        return {path: path.read_bytes() for root in roots for path in root.rglob("*") if path.is_file()}
+
+    for _ in ("a new repo", "one that is there"):
+        before = everything()
+        preview(folder, REPO, gated="auto", endpoint=hub)
+        assert everything() == before
+        publish(folder, REPO, endpoint=hub)

@@ -197,8 +197,10 @@ class GitRepo:
                 yield path.parent.name + path.name
 
     def broken_refs(self) -> Iterator[str]:
-        """What is wrong with branches and tags, a sentence each."""
-        for ref in sorted({HEADS + MAIN, *self._git.references}):
+        """What is wrong with branches and tags, a sentence each; git itself is silent on some."""
+        files = [path for path in (self.folder / "refs").rglob("*") if path.is_file()]
+        loose = {path.relative_to(self.folder).as_posix() for path in files}
+        for ref in sorted({HEADS + MAIN, *self._git.references, *loose}):
             try:
                 self._git.references[ref].peel(pygit2.Commit)
             except BROKEN as error:

@@ -83,6 +83,17 @@ def flip(path: Path) -> None:
     path.write_bytes(b"v" + path.read_bytes()[1:])
 
 
+def halve(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+HARMS = (spoil, halve, empty)
+
+
 @pytest.mark.parametrize(
     ("where", "harm", "deep", "fault"),
     [
@@ -93,6 +104,8 @@ def flip(path: Path) -> None:
         (lambda root: loose(root, "dir/f.txt"), spoil, False, "cannot be read"),
         (lambda root: loose(root, "dir"), lose, False, "cannot be read"),
         (lambda root: git(root) / "refs/heads/main", lose, False, "refs/heads/main leads to no commit"),
+        *((lambda root: git(root) / "refs/heads/main", harm, False, "refs/heads/main") for harm in HARMS),
+        *((lambda root: git(root) / "refs/tags/v1", harm, False, "refs/tags/v1") for harm in HARMS),
         (lambda root: git(root) / "hub.json", lose, False, "no hub.json"),
         (lambda root: git(root) / "hub.json", spoil, False, "settings"),
         (lambda root: git(root) / "access.json", spoil, False, "access.json is broken"),
