@@ -40,7 +40,8 @@ def test_each_adapter_stands_under_its_base_and_benchmark_beside_base_and_sft(ma
         f"Base `phantom` at `{'a' * 40}`.\n\n"
         f"{HEAD}"
         "| mdpo | `zoo/b` | 0.710 (0.670 to 0.750) | 500 | 0.620 | 0.700 "
-        "| +0.090 (+0.050 to +0.130) | no difference (-0.020 to +0.040) | 0 | `apache-2.0` | `0123456789ab` |\n\n"
+        "| +0.090 (+0.050 to +0.130) | no difference (-0.020 to +0.040) "
+        "| 0 | `apache-2.0` | `0123456789ab` |\n\n"
         "## Cannot be read\n\n"
         "- `zoo/broken` at `0123456789ab`: key 'base' is missing\n"
     )

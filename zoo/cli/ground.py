@@ -61,6 +61,7 @@ def ground(
     from zoo.bases import get_base
     from zoo.catalog import verified
     from zoo.cli._asked import adapter_folders, questions_of
+    from zoo.cli._out import check_out
     from zoo.errors import BadInput
     from zoo.evaluation.ground import ground as look
     from zoo.evaluation.ground import write_rows
@@ -78,6 +79,7 @@ def ground(
         raise BadInput(
             f"--out {out} is to be a file of JSON lines", hint=f"--out {out.with_suffix('.jsonl')}"
         )
+    check_out(out, file=True)
     base = get_base(base_name)
     questions = questions_of(benchmark, limit=limit, seed=seed)
     folders, _ = adapter_folders(adapters, hub=hub)

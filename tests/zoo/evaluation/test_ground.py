@@ -100,5 +100,7 @@ def test_the_verb_writes_a_line_a_question_and_adapter_and_a_picture(
     assert out.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     assert NOTICE in done.stdout
     assert "over base" in done.stdout
+    with pytest.raises(BadInput, match="File exists"):  # before anything is looked at
+        CliRunner().invoke(verb, ["--out", str(out / "rows.jsonl")], catch_exceptions=False)
     with pytest.raises(BadInput, match="is to be a file of JSON lines"):
         CliRunner().invoke(verb, ["--out", str(tmp_path / "looks.png")], catch_exceptions=False)

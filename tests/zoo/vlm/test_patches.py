@@ -1,6 +1,7 @@
 """Where a mask lies among an image's tokens, held against each family's geometry worked out by hand."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,6 +42,23 @@ def test_what_is_cropped_away_is_covered_nowhere(load_tiny: Callable[..., Vision
     vlm.image_processor.size = {"shortest_edge": 28}
     assert covered(vlm, box((120, 40), 0, 0, 36, 40)).max() < 0.01
     np.testing.assert_allclose(covered(vlm, box((120, 40), 60, 0, 120, 20)), [[0, 1], [0, 0]], atol=0.05)
+
+
+def test_what_is_padded_around_a_picture_is_covered_nowhere(
+    vlm: VisionLanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """64 x 32 pixels stand in the middle of a grey square of 64: rows 2 to 5 of 8."""
+    scaled = vlm.image_processor
+
+    def squared(images: list[Image.Image], **more: str) -> Any:
+        square = Image.new("RGB", (64, 64), (128, 128, 128))
+        square.paste(images[0], (0, 16))
+        return scaled(images=[square], **more)
+
+    monkeypatch.setattr(vlm, "image_processor", squared)
+    expected = np.zeros((8, 8))
+    expected[2:6, :4] = 1
+    np.testing.assert_allclose(covered(vlm, box((64, 32), 0, 0, 32, 32)), expected, atol=0.01)
 
 
 @pytest.mark.parametrize(
