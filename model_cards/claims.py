@@ -80,7 +80,7 @@ def _of_files(repo: Repo, evaluation: list[Evaluation]) -> Iterator[Claim]:
             yield _claim(where, what, entry.get("value"), mine and mine.value)
             if mine is not None:
                 bounds = [f"{mine.low:g}", f"{mine.high:g}"]
-                for number in _STATED.findall(str(entry.get("notes", ""))):
+                for number in _STATED.findall(str(entry.get("notes", "")).replace(mine.judge, "")):
                     if number not in bounds:
                         yield _claim(where, f"interval of {what}", number, " to ".join(bounds))
 

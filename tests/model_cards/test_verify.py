@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 
 from model_cards.card import VERSION, write_card
 from model_cards.check import check
+from model_cards.claims import claims
 from model_cards.cli import card as card_verb
 from model_cards.cli import verify as verify_verb
 from model_cards.repo import read_repo
@@ -293,6 +294,16 @@ def test_a_card_of_another_version_is_held_to_its_numbers_and_its_licence(
         copy = shutil.copytree(folder, tmp_path / tamper.__name__)
         tamper(copy)
         assert faults(copy) == CHANGES.get(tamper, {"evidence: changed number"}) - STALE, tamper.__name__
+
+
+def test_a_judges_name_with_a_number_in_it_is_no_claim(make_adapter: Any) -> None:
+    row = {
+        "metric": "completeness", "subset": "all", "dataset": "phantom", "split": "test", "value": 0.5,
+        "low": 0.4, "high": 0.6, "n": 9, "fingerprint": "b" * 64, "judge": "model 4.1 facts@1",
+    }  # fmt: skip
+    folder = make_adapter(evaluation=[row])
+    write_card(folder)
+    assert [claim for claim in claims(read_repo(folder)) if not claim.backed] == []
 
 
 def test_a_card_whose_lines_end_as_windows_has_them_is_the_same_card(recorded: Any) -> None:
