@@ -12,7 +12,7 @@ from zoo.records import BASE, Prediction
 
 LEVEL = 0.05
 """Below it a p-value that is corrected for many comparisons says that there is a difference."""
-UNSURE = "~"
+UNSURE = "†"
 """Behind a difference that does not survive the correction."""
 SHOWN = {"noise": "with noise", "other": "with another patient's image"}
 
@@ -63,7 +63,7 @@ def figure(value: float, *, percent: bool, sign: str = "") -> str:
 
 
 def difference(found: Difference | None, *, percent: bool) -> str:
-    """A difference with its interval, `no difference` where that holds zero, `~` behind one that does not
+    """A difference with its interval, `no difference` where that holds zero, `†` behind one that does not
     survive the correction."""
     if found is None:
         return "-"

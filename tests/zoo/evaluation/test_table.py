@@ -29,7 +29,7 @@ def lines(text: str) -> list[str]:
         (None, "-"),
         (Difference(0.02, -0.01, 0.05, 9, 0.2, 0.2), "no difference (-1.0% to +5.0%)"),
         (Difference(0.04, 0.01, 0.07, 9, 0.01, 0.04), "+4.0% (+1.0% to +7.0%)"),
-        (Difference(-0.04, -0.07, -0.01, 9, 0.01, 0.06), "-4.0% (-7.0% to -1.0%) ~"),
+        (Difference(-0.04, -0.07, -0.01, 9, 0.01, 0.06), "-4.0% (-7.0% to -1.0%) †"),
     ],
 )
 def test_a_difference_is_shown_as_none_as_sure_or_as_one_that_the_correction_does_not_leave(
@@ -39,7 +39,7 @@ def test_a_difference_is_shown_as_none_as_sure_or_as_one_that_the_correction_doe
 
 
 def test_a_difference_that_is_no_share_has_three_digits() -> None:
-    assert difference(Difference(0.04, 0.01, 0.07, 9), percent=False) == "+0.040 (+0.010 to +0.070) ~"
+    assert difference(Difference(0.04, 0.01, 0.07, 9), percent=False) == "+0.040 (+0.010 to +0.070) †"
 
 
 def zoo() -> list[Prediction]:
@@ -70,9 +70,9 @@ def test_the_whole_table_by_hand() -> None:
         "SLC 8 4 0.0% (0% to 0%) 100.0% (100% to 100%) 100.0% (100% to 100%)",
         "accuracy without its image n own images with noise lost",
         "base 8 0.0% 0.0% no difference (+0.0% to +0.0%)",
-        "sft 8 100.0% 0.0% +100.0% (+100.0% to +100.0%) ~",
-        "mdpo 8 100.0% 0.0% +100.0% (+100.0% to +100.0%) ~",
-        "~ does not survive Holm's correction for the 3 comparisons made here",
+        "sft 8 100.0% 0.0% +100.0% (+100.0% to +100.0%) †",
+        "mdpo 8 100.0% 0.0% +100.0% (+100.0% to +100.0%) †",
+        "† does not survive Holm's correction for the 3 comparisons made here",
     ]
 
 
