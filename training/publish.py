@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from model_cards import pair_set
 from model_cards.card import README_NAME, write_card
@@ -25,7 +24,7 @@ from zoo.datasets import datasets
 from zoo.errors import BadInput, BadRecord, HubError
 from zoo.evaluation.rescore import rescore
 from zoo.hub import ADAPTER, EVIDENCE, PAIR_SET, FolderKind, files_of, parse_repo
-from zoo.hub_access import hub_address, shown
+from zoo.hub_access import hub_address, is_shared, shown
 from zoo.hub_collections import Membership, add_to_collection, membership
 from zoo.hub_publish import Plan, carry_out, plan_publish
 from zoo.licences import is_wider, narrowest, redistributable
@@ -261,8 +260,7 @@ def _check_licence(path: Path, manifest: AdapterManifest, where: dict[str, Any])
             f"{path}: license {manifest.license!r} is wider than {said} allow",
             hint=f"state {of_both!r}",
         )
-    host = (urlsplit(hub_address(where.get("endpoint"))).hostname or "").rstrip(".")
-    own_hub = not f".{host}".endswith((".huggingface.co", ".hf.co"))
+    own_hub = not is_shared(hub_address(where.get("endpoint")))
     if not redistributable(narrowest(manifest.license, of_both)) and not (where.get("private") and own_hub):
         raise BadInput(
             f"{path}: {said} do not let what was made of them be passed on",

@@ -107,6 +107,12 @@ def _go_direct(host: str) -> None:
         close_session()
 
 
+def is_shared(address: str) -> bool:
+    """Whether that Hub is huggingface.co, under whatever name, and not one of one's own."""
+    host = (urlsplit(address).hostname or "").rstrip(".")
+    return f".{host}".endswith((".huggingface.co", ".hf.co"))
+
+
 def cache_of(address: str) -> Path:
     """Where files of that Hub are kept on this machine."""
     parts = urlsplit(address)

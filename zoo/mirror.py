@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+from huggingface_hub import CardData, CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 
 from zoo.errors import HubError
-from zoo.hub_access import asking, cache_of
+from zoo.hub_access import asking, cache_of, is_shared
+from zoo.licences import AND, NO_DERIVATIVES, PRIVATE, limits
 
 RepoType = Literal["model", "dataset"]
 _MARK = re.compile(r"^Mirrored-From: ([0-9a-f]{40})$", re.MULTILINE)
@@ -95,8 +96,8 @@ def mirror(
     off goes on where it ended: what was fetched is in the cache, what was committed is found by its text.
 
     Raises:
-        HubError: the target has commits or tags of its own, is open to more people than the source, a file
-            arrived changed, or a Hub refused.
+        HubError: the target has commits or tags of its own, is open to more people than the source, or is
+            huggingface.co and the card's licence forbids passing on; a file arrived changed; a Hub refused.
         NotOnHub: the source has no such repository or revision, or not for this user.
     """
     pair = _Pair(repo, kind, source, target)
@@ -129,6 +130,11 @@ def _make_room(pair: _Pair) -> None:
     """Make the repository where it is missing; refuse one that more people can read than the source's."""
     with asking(pair.repo, pair.source.endpoint):
         origin = pair.source.repo_info(pair.repo, repo_type=pair.kind)
+    if is_shared(pair.target.endpoint) and (terms := _closed(getattr(origin, "card_data", None))):
+        raise HubError(
+            f"{pair.repo}: its licence ({terms}) does not let it be passed on to {pair.target.endpoint}",
+            hint="mirror it to a Hub of your own",
+        )
     with asking(pair.repo, pair.target.endpoint):
         try:
             found = pair.target.repo_info(pair.repo, repo_type=pair.kind)
@@ -137,11 +143,29 @@ def _make_room(pair: _Pair) -> None:
             if origin.gated:
                 pair.target.update_repo_settings(pair.repo, repo_type=pair.kind, gated=origin.gated)
             return
+        if origin.gated and not found.gated and _is_empty(pair, pair.history(pair.target, "main")):
+            # an earlier run was cut off between the two steps above
+            pair.target.update_repo_settings(pair.repo, repo_type=pair.kind, gated=origin.gated)
+            found.gated = origin.gated
     if (origin.private and not found.private) or _OPENNESS[found.gated] > _OPENNESS[origin.gated]:
         raise HubError(
             f"{pair.repo}: more people can read it on {pair.target.endpoint} than on {pair.source.endpoint}",
             hint="make it as private and as gated there as it is here, then run the same command again",
         )
+
+
+def _closed(card: CardData | None) -> str:
+    """The licence on a card if it is known to forbid passing on the work or what was made of it."""
+    stated = [card.get("license_name"), card.get("license")] if card else []
+    for terms in (one for each in stated for one in (each if isinstance(each, list) else [each])):
+        if limits(str(terms or "").replace("-and-", AND)) & {NO_DERIVATIVES, PRIVATE}:
+            return str(terms)
+    return ""
+
+
+def _is_empty(pair: _Pair, here: Sequence[Step]) -> bool:
+    """Whether the target holds nothing but what a new repository does."""
+    return len(here) == 1 and set(pair.files(pair.target, here[0].sha)) <= {".gitattributes"}
 
 
 def _common(pair: _Pair, there: Sequence[Step], here: Sequence[Step]) -> int:
@@ -158,7 +182,7 @@ def _common(pair: _Pair, there: Sequence[Step], here: Sequence[Step]) -> int:
                 break
             return place
     else:
-        if len(here) == 1 and set(pair.files(pair.target, stands.sha)) <= {".gitattributes"}:
+        if _is_empty(pair, here):
             return -1
         if any(step.same_as & there[-1].same_as for step in here):
             raise HubError(
@@ -236,6 +260,13 @@ def _tag(pair: _Pair, sha: str, tags: Mapping[str, str], copies: Mapping[str, st
     if sha not in copies:
         done.left_out += [name for name in names if name not in present]
         return
+    # That a commit's text calls it a copy proves nothing.
+    if _differences(pair, sha, pair.files(pair.source, sha), pair.files(pair.target, copies[sha])):
+        raise HubError(
+            f"{pair.repo}: {copies[sha]} on {pair.target.endpoint} claims to be a copy of {sha}, which "
+            f"{', '.join(names)} names, and holds other files",
+            hint="delete or rename the repository there, then run the same command again",
+        )
     for name in names:
         if name not in present:
             with asking(f"{pair.repo}@{name}", pair.target.endpoint):

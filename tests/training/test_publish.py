@@ -185,8 +185,9 @@ def test_what_was_made_of_closed_data_stays_private_on_a_hub_of_one_s_own(
     folder = scored(make_adapter(data=data, license=f"apache-2.0 and {licence[dataset]}"))
     with pytest.raises(BadInput, match="do not let what was made of them be passed on"):
         publish(folder, REPO, endpoint=hub)
-    with pytest.raises(BadInput, match="do not let what was made of them be passed on"):
-        publish(folder, REPO, endpoint="https://huggingface.co", private=True)
+    for shared in ("https://huggingface.co", "https://WWW.huggingface.co", "https://huggingface.co.:443"):
+        with pytest.raises(BadInput, match="do not let what was made of them be passed on"):
+            publish(folder, REPO, endpoint=shared, private=True)
     publish(folder, REPO, endpoint=hub, private=True)
     assert api(hub).model_info(REPO).private
 

@@ -267,3 +267,58 @@ def test_data_sets_are_copied_up_to_a_revision(clinic: HfApi, ward: HfApi) -> No
     assert ward.list_repo_commits(REPO, repo_type="dataset")[0].title == "one"
     with pytest.raises(NotOnHub):
         mirror(REPO, clinic, ward)
+
+
+def test_a_tag_is_not_put_on_a_commit_that_only_claims_to_be_a_copy(clinic: HfApi, ward: HfApi) -> None:
+    clinic.create_repo(REPO)
+    first, second = (put(clinic, text, {"w.bin": text.encode()}) for text in ("one", "two"))
+    clinic.create_tag(REPO, tag="v1", revision=first)
+    ward.create_repo(REPO)
+    for sha, content in ((first, b"forged"), (second, b"two")):
+        ward.create_commit(
+            REPO,
+            [CommitOperationAdd("w.bin", content)],
+            commit_message="copy",
+            commit_description=f"Mirrored-From: {sha}",
+        )
+    with pytest.raises(HubError, match="claims to be a copy"):
+        mirror(REPO, clinic, ward)
+    assert ward.list_repo_refs(REPO).tags == []
+
+
+def test_a_run_cut_off_before_the_gate_was_set_sets_it_before_any_file_is_there(
+    filled: HfApi, ward: HfApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled.update_repo_settings(REPO, gated="manual")
+
+    def breaking(*arguments: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(HfApi, "update_repo_settings", breaking)
+        with pytest.raises(KeyboardInterrupt):
+            mirror(REPO, filled, ward)
+    assert not ward.model_info(REPO).gated
+    mirror(REPO, filled, ward)
+    assert (ward.model_info(REPO).gated, files(ward)) == ("manual", files(filled))
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        "license: other\nlicense_name: apache-2.0-and-physionet-credentialed",
+        "license: [apache-2.0, cc-by-nc-nd-4.0]",
+        "license: other\nlicense_name: llava-med-terms",
+    ],
+)
+def test_what_may_not_be_passed_on_is_mirrored_to_a_hub_of_ones_own_alone(
+    filled: HfApi, ward: HfApi, monkeypatch: pytest.MonkeyPatch, card: str
+) -> None:
+    put(filled, "card", {"README.md": f"---\n{card}\n---\n".encode()})
+    filled.update_repo_settings(REPO, private=True)
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "is_shared", lambda address: address == ward.endpoint)
+        with pytest.raises(HubError, match="does not let it be passed on"):
+            mirror(REPO, filled, ward)
+    assert not ward.repo_exists(REPO)
+    assert mirror(REPO, filled, ward).commits

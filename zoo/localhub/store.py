@@ -142,7 +142,12 @@ class Store:
         """
         try:
             data = jsonfile.read(folder / _SETTINGS)
-            return None if data is None else Settings(**data)
+            if data is None:
+                return None
+            found = Settings(**data)
+            if not isinstance(data.get("private"), bool) or found.gated not in (False, "auto", "manual"):
+                raise ValueError(f"it does not say who may see what: {data}")
+            return found
         except (ValueError, TypeError) as error:
             raise Damaged(
                 f"the settings {folder / _SETTINGS} are broken: {error}",

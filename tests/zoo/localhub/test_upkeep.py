@@ -189,3 +189,13 @@ def test_a_spoiled_byte_in_a_pack_is_found_wherever_it_is(root: Path) -> None:
             assert list(check(store)) != [], place
     finally:
         store.close()
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", '{"private": null}', '{"private": 0}', '{"private": true, "gated": 1}']
+)
+def test_settings_that_do_not_say_who_may_see_open_nothing(root: Path, text: str) -> None:
+    (git(root) / "hub.json").write_text(text)
+    assert "it does not say who may see what" in medzoo_hub("check", "--root", str(root))
+    with serving(root) as url:
+        assert HfApi(endpoint=url, token=False).repo_exists("local/a") is False
