@@ -71,7 +71,8 @@ def hub_api(address: str, token: str | None) -> HfApi:
 
 
 def _token_for(address: str) -> str | bool:
-    """HF_TOKEN anywhere; a stored login on the configured Hub only; on loopback any word signs in."""
+    """HF_TOKEN anywhere; a stored login on the configured Hub only; on loopback `local`, which signs in on an
+    embedded Hub without users and is as good as none on one with them."""
     if token := os.environ.get("HF_TOKEN"):
         return token
     if _is_loopback(address):

@@ -239,7 +239,7 @@ def test_what_was_fetched_is_shown_and_pulled_again_without_a_hub(make_adapter, 
         diffed = json.loads(_run(diff, name, name, "--hub", hub, "--json").output)
         assert (diffed["same_weights"], diffed["scores"][0]["bounds"]) == (
             True,
-            {"low": 0, "high": 0, "adjusted_p": None},
+            {"low": 0, "high": 0, "value": 0, "adjusted_p": None},
         )
 
 
