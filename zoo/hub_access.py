@@ -59,21 +59,27 @@ def shown(text: str) -> str:
     return re.sub(r"(?<=://)[^/\s]*@", "", text)
 
 
-def hub_api(address: str, token: str | None) -> HfApi:
+def hub_api(address: str, token: str | None, *, ours_alone: bool = False) -> HfApi:
     """A client of that Hub, made for one call; `token` None means the one that `_token_for` finds.
+
+    With `ours_alone` HF_TOKEN is taken to be the configured Hub's and goes to no other, as where two Hubs are
+    asked in one act.
 
     A Hub on loopback is never asked through a proxy: see `_go_direct` for what that changes in NO_PROXY.
     """
     if _is_loopback(address):
         _go_direct(urlsplit(address).hostname or "")
     get_session().timeout = httpx2.Timeout(SILENCE_S)
-    return HfApi(endpoint=address, token=token or _token_for(address), library_name="medvlm-zoo")
+    return HfApi(
+        endpoint=address, token=token or _token_for(address, ours_alone=ours_alone), library_name="medvlm-zoo"
+    )
 
 
-def _token_for(address: str) -> str | bool:
+def _token_for(address: str, *, ours_alone: bool) -> str | bool:
     """HF_TOKEN anywhere; a stored login on the configured Hub only; on loopback `local`, which signs in on an
     embedded Hub without users and is as good as none on one with them."""
-    if token := os.environ.get("HF_TOKEN"):
+    token = os.environ.get("HF_TOKEN")
+    if token and not (ours_alone and address != hub_address()):
         return token
     if _is_loopback(address):
         return "local"

@@ -12,6 +12,7 @@ from huggingface_hub.hf_api import RepoFile
 from zoo import mirror as module
 from zoo.cli.hub import hub
 from zoo.errors import HubError, NotOnHub
+from zoo.hub_access import hub_api
 from zoo.localhub.server import serving
 from zoo.mirror import mirror
 
@@ -322,3 +323,12 @@ def test_what_may_not_be_passed_on_is_mirrored_to_a_hub_of_ones_own_alone(
             mirror(REPO, filled, ward)
     assert not ward.repo_exists(REPO)
     assert mirror(REPO, filled, ward).commits
+
+
+def test_a_token_of_one_hub_is_not_told_to_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "https://hub.ward.example")
+    monkeypatch.setenv("HF_TOKEN", "of-the-ward")
+    ward, other = "https://hub.ward.example", "https://hub.other.example"
+    assert hub_api(ward, None, ours_alone=True).token == "of-the-ward"
+    assert hub_api(other, None, ours_alone=True).token is False
+    assert hub_api(other, "its-own", ours_alone=True).token == "its-own"

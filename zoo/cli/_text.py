@@ -38,7 +38,7 @@ def legend(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def term(of: Mapping[str, object]) -> str:
     """A term of an objective, as data, in a line."""
-    inside = ", ".join(f"{key}={value}" for key, value in of.items() if key != "term")
+    inside = ", ".join(f"{key}={value}" for key, value in of.items() if key != "term" and value is not None)
     return f"{of.get('term', 'term')}({inside})"
 
 

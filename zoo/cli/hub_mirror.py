@@ -2,6 +2,8 @@
 
 import click
 
+_TOKEN = "[default: MEDZOO_FROM_TOKEN or MEDZOO_TO_TOKEN; HF_TOKEN for the Hub of HF_ENDPOINT alone]"
+
 
 @click.command()
 @click.argument("repos", nargs=-1, required=True)
@@ -9,8 +11,8 @@ import click
 @click.option("--to", "target", required=True, help="Address of the Hub to copy to.")
 @click.option("--revision", default="main", show_default=True, help="Branch, tag or commit to copy up to.")
 @click.option("--type", "kind", type=click.Choice(["model", "dataset"]), default="model", show_default=True)
-@click.option("--from-token", envvar="MEDZOO_FROM_TOKEN", help="[default: MEDZOO_FROM_TOKEN, else HF_TOKEN]")
-@click.option("--to-token", envvar="MEDZOO_TO_TOKEN", help="[default: MEDZOO_TO_TOKEN, else HF_TOKEN]")
+@click.option("--from-token", envvar="MEDZOO_FROM_TOKEN", help=_TOKEN)
+@click.option("--to-token", envvar="MEDZOO_TO_TOKEN", help=_TOKEN)
 def mirror(
     repos: tuple[str, ...],
     source: str,
@@ -28,7 +30,10 @@ def mirror(
     from zoo.hub_access import hub_address, hub_api
     from zoo.mirror import mirror as copy
 
-    apis = [hub_api(hub_address(source), from_token), hub_api(hub_address(target), to_token)]
+    apis = [
+        hub_api(hub_address(address), token, ours_alone=True)
+        for address, token in ((source, from_token), (target, to_token))
+    ]
     for repo in repos:
         done = copy(
             repo,
