@@ -7,6 +7,7 @@ photographs what they print, and one card as a page, with Chromium.
 import html
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -46,9 +47,9 @@ def main(demo: Path, docs: Path) -> None:
                 sys.exit(f"medzoo {shlex.join(words)}: {done.stderr}")
             typed = shlex.join(["medzoo", *(Path(w).name if w == answers else w for w in words)])
             _terminal(f"$ {typed}\n{done.stdout}", docs / f"{name}.png")
-        _card(
-            HfApi(endpoint=hub, token="local").snapshot_download(CARD, cache_dir=scratch), docs / "card.png"
-        )
+        folder = HfApi(endpoint=hub, token="local").snapshot_download(CARD, cache_dir=scratch)
+        _card(folder, docs / "card.png")
+    shutil.copyfile(demo / "report" / "differences-phantom-test-accuracy.png", docs / "differences.png")
 
 
 def _terminal(text: str, picture: Path) -> None:

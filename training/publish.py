@@ -176,7 +176,7 @@ def _plan_pairs(folder: Path, into: Path, repo: str, where: dict[str, Any]) -> P
     if not report.publishable or not redistributable(report.license):
         raise BadInput(
             f"{folder} holds pairs of {of}, whose licence ({report.license}) does not let them be published",
-            hint="train on them from this folder; the adapter may be published without them",
+            hint="train on them from this folder; the adapter too goes only --private to a Hub of your own",
         )
     if fingerprint(folder) != report.fingerprint:
         raise BadRecord(

@@ -155,9 +155,3 @@ def redistributable(licence: str) -> bool:
     """
     known = all(one in LICENCES for one in parts(licence)) and bool(parts(licence))
     return known and not limits(licence) & {NO_DERIVATIVES, PRIVATE}
-
-
-def forbids_derivatives(licence: str) -> bool:
-    """Whether passing on what was made of the work, such as an adapter trained on it, is known to be
-    forbidden."""
-    return NO_DERIVATIVES in limits(licence)

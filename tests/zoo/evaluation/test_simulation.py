@@ -52,6 +52,7 @@ def coverage(values: Floats, truth: float, groups: list[int]) -> float:
     for number, of_one in enumerate(values):
         interval = Resamples(groups, seed=number, resamples=RESAMPLES).of(with_ones(of_one), mean).interval
         held += interval.low <= truth <= interval.high
+    print(f"{held / len(values):.3f} of {len(values)} benchmarks, {len(set(groups))} groups drawn")
     return held / len(values)
 
 
@@ -122,6 +123,7 @@ def test_holms_correction_keeps_false_differences_among_six_adapters_to_one_benc
         p = [of.paired(name, "base")["all"].sample(mean).p for name in names]
         corrected += min(holm(p)) < 0.05
         plain += min(p) < 0.05
+    print(f"false differences after Holm {corrected / BENCHMARKS:.3f}, uncorrected {plain / BENCHMARKS:.3f}")
     assert corrected / BENCHMARKS <= 0.05
     assert plain / BENCHMARKS > 0.12
 
@@ -148,6 +150,7 @@ def test_a_pools_interval_holds_the_truth_of_the_way_of_training(runs: float) ->
         held += interval.low <= 0.5 <= interval.high
         alone = table({"v": found.mean(axis=0)[None]}).sums("v")["all"].sample(mean).interval
         by_images += alone.low <= 0.5 <= alone.high
+    print(f"pooled, runs apart by {runs}: {held / 200:.3f}, drawing images alone {by_images / 200:.3f}")
     assert 0.92 <= held / 200 <= 0.98
     if runs:
         assert by_images / 200 < 0.90
