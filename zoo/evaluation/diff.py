@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from zoo.evaluation.metrics import get_metric
+from zoo.evaluation.judged import RULES
+from zoo.evaluation.metrics import Metric, get_metric, metrics
 from zoo.evaluation.score import WHOLE, score_predictions
 from zoo.evaluation.table import left_out_lines
 from zoo.manifest import AdapterManifest, Bounds, predictions_name, read_manifest, verdicts_name
-from zoo.records import Prediction, Verdict, read_jsonl
+from zoo.records import Prediction, Task, Verdict, read_jsonl
 
 EXAMPLES = 3
 _SIDES = ("A", "B")
@@ -105,8 +106,17 @@ def diff(a: Path, b: Path) -> Diff:
             notes.append(f"{'/'.join(where)}: {pair}, so nothing is paired there")
             scores += _unpaired(of_a, of_b, where)
         else:
-            heard = _heard(a, of_a, where, "A", pair[0]), _heard(b, of_b, where, "B", pair[1])
-            scores += _paired(pair, heard, where)
+            heard = _heard(a, where, "A", pair[0]), _heard(b, where, "B", pair[1])
+            paired = _paired(pair, heard, where)
+            have = {(s.metric, s.judge) for s in paired}
+            others = [s for s in _unpaired(of_a, of_b, where) if (s.metric, s.judge) not in have]
+            scores += [*paired, *others]
+            asked = {(m.name, v.judge) for of_side in heard for v in of_side for m in _read_by(v.task)}
+            asked |= {(s.metric, s.judge) for s in others if s.judge != RULES}
+            notes += [
+                f"{'/'.join(where)}: {metric} by {judge} is not paired: not all answers were judged readably"
+                for metric, judge in sorted(asked - have)
+            ]
             notes += left_out_lines(list(pair[0].values()))
             answers.append(_answers(pair, where))
     return Diff(
@@ -176,11 +186,7 @@ def _asked(p: Prediction) -> tuple[Any, ...]:
 
 
 def _heard(
-    folder: Path,
-    manifest: AdapterManifest,
-    where: tuple[str, str],
-    side: str,
-    answers: Mapping[str, Prediction],
+    folder: Path, where: tuple[str, str], side: str, answers: Mapping[str, Prediction]
 ) -> list[Verdict]:
     """What judges said of these answers."""
     path = folder / verdicts_name(*where)
@@ -195,15 +201,22 @@ def _heard(
 
 
 def _paired(pair: Pair, heard: tuple[list[Verdict], list[Verdict]], where: tuple[str, str]) -> list[Scores]:
-    """Every usual metric of both on the common questions; one that needs a judge if it judged all of them."""
+    """Every usual metric of both on the common questions; one that needs a judge if it judged both answers to
+    all of them that the metric is for."""
     answers = [
         replace(p, adapter=side, variant=side, base="", images=pair[0][p.question_id].images)
         for side, of_side in zip(_SIDES, pair, strict=True)
         for p in of_side.values()
     ]
-    judged = [Counter((v.task, v.judge) for v in of_side) for of_side in heard]
-    by_both = {one for one, count in judged[0].items() if count == judged[1][one] == len(pair[0])}
-    verdicts = [v for of_side in heard for v in of_side if (v.task, v.judge) in by_both]
+    judged = {(v.adapter, v.task, v.judge, v.question_id) for of_side in heard for v in of_side}
+
+    def is_judged(task: Task, judge: str) -> bool:
+        """Whether nothing of both that the task is for is left out."""
+        wanted = [name for name, p in pair[0].items() if any(metric.applies(p) for metric in _read_by(task))]
+        return all((side, task, judge, name) in judged for side in _SIDES for name in wanted)
+
+    whole = {one for one in {(task, judge) for _, task, judge, _ in judged} if is_judged(*one)}
+    verdicts = [v for of_side in heard for v in of_side if (v.task, v.judge) in whole]
     found = []
     for s in score_predictions(answers, verdicts=verdicts, sft="A"):
         if s.adapter == "B" and s.subset == WHOLE and s.over_sft is not None:
@@ -220,6 +233,11 @@ def _paired(pair: Pair, heard: tuple[list[Verdict], list[Verdict]], where: tuple
                 )
             )
     return found
+
+
+def _read_by(task: Task) -> list[Metric]:
+    """The usual metrics that rest on the task's verdicts."""
+    return [metric for metric in metrics().values() if metric.usual and metric.task == task]
 
 
 def _unpaired(a: AdapterManifest, b: AdapterManifest, where: tuple[str, str]) -> list[Scores]:

@@ -102,10 +102,13 @@ def ground(
         bank.load(slot, folder, manifest)
     end = f"\n{SUFFIX}" if suffix else ""
     rows: list[Grounding] = []
-    unmarked = unseen = 0
+    blind = unmarked = unseen = 0
     with tqdm(total=len(questions.questions), desc="looks", unit="question") as bar:
         for images, of_images in _by_images(questions).items():
             bar.update(len(of_images))
+            if not images:
+                blind = len(of_images)
+                continue
             marked = _findings(questions, images[0])
             if marked is None:
                 unmarked += len(of_images)
@@ -129,7 +132,7 @@ def ground(
     order = [name for name, _, _ in answerers]
     place = {question.id: number for number, question in enumerate(questions.questions)}
     rows.sort(key=lambda row: (order.index(row.adapter), place[row.question_id]))
-    return Grounded(rows=rows, notes=_notes(unmarked, unseen))
+    return Grounded(rows=rows, notes=_notes(blind, unmarked, unseen))
 
 
 def write_rows(path: Path, rows: Iterable[Grounding]) -> None:
@@ -143,11 +146,10 @@ def write_rows(path: Path, rows: Iterable[Grounding]) -> None:
 
 
 def _by_images(questions: QuestionSet) -> dict[tuple[str, ...], list[Question]]:
-    """The questions that have images, by these."""
+    """The questions by their images."""
     found: dict[tuple[str, ...], list[Question]] = {}
     for question in questions.questions:
-        if question.images:
-            found.setdefault(question.images, []).append(question)
+        found.setdefault(question.images, []).append(question)
     return found
 
 
@@ -201,8 +203,10 @@ def _values(values: Floats, question: Question) -> tuple[float, ...]:
     return found
 
 
-def _notes(unmarked: int, unseen: int) -> tuple[str, ...]:
+def _notes(blind: int, unmarked: int, unseen: int) -> tuple[str, ...]:
     notes = []
+    if blind:
+        notes.append(f"{blind} questions have no picture: left out.")
     if unmarked:
         notes.append(f"{unmarked} questions are about pictures without a marked finding: left out.")
     if unseen:

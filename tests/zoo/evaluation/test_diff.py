@@ -11,7 +11,7 @@ from tests._scored import scored
 from tests.conftest import MakeAdapter
 from zoo.cli.diff import diff as verb
 from zoo.evaluation.diff import Example, diff
-from zoo.manifest import read_manifest
+from zoo.manifest import read_manifest, write_manifest
 from zoo.records import Verdict, read_jsonl, write_jsonl
 
 ANSWERS = "predictions/phantom-test.jsonl"
@@ -131,14 +131,46 @@ def test_other_questions_and_other_benchmarks_are_told(make_adapter: MakeAdapter
     )
 
 
-def test_a_judge_s_metric_is_paired_where_it_judged_both(make_adapter: MakeAdapter) -> None:
+def test_a_judge_s_metric_is_paired_where_it_judged_all_that_the_metric_is_for(
+    make_adapter: MakeAdapter,
+) -> None:
+    """Every second question is closed, and no judge is asked about those."""
+
+    def mixed(row: dict[str, Any]) -> dict[str, Any]:
+        return row | {"answer_type": "closed" if int(row["question_id"][1:]) % 2 else "open"}
+
+    a, b = pair(make_adapter)
+    for folder in (a, b):
+        rewrite(folder, mixed)
+        judge(folder)
+    found = diff(a, b)
+    (said,) = [s for s in found.scores if s.judge == "judge v1"]
+    assert (said.metric, said.a, said.b, said.n) == ("judge_accuracy", 0.6, 0.8, 10)
+    assert said.bounds is not None
+    assert found.notes == ()
+
+
+def test_a_judge_s_metric_that_cannot_be_paired_stands_unpaired_with_a_note(
+    make_adapter: MakeAdapter,
+) -> None:
     a, b = pair(make_adapter)
     for folder in (a, b):
         judge(folder)
-    assert "judge v1" in {s.judge for s in diff(a, b).scores}
+        manifest = read_manifest(folder)
+        first = manifest.evaluation[0]
+        judged = first.model_copy(update={"metric": "judge_accuracy", "judge": "judge v1"})
+        write_manifest(folder, manifest.model_copy(update={"evaluation": [*manifest.evaluation, judged]}))
     path = a / "verdicts" / "phantom-test.jsonl"
     write_jsonl(path, read_jsonl(path, Verdict)[:-1])
-    assert "judge v1" not in {s.judge for s in diff(a, b).scores}
+    found = diff(a, b)
+    (said,) = [s for s in found.scores if s.judge == "judge v1"]
+    assert (said.a, said.b, said.n, said.bounds) == (0.6, 0.8, 20, None)
+    assert found.notes == (
+        "phantom/test: judge_accuracy by judge v1 is not paired: not all answers were judged readably",
+    )
+    for folder in (a, b):
+        (folder / "verdicts" / "phantom-test.jsonl").unlink()
+    assert diff(a, b) == found
 
 
 def judge(folder: Path) -> None:
@@ -159,7 +191,7 @@ def judge(folder: Path) -> None:
             reply="true" if row["answer"] == row["truth"] else "false",
         )
         for row in rows
-        if row["digest"] == digest
+        if row["digest"] == digest and row["answer_type"] == "open"
     ]
     write_jsonl(folder / "verdicts" / "phantom-test.jsonl", verdicts)
 

@@ -58,6 +58,15 @@ def test_a_row_is_what_the_two_prompts_attention_gives(vlm: VisionLanguageModel)
     )
 
 
+def test_questions_without_a_picture_are_counted_among_those_left_out() -> None:
+    questions = load_questions("phantom", "test", limit=8)
+    marked = [q for q in questions.questions if questions.regions(q.images[0])][:3]
+    text_alone = [replace(q, images=()) for q in marked[1:]]
+    found = ground(load_base(get_base("phantom")), [], replace(questions, questions=(marked[0], *text_alone)))
+    assert [r.question_id for r in found.rows] == [marked[0].id]
+    assert found.notes == ("2 questions have no picture: left out.",)
+
+
 def test_pictures_without_findings_are_refused(vlm: VisionLanguageModel) -> None:
     questions = load_questions("phantom", "test", limit=4)
     bare: QuestionSet = replace(questions, regions=lambda name: ())
@@ -95,7 +104,10 @@ def test_the_verb_writes_a_line_a_question_and_adapter_and_a_picture(
     done = CliRunner().invoke(verb, arguments, catch_exceptions=False)
     assert done.exit_code == 0
     rows = [json.loads(line) for line in out.read_text().splitlines()]
-    assert [r["adapter"] for r in rows] == ["base"] * (len(rows) // 2) + ["random"] * (len(rows) // 2)
+    questions = load_questions("phantom", "test", limit=6)
+    marked = sum(bool(questions.regions(q.images[0])) for q in questions.questions)
+    assert marked > 0
+    assert [r["adapter"] for r in rows] == ["base"] * marked + ["random"] * marked
     assert all(len(r["ratio"]) == len(r["kl"]) == len(r["js"]) == 3 and r["suffix"] for r in rows)
     assert out.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     assert NOTICE in done.stdout
