@@ -103,14 +103,15 @@ def ranked(
     """Entries by base and data set and there the best by `metric` first (`base`), the best first throughout
     (`metric`), the newest first (`date`) or by name (`repo`); equal ones by name, broken ones at the end.
 
-    `better` is -1 for a metric of which less is better.
+    What two judges say, or two splits, is not comparable, so the best of each split and judge come first
+    among their own. `better` is -1 for a metric of which less is better.
     """
     by_name = sorted(entries, key=lambda entry: entry.repo)
     whole = [(entry, entry.manifest) for entry in by_name if entry.manifest is not None]
 
-    def worth(entry: Entry) -> float:
+    def worth(entry: Entry) -> tuple[bool, str, str, float]:
         score = entry.score(metric, dataset=dataset)
-        return -better * score.value if score else float("inf")
+        return (False, score.split, score.judge, -better * score.value) if score else (True, "", "", 0.0)
 
     if order == "base":
         whole.sort(key=lambda one: (one[1].base.name, one[1].data.dataset, worth(one[0])))

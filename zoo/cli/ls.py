@@ -24,7 +24,8 @@ SPARE = ("made", "license", "judge", "sha", "n", "data set")
     type=click.Choice(["base", "metric", "date", "repo"]),
     default="base",
     show_default=True,
-    help="By base and data set, there the best first; the best first; the newest first; by name.",
+    help="By base and data set, there the best first; the best first; the newest first; by name. Scores of "
+    "several judges or splits are ranked apart.",
 )
 @click.option("--hub", help="Address of the Hub.  [default: HF_ENDPOINT or https://huggingface.co]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object an adapter in a list.")
@@ -71,6 +72,10 @@ def _print_table(entries: list["Entry"], metric: str, dataset: str | None) -> No
     )
     click.secho(first, bold=True)
     click.echo("\n".join([*lines, *legend([[row["over SFT"]] for row in rows])]))
+    scores = [e for entry in entries if (e := entry.score(metric, dataset=dataset))]
+    kinds = sorted({e.split + ("" if e.judge == "rules" else f" by {e.judge}") for e in scores})
+    if len(kinds) > 1:
+        click.secho(f"{metric} is not comparable between: {'; '.join(kinds)}", fg="yellow")
 
 
 def _row(entry: "Entry", metric: str, dataset: str | None) -> dict[str, str]:
