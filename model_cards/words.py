@@ -7,6 +7,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from zoo.errors import UnknownName
+from zoo.evaluation.correction import stands
+from zoo.evaluation.metrics import get_metric
 from zoo.manifest import Bounds, Evaluation
 
 BRANCHES = {
@@ -32,8 +35,6 @@ WRITTEN_BY = "Card written by MedVLM Zoo"
 """In front of the version, at a card's end."""
 RULES = "rules"
 """In the place of a judge for a metric that needs none."""
-ALPHA = 0.05
-"""A corrected p-value above it shows nothing."""
 VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """What its `--max-lora-rank` takes."""
 QUOTED = 300
@@ -61,8 +62,13 @@ def difference(value: float, other: float | None, interval: Bounds | None) -> st
     there is no other, or where it is the adapter itself."""
     if other is None or (interval is None and value == other):
         return "–"
+    return gap(_apart(value, other, interval), interval)
+
+
+def _apart(value: float, other: float, interval: Bounds | None) -> float:
+    """The difference as it was paired, which lost replies can make another than that of the scores."""
     stated = interval.value if interval else None
-    return gap(value - other if stated is None else stated, interval)
+    return value - other if stated is None else stated
 
 
 def gap(value: float, interval: Bounds | None) -> str:
@@ -78,13 +84,13 @@ def gap(value: float, interval: Bounds | None) -> str:
 
 def _stands(interval: Bounds) -> bool:
     """Whether the correction for many comparisons, where there was one, leaves the difference."""
-    return interval.adjusted_p is None or interval.adjusted_p <= ALPHA
+    return interval.adjusted_p is None or stands(interval.adjusted_p)
 
 
 def in_short(e: Evaluation) -> str:
     """A score against base and SFT in a sentence without numbers; empty where it is compared with neither."""
     said = [
-        f"{_beside(e.value - other, bounds)} {whose}"
+        f"{_beside(_apart(e.value, other, bounds), bounds)} {whose}"
         for other, bounds, whose in (
             (e.base_value, e.over_base, "the base's"),
             (e.sft_value, e.over_sft, "SFT's"),
@@ -114,13 +120,29 @@ def questions(e: Evaluation) -> str:
 def image_matters(rows: Sequence[Evaluation]) -> str:
     """What an ablation's rows say, in a sentence: whether the answers need the picture."""
     whole = [e for e in rows if e.subset == "all"]
-    blind = [e for e in whole if e.lost is None or e.lost.low <= 0.0 or not _stands(e.lost)]
+    blind = [e for e in whole if not _needs_picture(e)]
     if not blind:
-        return "With them the score falls: the answers rest on the image." if whole else ""
+        falls = "falls" if all(_better(e.metric) > 0 for e in whole) else "gets worse"
+        return f"With them the score {falls}: the answers rest on the image." if whole else ""
     named = "; ".join(f"{e.dataset}/{e.split}, {SHOWN[e.shown]} (n {e.n})" for e in blind)
     return (
         f"**That the image matters is not shown on {named}**: the answers may come from the question alone."
     )
+
+
+def _needs_picture(e: Evaluation) -> bool:
+    """Whether an ablation's score is worse than that with the questions' own pictures."""
+    if e.lost is None or not _stands(e.lost):
+        return False
+    return e.lost.low > 0.0 if _better(e.metric) > 0 else e.lost.high < 0.0
+
+
+def _better(metric: str) -> int:
+    """1 where more is better, as for a metric that is not known here, else -1."""
+    try:
+        return get_metric(metric).better
+    except UnknownName:
+        return 1
 
 
 def vllm_rank(rank: int) -> int:

@@ -173,6 +173,14 @@ BASE_AND_SFT = {"base_value": 0.5, "sft_value": 0.5}
             {"over_sft": {"low": -0.4, "high": -0.1}, "sft_value": 0.9},
             "lower than SFT's",
         ),
+        (
+            {"over_base": {"low": 0.01, "high": 0.09, "value": 0.05}, "base_value": 0.72},
+            "higher than the base's",
+        ),
+        (
+            {"over_base": {"low": 0.1, "high": 0.3, "adjusted_p": 0.05}},
+            "not shown to differ from the base's",
+        ),
     ],
 )  # fmt: skip
 def test_a_card_says_in_short_how_the_adapter_stands_beside_base_and_sft(make_adapter, compared, said):
@@ -449,7 +457,7 @@ def test_a_difference_that_the_correction_takes_away_is_so_called():
     def said(p):
         return words.difference(0.6, 0.5, Bounds(low=0.01, high=0.2, adjusted_p=p))
 
-    assert said(0.05) == "+0.100 (+0.010 to +0.200)"
+    assert said(0.0499) == "+0.100 (+0.010 to +0.200)"
     assert said(0.051) == "+0.100 (+0.010 to +0.200), not after correction"
 
 

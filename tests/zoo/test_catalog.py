@@ -105,6 +105,31 @@ def test_each_order_puts_first_what_it_says(make_adapter):
     assert [one.repo[0] for one in ranked(entries, order="metric", better=-1)] == list("xzya")
 
 
+def test_what_two_judges_say_is_ranked_within_each_judge(make_adapter):
+    def entry(repo, judge, value):
+        judged = EVALUATION | {"metric": "judge_accuracy", "judge": judge, "value": value}
+        return Entry(repo=repo, sha="1", manifest=read_manifest(make_adapter(repo, evaluation=[judged])))
+
+    entries = [entry("a/x", "mild", 0.9), entry("b/x", "mild", 0.7), entry("c/x", "harsh", 0.8)]
+    entries.append(Entry(repo="d/x", sha="1", manifest=read_manifest(make_adapter("d"))))
+    for order in ("base", "metric"):
+        found = ranked(reversed(entries), metric="judge_accuracy", order=order)
+        assert [one.repo[0] for one in found] == list("cabd")
+
+
+def test_ls_names_the_judges_whose_scores_are_not_comparable(make_adapter, hub, monkeypatch):
+    def entry(repo, judge):
+        judged = EVALUATION | {"metric": "judge_accuracy", "judge": judge}
+        return Entry(repo=repo, sha="1", manifest=read_manifest(make_adapter(repo, evaluation=[judged])))
+
+    entries = [entry("a/x", "harsh"), entry("b/x", "mild")]
+    for listed, said in ((entries, True), (entries[:1], False)):
+        monkeypatch.setattr("zoo.catalog.adapters", lambda listed=listed, **options: listed)
+        lines = _run(ls, "--metric", "judge_accuracy", "--hub", hub).output.splitlines()
+        warning = "judge_accuracy is not comparable between: test by harsh; test by mild"
+        assert (warning in lines) is said
+
+
 def test_a_score_without_the_own_images_is_not_the_adapter_s(make_adapter):
     noisy = EVALUATION | {"shown": "noise", "value": 0.2}
     entry = Entry(repo="z/x", sha="1", manifest=read_manifest(make_adapter(evaluation=[noisy, EVALUATION])))
@@ -135,12 +160,12 @@ def test_ls_prints_a_row_an_adapter_and_the_reason_of_a_broken_one(three, hub):
     assert rows[1] == [
         *("zoo/mdpo", "v1", three["mdpo"][:8], "phantom", "mdpo", "phantom"),
         f"0.800 ({e.low:.3f}-{e.high:.3f})",
-        f"+0.200 ({e.over_sft.low:+.3f} to {e.over_sft.high:+.3f}) ~",
+        f"+0.200 ({e.over_sft.low:+.3f} to {e.over_sft.high:+.3f}) †",
         *("20", "apache-2.0", "2026-11-22"),
     ]
     assert rows[2][:2] == ["zoo/sft", "v1"]
     assert rows[2][7] == "-"
-    assert rows[3] == ["~ does not survive the correction for all comparisons made with it"]
+    assert rows[3] == ["† does not survive the correction for all comparisons made with it"]
     assert rows[4][0] == BROKEN
     assert "key 'license' is missing" in rows[4][-1]
     assert len(rows) == 5

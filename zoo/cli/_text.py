@@ -5,12 +5,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from zoo.evaluation.correction import MARK, stands
+
 if TYPE_CHECKING:
     from zoo.manifest import Bounds
-
-LEVEL = 0.05
-"""Below it a p-value that is corrected for many comparisons says that there is a difference."""
-UNSURE = "~"
 
 
 def aligned(rows: Sequence[Sequence[str]], *, spare: Sequence[str] = ()) -> list[str]:
@@ -30,10 +28,10 @@ def aligned(rows: Sequence[Sequence[str]], *, spare: Sequence[str] = ()) -> list
 
 
 def legend(rows: Sequence[Sequence[str]]) -> list[str]:
-    """A line on what `~` means, if it stands in one of the rows."""
-    if not any(cell.endswith(UNSURE) for row in rows for cell in row):
+    """A line on what `†` means, if it stands in one of the rows."""
+    if not any(cell.endswith(MARK) for row in rows for cell in row):
         return []
-    return [f"{UNSURE} does not survive the correction for all comparisons made with it"]
+    return [f"{MARK} does not survive the correction for all comparisons made with it"]
 
 
 def term(of: Mapping[str, object]) -> str:
@@ -44,12 +42,12 @@ def term(of: Mapping[str, object]) -> str:
 
 def between(value: float | None, other: float | None, bounds: "Bounds | None") -> str:
     """`value - other` with the 95 % interval `bounds` of it, or the words `no difference`; `-` if it was not
-    asked; see `legend` for `~`."""
+    asked; see `legend` for `†`."""
     if value is None or other is None or bounds is None:
         return "-"
     interval = f"({bounds.low:+.3f} to {bounds.high:+.3f})"
     if bounds.holds_zero:
         return f"no difference {interval}"
-    is_sure = bounds.adjusted_p is None or bounds.adjusted_p < LEVEL
+    is_sure = bounds.adjusted_p is None or stands(bounds.adjusted_p)
     apart = value - other if bounds.value is None else bounds.value
-    return f"{apart:+.3f} {interval}{'' if is_sure else f' {UNSURE}'}"
+    return f"{apart:+.3f} {interval}{'' if is_sure else f' {MARK}'}"

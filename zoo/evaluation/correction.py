@@ -2,6 +2,16 @@
 
 from collections.abc import Sequence
 
+LEVEL = 0.05
+"""At which corrected p-values are read."""
+MARK = "†"
+"""Behind a difference that does not survive the correction."""
+
+
+def stands(adjusted_p: float) -> bool:
+    """Whether a difference with that corrected p-value survives the correction."""
+    return adjusted_p < LEVEL
+
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """p-values adjusted by Holm's step-down method (Holm 1979): the chance of even one false difference in

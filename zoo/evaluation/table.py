@@ -5,15 +5,12 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from zoo.evaluation.answers import SFT
+from zoo.evaluation.correction import MARK, stands
 from zoo.evaluation.judged import RULES
 from zoo.evaluation.metrics import get_metric, left_out
 from zoo.evaluation.score import MACRO, MICRO, WHOLE, Difference, Score
 from zoo.records import BASE, Prediction
 
-LEVEL = 0.05
-"""Below it a p-value that is corrected for many comparisons says that there is a difference."""
-UNSURE = "†"
-"""Behind a difference that does not survive the correction."""
 SHOWN = {"noise": "with noise", "other": "with another patient's image"}
 
 
@@ -70,7 +67,7 @@ def difference(found: Difference | None, *, percent: bool) -> str:
     low, high = (figure(end, percent=percent, sign="+") for end in (found.low, found.high))
     if found.holds_zero:
         return f"no difference ({low} to {high})"
-    mark = f" {UNSURE}" if found.adjusted_p >= LEVEL else ""
+    mark = "" if stands(found.adjusted_p) else f" {MARK}"
     return f"{figure(found.value, percent=percent, sign='+')} ({low} to {high}){mark}"
 
 
@@ -140,7 +137,7 @@ def _by_subset(name: str, scores: Sequence[Score], percent: bool) -> str:
 def _cell(s: Score, percent: bool) -> str:
     i = s.interval
     bounds = f"{i.low:.0%} to {i.high:.0%}" if percent else f"{i.low:.3f} to {i.high:.3f}"
-    marks = [mark for mark, one in (("b", s.over_base), ("s", s.over_sft)) if one and one.adjusted_p < LEVEL]
+    marks = [mark for mark, one in (("b", s.over_base), ("s", s.over_sft)) if one and stands(one.adjusted_p)]
     return " ".join([f"{figure(i.value, percent=percent)} ({bounds})", *marks])
 
 
@@ -166,9 +163,9 @@ def _ablation(name: str, scores: Sequence[Score], percent: bool) -> str:
 
 def _with_unsure(rows: Sequence[Sequence[str]], scores: Sequence[Score]) -> str:
     text = _aligned(rows)
-    if any(cell.endswith(UNSURE) for row in rows for cell in row):
+    if any(cell.endswith(MARK) for row in rows for cell in row):
         count = _family(scores)
-        text += f"\n{UNSURE} does not survive Holm's correction for the {count} comparisons made here"
+        text += f"\n{MARK} does not survive Holm's correction for the {count} comparisons made here"
     return text
 
 

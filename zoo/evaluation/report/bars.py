@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from zoo.evaluation.bootstrap import Interval
+from zoo.evaluation.correction import MARK
 from zoo.evaluation.metrics import Metric
 from zoo.evaluation.report.figures import counted, survives
 from zoo.evaluation.report.figures import figure as shown_figure
 from zoo.evaluation.report.forest import broken
 from zoo.evaluation.report.scored import Scored
-from zoo.evaluation.report.table import MARK
 from zoo.evaluation.report.usual import ERROR_TYPES, SHOWN
 from zoo.evaluation.score import Score
 from zoo.figures import COLOURS, DARK, GREY, beside, head, key, new_figure, plain

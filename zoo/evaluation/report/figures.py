@@ -6,12 +6,10 @@ Shares are in percent and differences of them in points, with one digit; other v
 from collections.abc import Iterable
 
 from zoo.evaluation.bootstrap import Interval
+from zoo.evaluation.correction import MARK, stands
 from zoo.evaluation.metrics import Metric
-from zoo.evaluation.report.table import DASH, MARK, NO_DIFFERENCE, Cell
+from zoo.evaluation.report.table import DASH, NO_DIFFERENCE, Cell
 from zoo.evaluation.score import Difference, Score
-
-LEVEL = 0.05
-"""A difference whose corrected p-value is below it survives the correction."""
 
 
 def figure(value: float, metric: Metric, *, signed: bool = False) -> str:
@@ -44,7 +42,7 @@ def difference_cell(difference: Difference | None, metric: Metric) -> Cell:
 
 def survives(difference: Difference) -> bool:
     """Whether it is still a difference after the correction for many comparisons."""
-    return not difference.holds_zero and difference.adjusted_p < LEVEL
+    return not difference.holds_zero and stands(difference.adjusted_p)
 
 
 def unit(metric: Metric) -> str:

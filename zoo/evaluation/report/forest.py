@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from zoo.evaluation.correction import MARK
 from zoo.evaluation.metrics import Metric
 from zoo.evaluation.report.figures import counted, difference_cell, survives
 from zoo.evaluation.report.panels import Role, difference
@@ -79,6 +80,6 @@ def _key() -> list[Line2D]:
 
     return [
         of(_BLUE, _BLUE, "a difference"),
-        of(_BLUE, "white", "no longer one after the correction for many comparisons (†)"),
+        of(_BLUE, "white", f"no longer one after the correction for many comparisons ({MARK})"),
         of(GREY, GREY, "no difference"),
     ]

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from zoo.evaluation.bootstrap import Floats, Interval, Resamples, Sample
-from zoo.evaluation.correction import holm
+from zoo.evaluation.correction import MARK, holm
 from zoo.evaluation.ground import Grounding
 from zoo.evaluation.report.figures import survives
 from zoo.evaluation.report.panels import INTERVALS
-from zoo.evaluation.report.table import MARK, NO_DIFFERENCE, Cell, Column, Row, Table
+from zoo.evaluation.report.table import NO_DIFFERENCE, Cell, Column, Row, Table
 from zoo.evaluation.score import Difference
 from zoo.records import BASE
 

@@ -4,7 +4,8 @@ import unicodedata
 from collections.abc import Sequence
 from itertools import groupby
 
-from zoo.evaluation.report.table import DASH, MARK, Cell, Column, Table
+from zoo.evaluation.correction import MARK
+from zoo.evaluation.report.table import DASH, Cell, Column, Table
 from zoo.notice import NOTICE
 
 PACKAGES = ("booktabs", "graphicx")

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from zoo.evaluation.correction import MARK
 from zoo.evaluation.metrics import Metric
 from zoo.evaluation.report.figures import counted, difference_cell, survives, unit, value_cell
 from zoo.evaluation.report.scored import Scored
-from zoo.evaluation.report.table import DASH, MARK, Cell, Column, Row, Table
+from zoo.evaluation.report.table import DASH, Cell, Column, Row, Table
 from zoo.evaluation.score import Difference, Score
 from zoo.records import BASE
 

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 DASH = "–"
 """In the place of a figure that nothing in the data gives."""
-MARK = "†"
-"""Behind a difference that does not survive the correction for many comparisons."""
 NO_DIFFERENCE = "no difference"
 
 
