@@ -77,12 +77,16 @@ def _line(row: _Row) -> str:
     cells = (
         words.cell(manifest.variant.name),
         f"`{entry.repo}`" + (" (private)" if entry.private else ""),
-        *(_scored(row.score) if row.score else ("not evaluated", *"–––––")),
+        *(_scored(row.score) if row.score else (_unscored(manifest), *"–––––")),
         str(manifest.training.seed),
         f"`{words.cell(manifest.license)}`",
         f"`{entry.sha[:12]}`",
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _unscored(manifest: AdapterManifest) -> str:
+    return f"not scored by {METRIC}" if manifest.evaluation else "not evaluated"
 
 
 def _scored(e: Evaluation) -> tuple[str, ...]:

@@ -11,6 +11,10 @@ from zoo.errors import BadManifest
 from zoo.hub_publish import publish_folder
 from zoo.manifest import read_manifest
 
+BY_F1 = {
+    "metric": "open_f1", "subset": "all", "dataset": "phantom", "split": "test", "value": 0.7, "low": 0.6,
+    "high": 0.8, "n": 9, "fingerprint": "b" * 64,
+}  # fmt: skip
 HEAD = (
     "| variant | adapter | score (95 % interval) | n | base | SFT | over base | over SFT | seed | licence "
     "| commit |\n|---|---|---|---:|---:|---:|---|---|---:|---|---|\n"
@@ -27,6 +31,7 @@ def test_each_adapter_stands_under_its_base_and_benchmark_beside_base_and_sft(ma
     found = [
         entry(make_adapter, "zoo/b", variant="mdpo"),
         entry(make_adapter, "zoo/a", variant="dpo", evaluation=[]),
+        entry(make_adapter, "zoo/c", variant="sft", evaluation=[BY_F1]),
         Entry(repo="zoo/broken", sha=SHA[:40], error=BadManifest("key 'base' is missing")),
     ]
     text = render(found, hub="http://hub")
@@ -35,7 +40,9 @@ def test_each_adapter_stands_under_its_base_and_benchmark_beside_base_and_sft(ma
         "phantom on phantom, unscored\n\n"
         f"Base `phantom` at `{'a' * 40}`.\n\n"
         f"{HEAD}"
-        "| dpo | `zoo/a` | not evaluated | – | – | – | – | – | 0 | `apache-2.0` | `0123456789ab` |\n\n"
+        "| dpo | `zoo/a` | not evaluated | – | – | – | – | – | 0 | `apache-2.0` | `0123456789ab` |\n"
+        "| sft | `zoo/c` | not scored by accuracy | – | – | – | – | – | 0 | `apache-2.0` "
+        "| `0123456789ab` |\n\n"
         "## phantom on phantom/test\n\n"
         f"Base `phantom` at `{'a' * 40}`.\n\n"
         f"{HEAD}"

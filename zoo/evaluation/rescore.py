@@ -9,6 +9,7 @@ from zoo.errors import NotInstalled, ZooError
 from zoo.evaluation.answers import benchmark_fingerprint
 from zoo.evaluation.bootstrap import STATISTICS
 from zoo.evaluation.evaluations import as_evaluations
+from zoo.evaluation.metrics import left_out, metrics
 from zoo.evaluation.score import score_predictions
 from zoo.manifest import (
     AdapterManifest,
@@ -21,6 +22,8 @@ from zoo.manifest import (
 from zoo.records import BASE, Prediction, Verdict, read_jsonl
 
 _INTERVALS = ("low", "high", "over_base", "over_sft", "lost")
+_HEADLINE = "accuracy"
+"""The metric that no evaluation may leave out."""
 AGAIN = "medzoo score PREDICTIONS --record FOLDER, or medzoo evaluate --record"
 
 
@@ -35,8 +38,8 @@ class Rescored:
     checked: int
     """Scores of the manifest that were computed again."""
     unchecked: tuple[str, ...] = ()
-    """Metrics whose scores could not be, and what is not installed here; benchmarks whose intervals were not,
-    as they are of another version of the statistics."""
+    """Metrics whose scores could not be, and what is not installed here; usual ones that the manifest has no
+    score by; benchmarks whose intervals were not, as they are of another version of the statistics."""
 
 
 def rescore(folder: Path) -> Rescored:
@@ -139,12 +142,19 @@ def _score_faults(
         if held != said:
             found.append(f"{name} is about {held} {kind}, the manifest says {said}")
     sft = next((one for one in adapters if one not in (BASE, adapter)), None)
-    metrics = list(dict.fromkeys(e.metric for e in claimed))
-    if not metrics:
+    names = list(dict.fromkeys(e.metric for e in claimed))
+    if not names:
         return [*found, f"no score rests on {name}; record them: {AGAIN}"], {}
     again: dict[tuple[str, ...], Evaluation] = {}
     missing: dict[str, str] = {}
-    for metric in metrics:
+    for metric in _usual_rules(own):
+        if metric in names:
+            continue
+        if metric == _HEADLINE:
+            found.append(f"{metric} follows from {name}, but no score is by it; record them: {AGAIN}")
+        else:
+            missing[metric] = f"{metric} follows from {name}, but no score is by it"
+    for metric in names:
         try:
             scores = score_predictions(predictions, verdicts=heard, sft=sft, names=[metric])
         except NotInstalled as error:
@@ -163,9 +173,19 @@ def _score_faults(
     return found, missing
 
 
+def _usual_rules(questions: Sequence[Prediction]) -> list[str]:
+    """The metrics that every scoring of such questions shows unasked, with or without a judge."""
+    absent = left_out(questions)
+    return [
+        name
+        for name, metric in metrics().items()
+        if metric.usual and metric.task is None and name not in absent and any(map(metric.applies, questions))
+    ]
+
+
 def _differences(said: Evaluation, again: Evaluation, name: str, *, intervals: bool) -> list[str]:
-    left_out = {"precision"} if intervals else {"precision", *_INTERVALS}
-    one, other = said.model_dump(exclude=left_out), again.model_dump(exclude=left_out)
+    unlike = {"precision"} if intervals else {"precision", *_INTERVALS}
+    one, other = said.model_dump(exclude=unlike), again.model_dump(exclude=unlike)
     return [
         f"{_name(said)}: {key} is {_shown(one[key])} in the manifest, and {_shown(other[key])} by {name}"
         for key in one

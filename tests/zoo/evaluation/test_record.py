@@ -22,7 +22,7 @@ from zoo.evaluation.answers import benchmark_fingerprint
 from zoo.evaluation.bootstrap import STATISTICS
 from zoo.evaluation.metrics import wording
 from zoo.evaluation.record import how_made, record
-from zoo.evaluation.rescore import Rescored, rescore
+from zoo.evaluation.rescore import AGAIN, Rescored, rescore
 from zoo.evaluation.run import EvaluationRun, write_run
 from zoo.manifest import Benchmark, Bounds, read_manifest, write_manifest
 from zoo.records import PREDICTIONS_NAME, Prediction, Verdict, read_jsonl, write_jsonl
@@ -190,8 +190,8 @@ def test_answers_that_may_not_be_passed_on_are_withheld_and_where_they_are_they_
 
 
 def test_intervals_of_another_version_of_the_statistics_are_not_checked_and_values_are(folder: Path) -> None:
-    predictions = evaluated(folder)
-    manifest = record(folder, "mdpo", predictions, [benchmark(predictions)], names=["accuracy"])
+    predictions = evaluated(folder, answer_type="closed")
+    manifest = record(folder, "mdpo", predictions, [benchmark(predictions)])
     (made,), (score, *others) = manifest.benchmarks, manifest.evaluation
     assert made.statistics == STATISTICS
 
@@ -283,8 +283,19 @@ def test_a_metric_whose_library_is_not_here_is_left_unchecked_and_the_others_are
     again = rescore(folder)
     assert (before.faults, again.faults) == ((), ())
     assert again.checked == before.checked / 2 > 0
-    assert len(again.unchecked) == 1
-    assert again.unchecked[0].startswith("rouge_l: this metric needs the library rouge_score")
+    (new,) = set(again.unchecked) - set(before.unchecked)
+    assert new.startswith("rouge_l: this metric needs the library rouge_score")
+
+
+def test_a_usual_score_that_the_answers_give_and_the_manifest_has_not_is_named(folder: Path) -> None:
+    predictions = evaluated(folder)
+    record(folder, "mdpo", predictions, [benchmark(predictions)], names=["open_f1"])
+    again = rescore(folder)
+    assert again.faults == (f"accuracy follows from {FILE}, but no score is by it; record them: {AGAIN}",)
+    assert again.unchecked == (f"open_recall follows from {FILE}, but no score is by it",)
+    assert again.checked == len(read_manifest(folder).evaluation)
+    record(folder, "mdpo", predictions, [benchmark(predictions)])
+    assert (rescore(folder).faults, rescore(folder).unchecked) == ((), ())
 
 
 def test_a_benchmark_takes_the_place_of_its_own_earlier_scores_alone(recorded: Path) -> None:
