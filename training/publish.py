@@ -89,7 +89,7 @@ def publish(
     done = carry_out(plan, token=where.get("token"))
     collection, note = "", ""
     try:
-        found = add_to_collection(manifest.base.name, plan.repo, private=plan.private, **_hub_of(where))
+        found = add_to_collection(manifest.base.name, plan.repo, **_hub_of(where))
         if found.holds:
             collection = found.title
         else:

@@ -39,9 +39,12 @@ def membership(base: str, repo: str, *, endpoint: str | None = None, token: str 
 
 
 def add_to_collection(
-    base: str, repo: str, *, private: bool, endpoint: str | None = None, token: str | None = None
+    base: str, repo: str, *, endpoint: str | None = None, token: str | None = None
 ) -> Membership:
-    """Put `repo` into the collection of its base, which is created, private or not, if it is absent.
+    """Put `repo` into the collection of its base, which is created if it is absent.
+
+    The collection is public even where the repo is private: later ones may not be, and a Hub shows a private
+    item only to those who may see it.
 
     Doing it again changes nothing.
 
@@ -58,7 +61,7 @@ def add_to_collection(
         slug = found.slug
         if slug is None:
             made = api.create_collection(
-                found.title, namespace=namespace, description=_ABOUT, private=private, exists_ok=True
+                found.title, namespace=namespace, description=_ABOUT, private=False, exists_ok=True
             )
             slug = made.slug
         api.add_collection_item(slug, repo, "model", exists_ok=True)

@@ -50,6 +50,22 @@ def test_an_adapter_is_in_the_collection_of_its_base_once(make_adapter: MakeAdap
     assert not membership("phantom", "zoo/three", endpoint=hub).holds
 
 
+def test_a_private_adapter_that_came_first_hides_neither_later_ones_nor_its_collection(
+    make_adapter: MakeAdapter, hub: str
+) -> None:
+    publish(scored(make_adapter("one")), "zoo/secret", endpoint=hub, private=True)
+    stranger = HfApi(endpoint=hub, token=False)
+    (before,) = stranger.list_collections(owner="zoo")
+    assert (before.title, before.items) == ("MedVLM Zoo: phantom", [])
+    assert list(stranger.list_collections(item="models/zoo/secret")) == []
+    publish(scored(make_adapter("two")), "zoo/open", endpoint=hub)
+    seen = {
+        name: [item.item_id for item in one.get_collection(before.slug).items]
+        for name, one in (("stranger", stranger), ("owner", api(hub)))
+    }
+    assert seen == {"stranger": ["zoo/open"], "owner": ["zoo/secret", "zoo/open"]}
+
+
 def test_a_hub_without_collections_is_told_and_nothing_fails(
     make_adapter: MakeAdapter, hub: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
