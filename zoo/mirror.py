@@ -18,7 +18,7 @@ from huggingface_hub.hf_api import RepoFile
 
 from zoo.errors import HubError
 from zoo.hub_access import asking, cache_of, is_shared
-from zoo.licences import AND, NO_DERIVATIVES, PRIVATE, limits
+from zoo.licences import AND, redistributable
 
 RepoType = Literal["model", "dataset"]
 _MARK = re.compile(r"^Mirrored-From: ([0-9a-f]{40})$", re.MULTILINE)
@@ -97,7 +97,8 @@ def mirror(
 
     Raises:
         HubError: the target has commits or tags of its own, is open to more people than the source, or is
-            huggingface.co and the card's licence forbids passing on; a file arrived changed; a Hub refused.
+            huggingface.co and the card's licence is not known to allow passing on; a file arrived changed; a
+            Hub refused.
         NotOnHub: the source has no such repository or revision, or not for this user.
     """
     pair = _Pair(repo, kind, source, target)
@@ -130,11 +131,14 @@ def _make_room(pair: _Pair) -> None:
     """Make the repository where it is missing; refuse one that more people can read than the source's."""
     with asking(pair.repo, pair.source.endpoint):
         origin = pair.source.repo_info(pair.repo, repo_type=pair.kind)
-    if is_shared(pair.target.endpoint) and (terms := _closed(getattr(origin, "card_data", None))):
-        raise HubError(
-            f"{pair.repo}: its licence ({terms}) does not let it be passed on to {pair.target.endpoint}",
-            hint="mirror it to a Hub of your own",
-        )
+    if is_shared(pair.target.endpoint):
+        terms = _terms(getattr(origin, "card_data", None))
+        if not terms or not all(map(redistributable, terms)):
+            raise HubError(
+                f"{pair.repo}: its licence ({AND.join(terms) or 'none is stated'}) is not known to let it be "
+                f"passed on to {pair.target.endpoint}",
+                hint="mirror it to a Hub of your own, or, if it is yours, state its licence in its README.md",
+            )
     with asking(pair.repo, pair.target.endpoint):
         try:
             found = pair.target.repo_info(pair.repo, repo_type=pair.kind)
@@ -154,13 +158,11 @@ def _make_room(pair: _Pair) -> None:
         )
 
 
-def _closed(card: CardData | None) -> str:
-    """The licence on a card if it is known to forbid passing on the work or what was made of it."""
+def _terms(card: CardData | None) -> list[str]:
+    """The licences on a card, which all hold at once; `other` says nothing by itself."""
     stated = [card.get("license_name"), card.get("license")] if card else []
-    for terms in (one for each in stated for one in (each if isinstance(each, list) else [each])):
-        if limits(str(terms or "").replace("-and-", AND)) & {NO_DERIVATIVES, PRIVATE}:
-            return str(terms)
-    return ""
+    every = [str(one) for each in stated for one in (each if isinstance(each, list) else [each]) if one]
+    return [one.replace("-and-", AND) for one in every if one != "other"]
 
 
 def _is_empty(pair: _Pair, here: Sequence[Step]) -> bool:

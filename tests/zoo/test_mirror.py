@@ -310,18 +310,33 @@ def test_a_run_cut_off_before_the_gate_was_set_sets_it_before_any_file_is_there(
         "license: other\nlicense_name: apache-2.0-and-physionet-credentialed",
         "license: [apache-2.0, cc-by-nc-nd-4.0]",
         "license: other\nlicense_name: llava-med-terms",
+        "license: other\nlicense_name: terms-of-the-ward",
+        "license: other",
+        "license: [apache-2.0, openrail]",
+        "tags: [x]",
     ],
 )
-def test_what_may_not_be_passed_on_is_mirrored_to_a_hub_of_ones_own_alone(
+def test_what_is_not_known_to_be_free_to_pass_on_is_mirrored_to_a_hub_of_ones_own_alone(
     filled: HfApi, ward: HfApi, monkeypatch: pytest.MonkeyPatch, card: str
 ) -> None:
     put(filled, "card", {"README.md": f"---\n{card}\n---\n".encode()})
     filled.update_repo_settings(REPO, private=True)
     with monkeypatch.context() as patched:
         patched.setattr(module, "is_shared", lambda address: address == ward.endpoint)
-        with pytest.raises(HubError, match="does not let it be passed on"):
+        with pytest.raises(HubError, match="is not known to let it be passed on"):
             mirror(REPO, filled, ward)
     assert not ward.repo_exists(REPO)
+    assert mirror(REPO, filled, ward).commits
+
+
+@pytest.mark.parametrize(
+    "card", ["license: [apache-2.0, cc-by-4.0]", "license: other\nlicense_name: gemma-and-cc-by-nc-4.0"]
+)
+def test_what_may_be_passed_on_is_mirrored_to_a_shared_hub(
+    filled: HfApi, ward: HfApi, monkeypatch: pytest.MonkeyPatch, card: str
+) -> None:
+    put(filled, "card", {"README.md": f"---\n{card}\n---\n".encode()})
+    monkeypatch.setattr(module, "is_shared", lambda address: address == ward.endpoint)
     assert mirror(REPO, filled, ward).commits
 
 

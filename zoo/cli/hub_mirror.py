@@ -25,7 +25,8 @@ def mirror(
     """Copy REPOS, with all tags, between any two Hubs; the other way round by swapping --from and --to.
 
     A second run copies what is new. What the target has of its own is never overwritten. A repository that
-    is private or gated here is so there.
+    is private or gated here is so there. To huggingface.co goes only what its card puts under a licence that
+    is known to let it be passed on.
     """
     from zoo.hub_access import hub_address, hub_api
     from zoo.mirror import mirror as copy
