@@ -16,6 +16,7 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNot
 
 from zoo.cli.hub import hub
 from zoo.errors import BadInput, UnknownName
+from zoo.hub_collections import add_to_collection, membership
 from zoo.localhub.front import Front
 from zoo.localhub.server import serving
 from zoo.localhub.users import ROLES, add_user, find_user, new_user, read_users, remove_user
@@ -157,6 +158,25 @@ def test_what_is_private_is_there_for_members_alone(
                 attempt()
     refused(404, lambda: put(as_("erin"), repo))
     refused(404, lambda: as_("erin").delete_repo(repo))
+
+
+def test_no_reply_on_a_collection_names_a_private_adapter_in_it_to_others(
+    as_: Callable[[str], HfApi], url: str, tokens: dict[str, str], repo: str
+) -> None:
+    as_("alice").create_repo(repo, private=True)
+    base = f"base-{repo[-10:]}"
+    slug = add_to_collection(base, repo, endpoint=url, token=tokens["alice"]).slug
+    places = [f"collections/{slug}", "collections?owner=ward", f"collections?item=models/{repo}"]
+
+    def told(token: str | None) -> list[bool]:
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        return [repo in httpx.get(f"{url}/api/{place}", headers=headers).text for place in places]
+
+    assert [told(tokens[name]) for name in ("alice", "carol")] == [[True] * 3] * 2
+    assert [told(token) for token in (tokens["dave"], tokens["erin"], None)] == [[False] * 3] * 3
+    assert slug in [one.slug for one in as_("dave").list_collections(owner="ward")]
+    assert not membership(base, repo, endpoint=url, token=tokens["dave"]).holds
+    refused(403, lambda: as_("erin").add_collection_item(str(slug), repo, "model"))
 
 
 def test_a_manual_gate_opens_for_whom_it_was_opened(
