@@ -69,7 +69,8 @@ _root = click.option(
     "--audit",
     type=click.Path(dir_okay=False, path_type=Path),
     help="File that gets a JSON line for every write, every file read of a private or gated repository, and "
-    "every denied attempt. It can be moved away at any time.",
+    "every denied attempt; of more than 60 by one user and address within a minute the rest in one line with "
+    "their number. It can be moved away at any time.",
 )
 def serve(
     root: Path,

@@ -87,7 +87,7 @@ class LocalHub:
         self._anonymous = front.tokens is None if front.anonymous is None else front.anonymous
         self._audit = Audit(front.audit) if front.audit else None
         self._wrong = _Counts(MOST_WRONG_A_MINUTE)
-        self._denials = _Counts(MOST_DENIALS_LOGGED_A_MINUTE)
+        self._denials = _Denials(MOST_DENIALS_LOGGED_A_MINUTE)
 
     def still(self, scope: Scope) -> Caller:
         """Who sent a request, by the file of tokens as it is now; nobody if the token has ended."""
@@ -120,8 +120,13 @@ class LocalHub:
         return self._users is None or name in [user.name for user in self._users.get()]
 
     def close(self) -> None:
-        """Let go of the root folder."""
-        self.store.close()
+        """Tell the audit log how many denials it was not told of, and let go of the root folder."""
+        try:
+            for facts in self._denials.left_out(at_once=True):
+                if self._audit:
+                    self._audit.write(**facts)
+        finally:
+            self.store.close()
 
     def _meet(self, scope: Scope) -> Caller | Response:
         """Who is calling, or what to answer to somebody who may not come in."""
@@ -152,9 +157,9 @@ class LocalHub:
     def _audited(self, scope: Scope, send: Send, audit: Audit) -> Send:
         async def told(message: Message) -> None:
             if message["type"] == "http.response.start":
-                facts = self._facts(scope, message["status"])
-                if facts:
-                    await run_in_threadpool(lambda: audit.write(**facts))
+                for facts in (*self._denials.left_out(), self._facts(scope, message["status"])):
+                    if facts:
+                        await run_in_threadpool(audit.write, **facts)
             await send(message)
 
         return told
@@ -167,13 +172,18 @@ class LocalHub:
         looked = facts.get("act") == "read" and scope["method"] == "HEAD"
         caller: Caller = scope["state"].get("caller", NOBODY)
         # Counted by user too: behind a proxy, where all have one address, nobody hides another's attempts.
-        if denied and not self._denials.under(f"{caller.name}@{_address(scope)}"):
+        if denied and not self._denials.is_told(caller.name, _address(scope)):
             return None
         if not denied and (not facts.get("act") or looked):
             return None
-        who = {"user": caller.name or None, "address": _address(scope)}
         act = facts.pop("act", f"{scope['method']} {scope['path'][:200]}")
-        return {**who, "act": act, **facts, "status": status, **({"denied": True} if denied else {})}
+        return {
+            **_who(caller.name, _address(scope)),
+            "act": act,
+            **facts,
+            "status": status,
+            **({"denied": True} if denied else {}),
+        }
 
 
 class _Counts:
@@ -191,6 +201,40 @@ class _Counts:
         seen = self._times.setdefault(address, deque(maxlen=self._most + 1))
         seen.append(now)
         return len(seen) <= self._most or seen[0] < now - 60
+
+
+class _Denials:
+    """Denied attempts within a minute of the first, by user and address: which are told, how many are not."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._seen: dict[tuple[str, str], tuple[float, int]] = {}
+        """When a minute began, those that began first in front, and the attempts in it."""
+
+    def is_told(self, user: str, address: str) -> bool:
+        """Count one more; whether it is among the first `most`. Call `left_out` before."""
+        began, count = self._seen.get((user, address), (time.monotonic(), 0))
+        self._seen[user, address] = began, count + 1
+        return count < self._most
+
+    def left_out(self, *, at_once: bool = False) -> list[dict[str, Any]]:
+        """A line for everyone whose minute is over, or with `at_once` for all, of whom some were not told."""
+        found = []
+        while self._seen:
+            (user, address), (began, count) = next(iter(self._seen.items()))
+            if not at_once and time.monotonic() < began + 60:
+                break
+            del self._seen[user, address]
+            if count > self._most:
+                more = count - self._most
+                found.append(
+                    {**_who(user, address), "act": "more of the same", "denied": True, "times": more}
+                )
+        return found
+
+
+def _who(user: str, address: str) -> dict[str, Any]:
+    return {"user": user or None, "address": address}
 
 
 def _refused(status: int, reason: str, hint: str = "") -> Response:

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -148,6 +149,41 @@ def test_a_strangers_denials_hide_no_users_behind_the_same_proxy(ward: Ward) -> 
     ward.ask("POST", "/api/repos/create", "dave", json={"name": "alice/x"})
     told = [json.loads(line)["user"] for line in (ward.place / "audit").read_text().splitlines()]
     assert told == [None] * 60 + ["dave"]
+
+
+def test_denials_that_are_not_told_one_by_one_are_told_by_their_number(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("zoo.localhub.front.time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def attempts(count: int) -> None:
+        for _ in range(count):
+            ward.ask("GET", "/alice/none/resolve/main/f", None)
+
+    def told() -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (ward.place / "audit").read_text().splitlines()]
+
+    attempts(63)
+    now[0] += 61
+    assert ward.ask("GET", "/api/models", None).status_code == 200  # whoever asks next
+    *each, rest = told()
+    assert len(each) == 60
+    assert {key: rest[key] for key in rest.keys() - {"time"}} == {
+        "user": None, "address": "127.0.0.1", "act": "more of the same", "denied": True, "times": 3,
+    }  # fmt: skip
+    attempts(1)  # a minute of its own
+    assert (len(told()), "times" in told()[-1]) == (62, False)
+
+
+def test_a_hub_that_ends_tells_how_many_denials_it_left_out(tmp_path: Path) -> None:
+    front = Front(tokens=tmp_path / "tokens", audit=tmp_path / "audit", anonymous=True)
+    add_user(tmp_path / "tokens", new_user("dave", "read")[1])
+    with serving(tmp_path / "hub", front=front) as url:
+        for _ in range(65):
+            httpx.get(f"{url}/alice/none/resolve/main/f")
+    lines = (tmp_path / "audit").read_text().splitlines()
+    assert (len(lines), json.loads(lines[-1])["times"]) == (61, 5)
 
 
 def test_who_may_not_open_a_repository_cannot_by_a_request_from_before_it_was_closed(ward: Ward) -> None:
