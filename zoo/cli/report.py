@@ -68,7 +68,7 @@ def report(
     from zoo.evaluation.report.layouts import USUAL, get_layout
     from zoo.evaluation.report.scored import score_files
     from zoo.evaluation.report.write import as_format, write_report
-    from zoo.evaluation.table import left_out_lines
+    from zoo.evaluation.table import left_out_lines, unread_lines
 
     layout = None if layout_name == USUAL else get_layout(layout_name)
     if logs and out is None:
@@ -76,8 +76,11 @@ def report(
     if out is not None:
         check_out(out)
     scored = score_files(predictions, verdicts=verdicts, sft=sft, metrics=metrics, layout=layout, pool=pool)
-    for line in () if metrics or layout else left_out_lines([p for s in scored for p in s.predictions]):
+    answers = [p for s in scored for p in s.predictions]
+    for line in () if metrics or layout else left_out_lines(answers):
         click.echo(line, err=True)
+    for line in unread_lines(answers, scored[0].verdicts, metrics):
+        click.secho(line, fg="red", err=True)
     written = [] if out is None else write_report(scored, layout, out, logs=logs)
     width = shutil.get_terminal_size((110, 24)).columns
     click.echo(as_format(scored, layout, form, width=max(80, width)), nl=False)

@@ -54,19 +54,23 @@ def score(
     from zoo.evaluation.metrics import get_metric
     from zoo.evaluation.record import how_made, record
     from zoo.evaluation.score import score_predictions
-    from zoo.evaluation.table import cut_lines, left_out_lines, score_table
+    from zoo.evaluation.table import cut_lines, left_out_lines, score_table, unread_lines
     from zoo.manifest import read_manifest
     from zoo.records import Prediction, Verdict, read_jsonl
 
     answers = list(dict.fromkeys(p for file in predictions for p in read_jsonl(file, Prediction)))
     heard = list(dict.fromkeys(v for file in verdicts for v in read_jsonl(file, Verdict)))
     scores = score_predictions(answers, verdicts=heard, sft=sft, names=metrics or None, pool=pool)
+    unread = unread_lines(answers, heard, metrics)
+    for line in unread:
+        click.secho(line, fg="red", err=True)
     for missing in sorted(set(metrics) - {s.metric for s in scores}):
         task = get_metric(missing).task
         raise BadInput(
             f"{missing} is for none of these questions"
             if task is None
-            else f"{missing} needs a judge, and there are no verdicts on these answers",
+            else f"{missing} needs a judge, and there are no verdicts on these answers"
+            + (" that could be read" if unread else ""),
             hint=f"medzoo judge --task {task}, then --verdicts" if task else "medzoo metrics",
             param="metric",
         )

@@ -92,8 +92,9 @@ def score_predictions(
     averaged too; each base by itself. The base and SFT come first, then the others as they appear.
 
     `names` chooses metrics; without it the usual ones whose library is here. One that is for none of the
-    questions, or needs a judge where there is no verdict, gives no score. `sft` names the SFT adapter;
-    without it, it is the one whose variant is `sft`, and where there is none, differences from it are None.
+    questions, or needs a judge where there is no verdict, gives no score; nor has an adapter one by a judge
+    of whose replies on it none can be read (see `unread_lines`). `sft` names the SFT adapter; without it, it
+    is the one whose variant is `sft`, and where there is none, differences from it are None.
     With `pool` adapters of one base and variant that differ in their training's seed count as one, of the
     variant's name.
 

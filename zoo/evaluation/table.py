@@ -1,15 +1,15 @@
 """Scores as tables for a terminal: every difference with its interval, or the words `no difference`."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby
 
 from zoo.evaluation.answers import SFT
 from zoo.evaluation.correction import MARK, stands
-from zoo.evaluation.judged import RULES
-from zoo.evaluation.metrics import get_metric, left_out
+from zoo.evaluation.judged import RULES, Judged
+from zoo.evaluation.metrics import get_metric, left_out, metrics
 from zoo.evaluation.score import MACRO, MICRO, WHOLE, Difference, Score
-from zoo.records import BASE, Prediction
+from zoo.records import BASE, Prediction, Verdict
 
 SHOWN = {"noise": "with noise", "other": "with another patient's image"}
 
@@ -38,6 +38,31 @@ def left_out_lines(predictions: Sequence[Prediction]) -> list[str]:
     return [
         f"NOT SCORED by {name}: {error.message}. Install it: {error.hint}"
         for name, error in left_out(predictions).items()
+    ]
+
+
+def unread_lines(
+    predictions: Sequence[Prediction], verdicts: Sequence[Verdict], names: Collection[str] = ()
+) -> list[str]:
+    """A line for each adapter without a score since a judge gave no reply on it that could be read, and for
+    each metric of `names`, by default the usual ones."""
+    judged = Judged(verdicts)
+    asked: Counter[tuple[str, ...]] = Counter()
+    read: set[tuple[str, ...]] = set()
+    for metric in metrics().values():
+        if metric.task is None or not (metric.name in names if names else metric.usual):
+            continue
+        for p in filter(metric.applies, predictions):
+            for judge in judged.judges(metric, (p.dataset, p.split), p.shown):
+                key = metric.name, judge, p.base, p.adapter, f"{p.dataset}/{p.split}", p.shown
+                asked[key] += 1
+                if metric.statistics(p, judged.on(metric, judge, p)) is not None:
+                    read.add(key)
+    return [
+        f"NOT SCORED by {metric}: {judge} gave no reply on {adapter}'s answers to {where}"
+        f"{' ' + SHOWN[shown] if shown in SHOWN else ''} that could be read: {count} answers."
+        for (metric, judge, _, adapter, where, shown), count in asked.items()
+        if (metric, judge, _, adapter, where, shown) not in read
     ]
 
 

@@ -13,7 +13,6 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from zoo.errors import BadInput
 from zoo.evaluation.answers import Answers, Where, subsets
 from zoo.evaluation.bootstrap import Floats, Resamples, Sample, seed_weights
 from zoo.evaluation.judged import Judged
@@ -136,10 +135,11 @@ class Table:
         judged: Judged,
         pools: Mapping[str, Sequence[str]],
     ) -> "Table | None":
-        """None if the metric is for none of the questions.
+        """None if the metric is for none of the questions. An adapter, or a pool, on which no question's
+        reply can be read is left out; None if all are.
 
         Raises:
-            BadInput: the judge has not judged an answer, or none of an adapter's can be read.
+            BadInput: the judge has not judged an answer.
         """
         asked = next(iter(answers.values()))
         applies = np.array([q.question_id in asked and metric.applies(q) for q in questions.asked])
@@ -152,11 +152,9 @@ class Table:
         for one in (one for of_pool in runs.values() for one in of_pool):
             given = [answers[one][questions.asked[place].question_id] for place in places]
             found[one] = [metric.statistics(p, judged.on(metric, judge, p)) for p in given]
-            if not any(row is not None for row in found[one]):
-                raise BadInput(
-                    f"{judge} gave no reply on {one}'s answers that could be read", hint="another judge"
-                )
-        width = next(len(row) for rows in found.values() for row in rows if row is not None)
+        width = next((len(row) for rows in found.values() for row in rows if row is not None), None)
+        if width is None:
+            return None
         rows, valid = {}, {}
         for name, of_pool in runs.items():
             rows[name] = np.zeros((len(of_pool), len(applies), width))
@@ -168,9 +166,14 @@ class Table:
                     else:
                         rows[name][run, place] = row
             rows[name][:, ~valid[name]] = 0.0
+            if not valid[name].any():
+                del rows[name], valid[name]
+        if not rows:
+            return None
         seeds = {
             name: tuple(next(iter(answers[one].values())).seed for one in of_pool)
             for name, of_pool in runs.items()
+            if name in rows
         }
         return cls(questions=questions, shown=shown, applies=applies, rows=rows, valid=valid, seeds=seeds)
 

@@ -13,7 +13,7 @@ from zoo.evaluation.bootstrap import Interval
 from zoo.evaluation.evaluations import as_evaluations
 from zoo.evaluation.metrics.vqa import correct, open_recall
 from zoo.evaluation.score import Score, score_predictions
-from zoo.evaluation.table import score_table
+from zoo.evaluation.table import score_table, unread_lines
 from zoo.records import AnswerType, Prediction
 
 
@@ -322,15 +322,30 @@ def test_an_unreadable_verdict_is_counted_and_leaves_its_question_out_of_the_pai
     assert not np.isnan([found.over_base.low, found.over_base.high, found.interval.low]).any()
 
 
-def test_each_judge_has_its_own_scores_and_one_that_cannot_be_read_at_all_is_refused() -> None:
+def test_one_adapter_that_a_judge_could_not_be_read_on_at_all_ends_nobody_else_s_score() -> None:
+    found = [*answers("base", "1100"), *answers("sft", "1010"), *answers("dpo", "1110")]
+    said = [verdict(p, "?" if p.adapter == "sft" else p.answer == "left") for p in found]
+    scores = score_predictions(found, verdicts=said)
+    assert {s.adapter for s in scores if s.metric == "accuracy"} == {"base", "sft", "dpo"}
+    judged = {s.adapter: s for s in scores if s.metric == "judge_accuracy" and s.subset == "all"}
+    assert {name: s.interval.value for name, s in judged.items()} == {"base": 0.5, "dpo": 0.75}
+    assert (judged["dpo"].over_sft, judged["dpo"].sft_value) == (None, None)
+    assert judged["dpo"].over_base is not None
+    line = "invented correct@1 gave no reply on sft's answers to phantom/test that could be read: 4 answers."
+    assert unread_lines(found, said) == [f"NOT SCORED by judge_accuracy: {line}"]
+    assert unread_lines(found, said, ["accuracy"]) == []
+    assert unread_lines(found, [verdict(p, True) for p in found]) == []
+
+
+def test_each_judge_has_its_own_scores() -> None:
     base = answers("base", "1100")
     said = [verdict(p, p.answer == "left") for p in base]
     lenient = [verdict(p, True, judge="lenient correct@1") for p in base]
     scores = score_predictions(base, verdicts=[*said, *lenient, *said])
     values = {s.judge: s.interval.value for s in scores if s.metric == "judge_accuracy" and s.subset == "all"}
     assert values == {"invented correct@1": 0.5, "lenient correct@1": 1.0}
-    with pytest.raises(BadInput, match="gave no reply on base's answers that could be read"):
-        score_predictions(base, verdicts=[verdict(p, "?") for p in base])
+    unread = score_predictions(base, verdicts=[verdict(p, "?") for p in base])
+    assert "judge_accuracy" not in {s.metric for s in unread}
     with pytest.raises(BadInput, match="says two things of base's answer to q0"):
         score_predictions(base, verdicts=[*said, verdict(base[0], False)])
     with pytest.raises(BadInput, match="has not judged base's answer to q3"):

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.zoo.evaluation._answers import answers, verdict
+from zoo.cli.report import report as report_verb
 from zoo.cli.score import score as score_verb
 from zoo.errors import BadInput, UnknownName
 from zoo.evaluation.score import Difference, score_predictions
@@ -156,6 +157,26 @@ def test_files_are_merged_lines_that_they_share_count_once_and_others_are_refuse
     assert values == {"base": (0.5, 0.75), "sft": (0.75, 0.75), "mdpo": (1.0, 0.75)}
     with pytest.raises(BadInput, match="sft answers the question q0 twice"):
         invoke(tmp_path / "sft.jsonl", tmp_path / "again.jsonl")
+
+
+def test_an_adapter_on_whom_a_judge_cannot_be_read_is_named_by_score_and_report(tmp_path: Path) -> None:
+    found = [*answers("base", "1100"), *answers("sft", "1010")]
+    files = [tmp_path / "p.jsonl", "--verdicts", tmp_path / "v.jsonl"]
+    write_jsonl(tmp_path / "p.jsonl", found)
+    write_jsonl(tmp_path / "v.jsonl", [verdict(p, "?" if p.adapter == "sft" else True) for p in found])
+    line = (
+        "NOT SCORED by judge_accuracy: invented correct@1 gave no reply on sft's answers to phantom/test "
+        "that could be read: 4 answers."
+    )
+    done = invoke(*files)
+    assert line in done.stderr.splitlines()
+    assert "accuracy by invented correct@1" in done.stdout
+    reported = CliRunner().invoke(report_verb, [*map(str, files), "--format", "markdown"])
+    assert line in reported.stderr.splitlines()
+    assert line in reported.stdout.replace("\\_", "_")
+    write_jsonl(tmp_path / "v.jsonl", [verdict(p, "?") for p in found])
+    with pytest.raises(BadInput, match="there are no verdicts on these answers that could be read"):
+        invoke(*files, "--metric", "judge_accuracy")
 
 
 def test_a_metric_that_gives_nothing_is_an_error_with_what_to_type(tmp_path: Path) -> None:

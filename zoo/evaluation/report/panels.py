@@ -10,6 +10,7 @@ from zoo.evaluation.report.figures import counted, difference_cell, survives, un
 from zoo.evaluation.report.scored import Scored
 from zoo.evaluation.report.table import DASH, Cell, Column, Row, Table
 from zoo.evaluation.score import Difference, Score
+from zoo.evaluation.table import unread_lines
 from zoo.records import BASE
 
 Role = Literal["value", "over_base", "over_sft"]
@@ -102,7 +103,10 @@ def _n(score: Score, role: Role) -> int:
 
 
 def _unread(columns: Sequence[Chosen], scored: Scored) -> list[str]:
-    return [
+    names = {column.metric.name for column in columns}
+    wheres = {(score.dataset, score.split) for column in columns for score in column.scores.values()}
+    here = [p for p in scored.predictions if (p.dataset, p.split) in wheres]
+    return unread_lines(here, scored.verdicts, names) + [
         f"{score.judge} gave no reply that could be read on {score.failed} answers of "
         f"{scored.label(score.adapter)}: left out."
         for column in columns
