@@ -201,8 +201,7 @@ def _heard(
 
 
 def _paired(pair: Pair, heard: tuple[list[Verdict], list[Verdict]], where: tuple[str, str]) -> list[Scores]:
-    """Every usual metric of both on the common questions; one that needs a judge if it judged both answers to
-    all of them that the metric is for."""
+    """Every usual metric of both on the common questions; a judge's where it judged all that it is for."""
     answers = [
         replace(p, adapter=side, variant=side, base="", images=pair[0][p.question_id].images)
         for side, of_side in zip(_SIDES, pair, strict=True)
@@ -211,28 +210,25 @@ def _paired(pair: Pair, heard: tuple[list[Verdict], list[Verdict]], where: tuple
     judged = {(v.adapter, v.task, v.judge, v.question_id) for of_side in heard for v in of_side}
 
     def is_judged(task: Task, judge: str) -> bool:
-        """Whether nothing of both that the task is for is left out."""
         wanted = [name for name, p in pair[0].items() if any(metric.applies(p) for metric in _read_by(task))]
         return all((side, task, judge, name) in judged for side in _SIDES for name in wanted)
 
     whole = {one for one in {(task, judge) for _, task, judge, _ in judged} if is_judged(*one)}
     verdicts = [v for of_side in heard for v in of_side if (v.task, v.judge) in whole]
-    found = []
-    for s in score_predictions(answers, verdicts=verdicts, sft="A"):
-        if s.adapter == "B" and s.subset == WHOLE and s.over_sft is not None:
-            found.append(
-                Scores(
-                    dataset=where[0],
-                    split=where[1],
-                    metric=s.metric,
-                    judge=s.judge,
-                    a=s.sft_value,
-                    b=s.interval.value,
-                    n=s.over_sft.n,
-                    bounds=Bounds(low=s.over_sft.low, high=s.over_sft.high, value=s.over_sft.value),
-                )
-            )
-    return found
+    return [
+        Scores(
+            dataset=where[0],
+            split=where[1],
+            metric=s.metric,
+            judge=s.judge,
+            a=s.sft_value,
+            b=s.interval.value,
+            n=s.over_sft.n,
+            bounds=Bounds(low=s.over_sft.low, high=s.over_sft.high, value=s.over_sft.value),
+        )
+        for s in score_predictions(answers, verdicts=verdicts, sft="A")
+        if s.adapter == "B" and s.subset == WHOLE and s.over_sft is not None
+    ]
 
 
 def _read_by(task: Task) -> list[Metric]:
@@ -250,22 +246,20 @@ def _unpaired(a: AdapterManifest, b: AdapterManifest, where: tuple[str, str]) ->
         }
         for m in (a, b)
     ]
-    found = []
-    for key in dict.fromkeys([*scores[0], *scores[1]]):
-        both = [of_one.get(key) for of_one in scores]
-        found.append(
-            Scores(
-                dataset=where[0],
-                split=where[1],
-                metric=key[0],
-                judge=key[1],
-                a=both[0].value if both[0] else None,
-                b=both[1].value if both[1] else None,
-                n=min(e.n for e in both if e),
-                bounds=None,
-            )
+    return [
+        Scores(
+            dataset=where[0],
+            split=where[1],
+            metric=key[0],
+            judge=key[1],
+            a=both[0].value if both[0] else None,
+            b=both[1].value if both[1] else None,
+            n=min(e.n for e in both if e),
+            bounds=None,
         )
-    return found
+        for key in dict.fromkeys([*scores[0], *scores[1]])
+        for both in [[of_one.get(key) for of_one in scores]]
+    ]
 
 
 def _answers(pair: Pair, where: tuple[str, str]) -> Answers:
