@@ -61,5 +61,5 @@ def _bounds(difference: Difference | None, value: float | None, other: float | N
         value=None if is_theirs else _rounded(difference.value),
         low=_rounded(difference.low),
         high=_rounded(difference.high),
-        adjusted_p=_rounded(difference.adjusted_p),
+        adjusted_p=round(difference.adjusted_p, 6),
     )
