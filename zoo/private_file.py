@@ -3,9 +3,11 @@
 Knows nothing of what a line says; `what` names the file in messages, `make` is the command that makes one.
 """
 
+import fcntl
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -46,6 +48,24 @@ def write_lines(path: Path, lines: Sequence[str], *, what: str) -> None:
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise BadInput(f"the {what} {path} cannot be written: {error.strerror}") from None
+
+
+@contextmanager
+def changing(path: Path, *, what: str) -> Iterator[None]:
+    """Hold the file's folder: of two who change the file at once, neither undoes what the other did.
+
+    Raises:
+        BadInput: there is no such folder.
+    """
+    try:
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise BadInput(f"the {what} {path} cannot be written: {error.strerror}") from None
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 class Watched(Generic[T]):

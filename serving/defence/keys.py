@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from zoo.errors import BadInput, UnknownName
-from zoo.private_file import Watched, read_lines, write_lines
+from zoo.private_file import Watched, changing, read_lines, write_lines
 
 Role = Literal["read", "annotate", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -105,10 +105,11 @@ def add_key(path: Path, key: Key) -> None:
     Raises:
         BadInput: there is a key of that name, or see `read_keys`.
     """
-    keys = read_keys(path) if path.exists() else []
-    if key.name in [one.name for one in keys]:
-        raise BadInput(f"there is a key named {key.name!r}", hint=f"medzoo keys rm {key.name}")
-    write_lines(path, [_HEADER, *map(str, [*keys, key])], what=_WHAT)
+    with changing(path, what=_WHAT):
+        keys = read_keys(path) if path.exists() else []
+        if key.name in [one.name for one in keys]:
+            raise BadInput(f"there is a key named {key.name!r}", hint=f"medzoo keys rm {key.name}")
+        write_lines(path, [_HEADER, *map(str, [*keys, key])], what=_WHAT)
 
 
 def remove_key(path: Path, name: str) -> None:
@@ -118,11 +119,12 @@ def remove_key(path: Path, name: str) -> None:
         UnknownName: there is none of that name.
         BadInput: see `read_keys`.
     """
-    keys = read_keys(path)
-    left = [key for key in keys if key.name != name]
-    if len(left) == len(keys):
-        raise UnknownName("key", name, [key.name for key in keys])
-    write_lines(path, [_HEADER, *map(str, left)], what=_WHAT)
+    with changing(path, what=_WHAT):
+        keys = read_keys(path)
+        left = [key for key in keys if key.name != name]
+        if len(left) == len(keys):
+            raise UnknownName("key", name, [key.name for key in keys])
+        write_lines(path, [_HEADER, *map(str, left)], what=_WHAT)
 
 
 class KeyFile:

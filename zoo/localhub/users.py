@@ -4,21 +4,18 @@ A token is 256 random bits, so one round of SHA-256 is as good as a slow hash: t
 salt hides that two lines are of one token. Every line is compared, in constant time. Knows nothing of HTTP.
 """
 
-import fcntl
 import hashlib
 import hmac
-import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from zoo.errors import BadInput, UnknownName
 from zoo.localhub import names
-from zoo.private_file import Watched, read_lines, write_lines
+from zoo.private_file import Watched, changing, read_lines, write_lines
 
 Role = Literal["read", "write", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -115,7 +112,7 @@ def add_user(path: Path, user: User) -> None:
     Raises:
         BadInput: there is a user of that name, or see `read_users`.
     """
-    with _changing(path):
+    with changing(path, what=_WHAT):
         users = read_users(path) if path.exists() else []
         if user.name in [one.name for one in users]:
             raise BadInput(f"{user.name!r} has a token already", hint=f"medzoo hub token rm {user.name}")
@@ -129,23 +126,9 @@ def remove_user(path: Path, name: str) -> None:
         UnknownName: there is none of that name.
         BadInput: see `read_users`.
     """
-    with _changing(path):
+    with changing(path, what=_WHAT):
         users = read_users(path)
         left = [user for user in users if user.name != name]
         if len(left) == len(users):
             raise UnknownName("user", name, [user.name for user in users])
         write_lines(path, [_HEADER, *map(str, left)], what=_WHAT)
-
-
-@contextmanager
-def _changing(path: Path) -> Iterator[None]:
-    """Hold the file's folder: of two who change the file at once, neither undoes what the other did."""
-    try:
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise BadInput(f"the {_WHAT} {path} cannot be written: {error.strerror}") from None
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)

@@ -1,4 +1,5 @@
 import os
+import threading
 
 import pytest
 
@@ -108,3 +109,23 @@ def test_a_key_that_is_taken_out_ends_at_once_and_a_broken_file_lets_nobody_in(p
     for _ in range(2):
         with pytest.raises(BadInput, match="No such file"):
             keys.find(other)
+
+
+def test_keys_that_are_made_and_taken_out_at_once_are_all_told_in_the_file(path):
+    for number in range(8):
+        add_key(path, new_key(f"old{number}", "read")[1])
+    start = threading.Barrier(16)
+
+    def change(number):
+        start.wait()
+        if number < 8:
+            remove_key(path, f"old{number}")
+        else:
+            add_key(path, new_key(f"new{number}", "read")[1])
+
+    threads = [threading.Thread(target=change, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(key.name for key in read_keys(path)) == sorted(f"new{number}" for number in range(8, 16))
