@@ -9,6 +9,7 @@ from model_cards import words
 from model_cards.evals import dataset_id, task_id
 from model_cards.repo import README_NAME, Repo
 from zoo.manifest import Evaluation
+from zoo.records import RULES
 
 _RESULTS = re.compile(r"result|score|evaluat|benchmark|performance|accurac|metric|leaderboard", re.IGNORECASE)
 _PRINTED = re.compile(r"(?<![\w.])[-+]?\d+\.\d{3}(?![\w.])")
@@ -58,7 +59,7 @@ def _of_index(repo: Repo, evaluation: list[Evaluation]) -> Iterator[Claim]:
         dataset = _dict(result.get("dataset"))
         for metric in _dicts([result], "metrics"):
             more = _dict(metric.get("args"))
-            judge = more.get("judge", words.RULES)
+            judge = more.get("judge", RULES)
             key = (*(dataset.get(k) for k in ("type", "split", "config")), metric.get("type"), judge)
             named = [str(dataset.get(k)) for k in ("type", "split", "config") if dataset.get(k)]
             what = f"{metric.get('type')} on {'/'.join(named)}"

@@ -9,8 +9,9 @@ from huggingface_hub import EvalResult, EvalResultEntry, eval_result_entries_to_
 from huggingface_hub.utils import yaml_dump  # type: ignore[attr-defined]
 
 from model_cards.results import Rows
-from model_cards.words import RULES, SHOWN
+from model_cards.words import SHOWN
 from zoo.manifest import AdapterManifest, Evaluation
+from zoo.records import RULES
 
 EVAL_FOLDER = ".eval_results"
 

@@ -11,6 +11,7 @@ from zoo.errors import UnknownName
 from zoo.evaluation.correction import stands
 from zoo.evaluation.metrics import get_metric
 from zoo.manifest import Bounds, Evaluation
+from zoo.records import RULES
 
 BRANCHES = {
     "chosen": "the chosen response under the chosen image",
@@ -33,8 +34,6 @@ SHOWN = {"noise": "noise in its place", "other": "another patient's picture"}
 """What an image ablation shows."""
 WRITTEN_BY = "Card written by MedVLM Zoo"
 """In front of the version, at a card's end."""
-RULES = "rules"
-"""In the place of a judge for a metric that needs none."""
 VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """What its `--max-lora-rank` takes."""
 QUOTED = 300

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zoo.errors import BadManifest
-from zoo.records import Shown
+from zoo.records import RULES, Shown
 
 SCHEMA_VERSION: Final = 1
 MANIFEST_NAME = "zoo.json"
@@ -227,7 +227,7 @@ class Evaluation(_Part):
     """Questions left out of `n` because the judge's reply could not be read."""
     fingerprint: Sha256
     """sha256 of the benchmark: its questions and the pictures' pixels."""
-    judge: str = "rules"
+    judge: str = RULES
     """The judge of a metric that needs one, with its version; `rules` for a metric that is a rule."""
     precision: str = ""
     """Of the base that answered, such as `float32` or `bfloat16 4bit`; empty where it was not noted."""

@@ -17,6 +17,8 @@ from zoo.errors import BadRecord
 
 PREDICTIONS_NAME = "predictions.jsonl"
 VERDICTS_NAME = "verdicts.jsonl"
+RULES = "rules"
+"""In the place of a judge for a metric that needs none."""
 BASE = "base"
 """Name of the base wherever an adapter's name may stand."""
 AnswerType = Literal["closed", "open", "report"]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.records import RULES
+
 if TYPE_CHECKING:
     from zoo.evaluation.diff import Answers, Diff, Scores, Setting
 
@@ -93,7 +95,7 @@ def _scores(scores: "tuple[Scores, ...]") -> list[str]:
     rows = [
         (
             f"{s.dataset}/{s.split}",
-            s.metric + ("" if s.judge == "rules" else f" by {s.judge}"),
+            s.metric + ("" if s.judge == RULES else f" by {s.judge}"),
             str(s.n),
             said(s.a),
             said(s.b),

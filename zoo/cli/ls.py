@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.records import RULES
+
 if TYPE_CHECKING:
     from zoo.catalog import Entry
 
@@ -73,7 +75,7 @@ def _print_table(entries: list["Entry"], metric: str, dataset: str | None) -> No
     click.secho(first, bold=True)
     click.echo("\n".join([*lines, *legend([[row["over SFT"]] for row in rows])]))
     scores = [e for entry in entries if (e := entry.score(metric, dataset=dataset))]
-    kinds = sorted({e.split + ("" if e.judge == "rules" else f" by {e.judge}") for e in scores})
+    kinds = sorted({e.split + ("" if e.judge == RULES else f" by {e.judge}") for e in scores})
     if len(kinds) > 1:
         click.secho(f"{metric} is not comparable between: {'; '.join(kinds)}", fg="yellow")
 
@@ -95,7 +97,7 @@ def _row(entry: "Entry", metric: str, dataset: str | None) -> dict[str, str]:
         "score": f"{e.value:.3f} ({e.low:.3f}-{e.high:.3f})" if e else "not scored",
         "over SFT": between(e.value, e.sft_value, e.over_sft) if e else "-",
         "n": str(e.n) if e else "-",
-        "judge": e.judge if e and e.judge != "rules" else "",
+        "judge": e.judge if e and e.judge != RULES else "",
         "license": manifest.license,
         "made": manifest.created[:10],
         "open": ", ".join(word for word in ("private" if entry.private else "", gate) if word),

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zoo.records import RULES
+
 if TYPE_CHECKING:
     from zoo.manifest import AdapterManifest, Benchmark, Evaluation
 
@@ -118,7 +120,7 @@ def _scores(evaluation: "Sequence[Evaluation]") -> list[str]:
         (
             f"{e.dataset}/{e.split}",
             e.subset,
-            e.metric + ("" if e.judge == "rules" else f" by {e.judge}"),
+            e.metric + ("" if e.judge == RULES else f" by {e.judge}"),
             f"{e.value:.3f} ({e.low:.3f}-{e.high:.3f})",
             f"{e.n}{f' ({e.failed} unreadable)' if e.failed else ''}",
             _number(e.base_value),

@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from zoo.evaluation.judged import RULES
 from zoo.evaluation.metrics import Metric, get_metric, metrics
 from zoo.evaluation.score import WHOLE, score_predictions
 from zoo.evaluation.table import left_out_lines
 from zoo.manifest import AdapterManifest, Bounds, predictions_name, read_manifest, verdicts_name
-from zoo.records import Prediction, Task, Verdict, read_jsonl
+from zoo.records import RULES, Prediction, Task, Verdict, read_jsonl
 
 EXAMPLES = 3
 _SIDES = ("A", "B")

@@ -5,10 +5,8 @@ from collections.abc import Iterable
 from zoo.errors import BadInput
 from zoo.evaluation.answers import Where
 from zoo.evaluation.metrics import Metric
-from zoo.records import Prediction, Shown, Verdict
+from zoo.records import RULES, Prediction, Shown, Verdict
 
-RULES = "rules"
-"""In the place of a judge for a metric that needs none."""
 _JUDGE_THESE = "judge these answers, or give the predictions that were judged"
 
 

@@ -19,7 +19,7 @@ from zoo.manifest import (
     read_manifest,
     verdicts_name,
 )
-from zoo.records import BASE, Prediction, Verdict, read_jsonl
+from zoo.records import BASE, RULES, Prediction, Verdict, read_jsonl
 
 _INTERVALS = ("low", "high", "over_base", "over_sft", "lost")
 _HEADLINE = "accuracy"
@@ -205,5 +205,5 @@ def _key(e: Evaluation) -> tuple[str, ...]:
 
 def _name(e: Evaluation) -> str:
     pictures = {"own": "", "noise": " with noise", "other": " with other pictures"}[e.shown]
-    judge = "" if e.judge == "rules" else f" by {e.judge}"
+    judge = "" if e.judge == RULES else f" by {e.judge}"
     return f"{e.metric} on {e.dataset}/{e.split}, {e.subset}{pictures}{judge}"

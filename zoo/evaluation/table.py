@@ -6,10 +6,10 @@ from itertools import groupby
 
 from zoo.evaluation.answers import SFT
 from zoo.evaluation.correction import MARK, stands
-from zoo.evaluation.judged import RULES, Judged
+from zoo.evaluation.judged import Judged
 from zoo.evaluation.metrics import get_metric, left_out, metrics
 from zoo.evaluation.score import MACRO, MICRO, WHOLE, Difference, Score
-from zoo.records import BASE, Prediction, Verdict
+from zoo.records import BASE, RULES, Prediction, Verdict
 
 SHOWN = {"noise": "with noise", "other": "with another patient's image"}
 

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from zoo.errors import BadInput
 from zoo.evaluation.answers import subsets
-from zoo.evaluation.judged import RULES
 from zoo.evaluation.metrics import get_metric
 from zoo.evaluation.report.layouts import Layout, Part, Place
 from zoo.evaluation.report.panels import Chosen, panels
 from zoo.evaluation.report.scored import Scored
 from zoo.evaluation.report.table import Table
 from zoo.evaluation.score import WHOLE, Score
+from zoo.records import RULES
 
 
 def paper_tables(layout: Layout, scored: Scored) -> list[Table]:

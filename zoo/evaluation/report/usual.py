@@ -5,7 +5,6 @@ from typing import get_args
 
 from zoo.errors import BadInput
 from zoo.evaluation.answers import Where
-from zoo.evaluation.judged import RULES
 from zoo.evaluation.metrics import Metric, get_metric
 from zoo.evaluation.report.figures import counted, difference_cell, figure, unit, value_cell
 from zoo.evaluation.report.panels import INTERVALS, PAIRED, Chosen, marks, panels
@@ -13,7 +12,7 @@ from zoo.evaluation.report.scored import Scored
 from zoo.evaluation.report.table import Cell, Column, Row, Table
 from zoo.evaluation.score import MACRO, MICRO, WHOLE, Score
 from zoo.evaluation.table import cut_lines
-from zoo.records import AnswerType, ErrorType, Shown
+from zoo.records import RULES, AnswerType, ErrorType, Shown
 
 NO_SFT = "No SFT adapter is among them, so nothing here says what preference adds to imitation."
 _OVER_ALL = {
