@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 
+from serving.annotations.desk import Desk
 from serving.defence.headers import SafeHeaders
 from serving.defence.logs import RequestLog
 from serving.defence.wall import Defence, put_around
@@ -15,9 +16,15 @@ from zoo.notice import NOTICE
 
 
 def build_app(
-    service: Service, *, limits: Limits | None = None, page: bool = True, defence: Defence | None = None
+    service: Service,
+    *,
+    limits: Limits | None = None,
+    page: bool = True,
+    defence: Defence | None = None,
+    desk: Desk | None = None,
 ) -> FastAPI:
-    """REST under `/v1`, health beside it, the page at `/` unless `page` is False.
+    """REST under `/v1`, health beside it, the pages at `/` unless `page` is False; ratings where
+    there is a `desk`.
 
     Without a `defence` whoever mounts or wraps the application decides who may ask it what.
     The usual `/docs` page is left out: it loads its scripts from the internet. `/openapi.json` stays.
@@ -27,9 +34,9 @@ def build_app(
     app = FastAPI(title="MedVLM Zoo", version="1", description=NOTICE, docs_url=None, redoc_url=None)
     add_routes(app, service, pictures, remote=defence.remote if defence else None)
     if page:
-        from serving.ui.mount import mount_page
+        from serving.ui.mount import mount_pages
 
-        mount_page(app, service, pictures)
+        mount_pages(app, service, pictures, desk=desk)
     if defence:
         put_around(app, defence, max_body=limits.body_bytes(service.base.max_images), refuse=refusal)
     add_error_replies(app)  # around all that can fail

@@ -11,6 +11,7 @@ from types import FrameType
 import click
 import uvicorn
 
+from serving.annotations.desk import Desk
 from serving.app import build_app
 from serving.defence.callers import Callers
 from serving.defence.connections import Refusals, connections
@@ -59,7 +60,8 @@ def run(service: Service, settings: Settings, taken: socket.socket, *, page: boo
     """
     set_up_logs()
     defence = _defence(settings)
-    app = build_app(service, limits=settings.limits, page=page, defence=defence)
+    desk = Desk(settings.annotations) if settings.annotations else None
+    app = build_app(service, limits=settings.limits, page=page, defence=defence, desk=desk)
     config = uvicorn.Config(
         app,
         http=connections(
@@ -78,6 +80,8 @@ def run(service: Service, settings: Settings, taken: socket.socket, *, page: boo
         server.run(sockets=[taken])
     finally:
         service.close()
+        if desk is not None:
+            desk.close()
     return server.drained
 
 

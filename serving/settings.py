@@ -61,6 +61,10 @@ class Settings(BaseSettings):
     keys_file: Path | None = Field(
         default=None, description="File of `medzoo keys`; none: clients on this machine alone are served."
     )
+    annotations: str | None = Field(
+        default=None,
+        description="Where accounts and ratings are kept: a file, or postgresql://...; none: nowhere.",
+    )
     hosts: Words = Field(
         default=(), description="Names by which clients call this server, beside this machine's own."
     )

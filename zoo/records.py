@@ -156,9 +156,21 @@ class Rating:
     adapter: str
     answer_sha256: str
     rater: str
-    misunderstanding: Severity
-    """How far the answer misreads the image."""
+    misunderstanding: Severity | None
+    """How far the answer misreads the image; None: the rater cannot judge."""
     error_types: tuple[ErrorType, ...] = ()
+    rank: int | None = None
+    """Place among the answers to the question that the rater saw beside each other, 1 the best, ties allowed;
+    None where nothing was ranked."""
+    modality: str = ""
+    variant: str = ""
+    digest: str = ""
+    """sha256 of the adapter's weights; empty for the base."""
+    case_sha256: str = ""
+    """Of the pictures' pixels and the prompt that the rater saw."""
+    made_at: str = ""
+    """When the rater was done with the question, UTC."""
+    comment: str = ""
 
 
 AnyRecord = Question | PreferencePair | Prediction | Verdict | Rating
@@ -237,10 +249,10 @@ def _required(f: Any) -> bool:
 def _cast(value: Any, hint: Any, where: str) -> Any:
     """Check a JSON value against one of the few type forms that records use."""
     from types import NoneType, UnionType
-    from typing import get_args, get_origin
+    from typing import Union, get_args, get_origin
 
     origin, args = get_origin(hint), get_args(hint)
-    if origin is UnionType:
+    if origin in (UnionType, Union):
         if value is None and NoneType in args:
             return None
         return _cast(value, next(a for a in args if a is not NoneType), where)

@@ -1,4 +1,4 @@
-"""The page mounted at `/` of the application, with Gradio's defaults changed for patient data.
+"""The pages mounted at `/` of the application, with Gradio's defaults changed for patient data.
 
 What leaves the browser: the image as base64 text in a request's body, the question, the names of the
 adapters. What stays here: the decoded image in the tray (memory, minutes, bounded), its key, question and
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from serving.annotations.desk import Desk
 from serving.pictures import Pictures
 from serving.service import Service
 from serving.ui.guard import Guard
@@ -28,18 +29,18 @@ WAITING = 64
 _IN_MEMORY = Path("/dev/shm")
 
 
-def mount_page(app: FastAPI, service: Service, pictures: Pictures) -> None:
-    """Put the page of this service at `/`, behind the routes that the application has already."""
+def mount_pages(app: FastAPI, service: Service, pictures: Pictures, *, desk: Desk | None = None) -> None:
+    """Put the pages of this service at `/`, behind the routes that the application has already."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
     _set_folder()
     import gradio as gr
 
     from serving.ui.hush import hush
-    from serving.ui.page import build_page
+    from serving.ui.site import build_site
     from serving.ui.style import css, theme
 
     hush()
-    blocks = build_page(service, pictures).queue(max_size=WAITING)
+    blocks = build_site(service, pictures, desk=desk).queue(max_size=WAITING)
     blocks.state_session_capacity = SESSIONS
     wording = Wording(
         functions={number: len(one.inputs) for number, one in blocks.fns.items()},

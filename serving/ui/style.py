@@ -19,10 +19,11 @@ def theme() -> gr.themes.Base:
 
 
 def css() -> str:
-    """The page's own style sheet."""
-    return (ASSETS / "page.css").read_text(encoding="utf-8")
+    """The style sheets, `page.css` first."""
+    sheets = sorted(ASSETS.glob("*.css"), key=lambda path: (path.name != "page.css", path.name))
+    return "\n".join(path.read_text(encoding="utf-8") for path in sheets)
 
 
-def script(name: str) -> str:
-    """A script of the page's own."""
-    return (ASSETS / name).read_text(encoding="utf-8")
+def script(*names: str) -> str:
+    """Scripts of the pages' own, one after the other."""
+    return "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in names)

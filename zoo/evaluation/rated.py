@@ -74,6 +74,7 @@ def from_ratings(ratings: Sequence[Rating]) -> list[Rated]:
         said = (
             _Said((*_question(r), r.answer_sha256), r.adapter, _question(r), r.rater, label(r))
             for r in ratings
+            if r.misunderstanding is not None
         )
         return _rated(name, scale, said, ordered=ordered, raters=raters)
 

@@ -13,7 +13,7 @@ import uvicorn
 from serving.app import build_app
 from serving.pictures import Pictures
 from serving.run import listen
-from serving.ui.page import build_page
+from serving.ui.site import build_site
 from serving.ui.tray import Tray
 from tests.serving._steps import Steps
 from zoo.images import Limits
@@ -114,6 +114,6 @@ def test_a_page_that_is_closed_cancels_its_comparison(page, rig, monkeypatch):
 @pytest.mark.parametrize("allow", [(), ("me/*",)])
 def test_other_repos_can_be_named_where_the_operator_allows_some(rig, allow):
     rig.library.names._allow = allow
-    blocks = build_page(rig.service, Pictures(Limits())).blocks.values()
+    blocks = build_site(rig.service, Pictures(Limits())).blocks.values()
     (others,) = [one for one in blocks if one.elem_id == "mz-others"]
     assert others.visible == bool(allow)

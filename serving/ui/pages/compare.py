@@ -1,4 +1,4 @@
-"""The page: an image, a question, a choice of adapters, and their answers side by side.
+"""The page `Compare`: an image, a question, a choice of adapters, and their answers side by side.
 
 Every value that Gradio keeps is small: of an image it holds only a key. What is shown is `cards`'.
 """
@@ -21,7 +21,6 @@ from serving.ui.style import script
 from serving.ui.tray import Tray, preview
 from zoo import asking
 from zoo.errors import ZooError
-from zoo.notice import NOTICE
 
 log = logging.getLogger(__name__)
 
@@ -30,16 +29,6 @@ GATHER_S = 0.1
 AT_ONCE = 16
 """Comparisons of the page that may wait for the engine at once; the engine batches them."""
 
-_HEADER = """
-<header class="mz-top">
-  <div class="mz-brand"><svg viewBox="0 0 48 48" aria-hidden="true"><rect width="48" height="48" rx="13"/>
-    <path d="M8 26h8l4-11 7 20 5-14 2 5h6"/></svg>
-    <div><h1>MedVLM Zoo</h1><p>One question, many adapters, side by side</p></div></div>
-  <p class="mz-base" title="{pinned}">base <b>{name}</b><span>@{sha}</span></p>
-</header>
-<p class="mz-notice" role="note"><svg viewBox="0 0 24 24" aria-hidden="true"><path
-  d="M12 4 2.8 20h18.4L12 4zM12 10v4.5M12 17.2v.3"/></svg>{notice}</p>
-"""
 _PICKER = """
 <div class="mz-picker ${preview ? 'mz-full' : ''} ${busy ? 'mz-busy' : ''}" tabindex="0" role="button"
      aria-label="Choose an image">
@@ -53,8 +42,8 @@ ${problem ? `<p class="mz-problem" role="alert">${problem}</p>` : ''}
 """
 
 
-def build_page(service: Service, pictures: Pictures) -> gr.Blocks:
-    """The page of one service."""
+def build(page: gr.Blocks, service: Service, pictures: Pictures) -> None:
+    """Fill the page of one service."""
     tray = Tray()
     known: dict[str, Listing] = {}
     """The adapters as they stood when a page was last opened: for titles and scores."""
@@ -108,69 +97,56 @@ def build_page(service: Service, pictures: Pictures) -> gr.Blocks:
         names = [BASE, *(one.alias for one in listed if one.adapter is not None)]
         return gr.CheckboxGroup(choices=_choices(listed), value=names[: service.max_adapters])
 
-    page = gr.Blocks(title="MedVLM Zoo", analytics_enabled=False, fill_width=True, delete_cache=(60, 600))
-    with page:
-        base = service.base
-        gr.HTML(
-            _HEADER.format(
-                pinned=escape(base.pinned),
-                name=escape(base.name),
-                sha=base.revision[: cards.SHORT],
-                notice=escape(NOTICE),
-            ),
-            elem_id="mz-header",
-        )
-        with gr.Row(elem_classes="mz-main"):
-            with gr.Column(scale=4, min_width=280, elem_classes="mz-ask"):
-                picker = gr.HTML(
-                    value="",
-                    html_template=_PICKER,
-                    js_on_load=script("picker.js"),
-                    server_functions=[look],
-                    elem_id="mz-picker",
-                    preview="",
-                    problem="",
-                    busy=False,
-                    limit=pictures.limits.max_bytes,
-                )
-                question = gr.Textbox(
-                    label="Question",
-                    placeholder="On which side is the nodule?",
-                    lines=2,
-                    max_lines=6,
-                    elem_id="mz-question",
-                )
-                adapters = gr.CheckboxGroup(
-                    choices=[(BASE, BASE)],
-                    value=[BASE],
-                    label="Adapters, with accuracy and its 95 % interval",
-                    elem_id="mz-adapters",
-                )
-                others = gr.Textbox(
-                    label="Others on the Hub",
-                    placeholder="namespace/name@revision, ...",
-                    max_lines=1,
-                    elem_id="mz-others",
-                    visible=bool(service.allow),
-                )
-                ask = gr.Button("Compare", variant="primary", size="lg", elem_id="mz-compare")
-            with gr.Column(scale=9, min_width=400):
-                strip = gr.HTML(
-                    value=-1,
-                    html_template=_strip(shown),
-                    js_on_load=script("strip.js"),
-                    elem_id="mz-examples",
-                    visible=bool(shown),
-                )
-                answers = gr.HTML(cards.empty_html(), elem_id="mz-answers")
-        asked = {"fn": compare, "inputs": [picker, question, adapters, others], "outputs": answers}
-        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        page.load(choices, outputs=adapters, concurrency_limit=AT_ONCE, **quiet)
-        gr.on([ask.click, question.submit], **asked, concurrency_limit=AT_ONCE, **quiet)
-        strip.select(take_example, inputs=strip, outputs=[picker, question], **quiet).then(
-            **asked, concurrency_limit=AT_ONCE, **quiet
-        )
-    return page
+    with gr.Row(elem_classes="mz-main"):
+        with gr.Column(scale=4, min_width=280, elem_classes="mz-ask"):
+            picker = gr.HTML(
+                value="",
+                html_template=_PICKER,
+                js_on_load=script("picker.js"),
+                server_functions=[look],
+                elem_id="mz-picker",
+                preview="",
+                problem="",
+                busy=False,
+                limit=pictures.limits.max_bytes,
+            )
+            question = gr.Textbox(
+                label="Question",
+                placeholder="On which side is the nodule?",
+                lines=2,
+                max_lines=6,
+                elem_id="mz-question",
+            )
+            adapters = gr.CheckboxGroup(
+                choices=[(BASE, BASE)],
+                value=[BASE],
+                label="Adapters, with accuracy and its 95 % interval",
+                elem_id="mz-adapters",
+            )
+            others = gr.Textbox(
+                label="Others on the Hub",
+                placeholder="namespace/name@revision, ...",
+                max_lines=1,
+                elem_id="mz-others",
+                visible=bool(service.allow),
+            )
+            ask = gr.Button("Compare", variant="primary", size="lg", elem_id="mz-compare")
+        with gr.Column(scale=9, min_width=400):
+            strip = gr.HTML(
+                value=-1,
+                html_template=_strip(shown),
+                js_on_load=script("strip.js"),
+                elem_id="mz-examples",
+                visible=bool(shown),
+            )
+            answers = gr.HTML(cards.empty_html(), elem_id="mz-answers")
+    asked = {"fn": compare, "inputs": [picker, question, adapters, others], "outputs": answers}
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    page.load(choices, outputs=adapters, concurrency_limit=AT_ONCE, **quiet)
+    gr.on([ask.click, question.submit], **asked, concurrency_limit=AT_ONCE, **quiet)
+    strip.select(take_example, inputs=strip, outputs=[picker, question], **quiet).then(
+        **asked, concurrency_limit=AT_ONCE, **quiet
+    )
 
 
 def _choices(listed: list[Listing]) -> list[tuple[str, str]]:

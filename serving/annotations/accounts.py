@@ -1,0 +1,169 @@
+"""Accounts and the sessions of those who have signed in.
+
+A password is kept as an Argon2id hash; of a session's token, 256 random bits, the sha256 is kept. What an
+unknown name costs is what a wrong password costs.
+"""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from sqlalchemy import Connection, delete, insert, select, update
+
+from serving.annotations.database import Database, now
+from serving.annotations.records import Account, AccountRole
+from serving.annotations.schema import accounts, sessions
+from zoo.errors import BadInput, NoKey, UnknownName
+
+ROLES: tuple[AccountRole, ...] = get_args(AccountRole)
+SHORTEST = 10
+"""Characters of a password."""
+SESSION_HOURS = 12
+_NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
+_HASHER = PasswordHasher()
+_NOBODY = _HASHER.hash(secrets.token_hex(16))
+
+
+class Accounts:
+    """The accounts of one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, name: str, role: AccountRole, password: str) -> Account:
+        """Make an account.
+
+        Raises:
+            BadInput: a name that cannot be, one that is there already, or a password that is too short.
+        """
+        if not _NAME.fullmatch(name):
+            raise BadInput(
+                f"an account cannot be named {name[:80]!r}", hint="small letters, digits, dots, dashes, @"
+            )
+        row = {
+            "name": name,
+            "role": role,
+            "password_hash": _hash(password),
+            "pseudonym": f"rater-{secrets.token_hex(4)}",
+            "made_at": now(),
+        }
+
+        def write(connection: Connection) -> None:
+            if connection.execute(select(accounts.c.name).where(accounts.c.name == name)).first():
+                raise BadInput(f"there is an account named {name!r}", hint=f"medzoo accounts password {name}")
+            connection.execute(insert(accounts).values(**row))
+
+        self._database.write(write)
+        return self.get(name)
+
+    def get(self, name: str) -> Account:
+        """The account of that name.
+
+        Raises:
+            UnknownName: there is none.
+        """
+        found = {one.name: one for one in self.all()}
+        if name not in found:
+            raise UnknownName("account", name, found)
+        return found[name]
+
+    def all(self) -> list[Account]:
+        """Every account, by name."""
+        with self._database.read() as connection:
+            return [_account(row._mapping) for row in connection.execute(select(accounts).order_by("name"))]
+
+    def set_password(self, name: str, password: str) -> None:
+        """Give an account another password and end its sessions."""
+        self.get(name)
+        hashed = _hash(password)
+
+        def write(connection: Connection) -> None:
+            connection.execute(
+                update(accounts).where(accounts.c.name == name).values(password_hash=hashed, closed_at=None)
+            )
+            connection.execute(delete(sessions).where(sessions.c.account == name))
+
+        self._database.write(write)
+
+    def close(self, name: str) -> None:
+        """Let nobody sign in by this name any more and end its sessions. Its ratings stay."""
+        self.get(name)
+
+        def write(connection: Connection) -> None:
+            connection.execute(update(accounts).where(accounts.c.name == name).values(closed_at=now()))
+            connection.execute(delete(sessions).where(sessions.c.account == name))
+
+        self._database.write(write)
+
+    def sign_in(self, name: str, password: str) -> str:
+        """A session's token.
+
+        Raises:
+            NoKey: name and password do not go together.
+        """
+        asked = select(accounts.c.password_hash).where(
+            accounts.c.name == name, accounts.c.closed_at.is_(None)
+        )
+        with self._database.read() as connection:
+            kept = connection.execute(asked).scalar_one_or_none()
+        try:
+            _HASHER.verify(kept or _NOBODY, password)
+        except (VerifyMismatchError, InvalidHashError):
+            kept = None
+        if kept is None:
+            raise NoKey("name and password do not go together", hint="try again, or ask the administrator")
+        token = secrets.token_urlsafe(32)
+        ends = datetime.now(UTC) + timedelta(hours=SESSION_HOURS)
+        row = {
+            "token_sha256": _digest(token),
+            "account": name,
+            "made_at": now(),
+            "ends_at": ends.isoformat(timespec="microseconds"),
+        }
+        self._database.write(lambda connection: connection.execute(insert(sessions).values(**row)))
+        return token
+
+    def find(self, token: str) -> Account | None:
+        """Whose session it is, or None if it has ended."""
+        asked = (
+            select(accounts)
+            .join(sessions, sessions.c.account == accounts.c.name)
+            .where(sessions.c.token_sha256 == _digest(token), sessions.c.ends_at > now())
+            .where(accounts.c.closed_at.is_(None))
+        )
+        with self._database.read() as connection:
+            row = connection.execute(asked).first()
+        return _account(row._mapping) if row else None
+
+    def sign_out(self, token: str) -> None:
+        """End a session."""
+        gone = delete(sessions).where(sessions.c.token_sha256 == _digest(token))
+        self._database.write(lambda connection: connection.execute(gone))
+
+
+def _hash(password: str) -> str:
+    if len(password) < SHORTEST:
+        raise BadInput(
+            f"a password of {len(password)} characters",
+            hint=f"at least {SHORTEST}; four words are easy to keep",
+        )
+    return _HASHER.hash(password)
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _account(row: Mapping[Any, Any]) -> Account:
+    return Account(
+        name=row["name"],
+        role=row["role"],
+        pseudonym=row["pseudonym"],
+        made_at=row["made_at"],
+        closed_at=row["closed_at"],
+    )

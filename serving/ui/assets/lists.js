@@ -1,0 +1,2 @@
+// The page Work lists.
+const page = element.querySelector('main');

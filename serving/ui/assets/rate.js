@@ -1,0 +1,2 @@
+// The page Rate.
+const page = element.querySelector('main');

@@ -1,0 +1,2 @@
+// The page Results.
+const page = element.querySelector('main');

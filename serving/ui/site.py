@@ -1,0 +1,62 @@
+"""The pages of one server, put together: compare, rate, work lists, results, browse. A page a file.
+
+A page of ratings is a frame whose script asks the routes under `/v1/annotations`, as any other client would.
+"""
+
+from html import escape
+
+import gradio as gr
+
+from serving.annotations.desk import Desk
+from serving.pictures import Pictures
+from serving.service import Service
+from serving.ui import cards
+from serving.ui.pages import browse, compare, lists, rate, results
+from zoo.notice import NOTICE
+
+_HEADER = """
+<header class="mz-top">
+  <div class="mz-brand"><svg viewBox="0 0 48 48" aria-hidden="true"><rect width="48" height="48" rx="13"/>
+    <path d="M8 26h8l4-11 7 20 5-14 2 5h6"/></svg>
+    <div><h1>MedVLM Zoo</h1><p>One question, many adapters, side by side</p></div></div>
+  <p class="mz-base" title="{pinned}">base <b>{name}</b><span>@{sha}</span></p>
+</header>
+<p class="mz-notice" role="note"><svg viewBox="0 0 24 24" aria-hidden="true"><path
+  d="M12 4 2.8 20h18.4L12 4zM12 10v4.5M12 17.2v.3"/></svg>{notice}</p>
+"""
+
+
+def build_site(service: Service, pictures: Pictures, *, desk: Desk | None = None) -> gr.Blocks:
+    """All pages; those of ratings where there is a desk."""
+    site = gr.Blocks(title="MedVLM Zoo", analytics_enabled=False, fill_width=True, delete_cache=(60, 600))
+    with site:
+        gr.components.Navbar(main_page_name="Compare")
+        _header(service)
+        compare.build(site, service, pictures)
+    if desk is not None:
+        with site.route("Rate", "/rate"):
+            _header(service)
+            rate.build()
+        with site.route("Work lists", "/lists"):
+            _header(service)
+            lists.build()
+        with site.route("Results", "/results"):
+            _header(service)
+            results.build()
+    with site.route("Browse", "/browse"):
+        _header(service)
+        browse.build(service)
+    return site
+
+
+def _header(service: Service) -> None:
+    base = service.base
+    gr.HTML(
+        _HEADER.format(
+            pinned=escape(base.pinned),
+            name=escape(base.name),
+            sha=base.revision[: cards.SHORT],
+            notice=escape(NOTICE),
+        ),
+        elem_classes="mz-header",
+    )
