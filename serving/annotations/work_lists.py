@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -128,6 +129,19 @@ class WorkLists:
             ).scalar_one()
         found = [_answer(row._mapping) for row in rows]
         return sorted(found, key=lambda one: order.index(one.adapter))
+
+    def answers_of_list(self, work_list: str) -> dict[int, list[CaseAnswer]]:
+        """What the adapters said of each case of a list that has answers, by the case's id, in the list's
+        order. One query."""
+        asked = select(answers, work_lists.c.adapters).join(cases, cases.c.id == answers.c.case_id)
+        asked = asked.join(work_lists).where(work_lists.c.id == work_list).order_by(cases.c.number)
+        found: dict[int, list[tuple[int, CaseAnswer]]] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(asked):
+                columns = dict(row._mapping)
+                place = columns.pop("adapters").index(row.adapter)
+                found.setdefault(row.case_id, []).append((place, _answer(columns)))
+        return {case: [one for _, one in sorted(said, key=itemgetter(0))] for case, said in found.items()}
 
     def put_answers(self, case: int, said: Sequence[CaseAnswer]) -> None:
         """Keep what the adapters said of a case, all at once; the list opens with its last case."""
