@@ -1,0 +1,59 @@
+"""A list's finished ratings as records, raters by their pseudonyms. It knows no statistics.
+
+A case counts for a rater once they are done with it, with what they had said by then: what they changed after
+they had seen the names is kept as a correction and is no blind rating.
+"""
+
+from serving.annotations.clicks import CaseState, fold
+from serving.annotations.desk import Desk
+from serving.annotations.records import CANNOT_JUDGE, Case, CaseAnswer
+from zoo.evaluation.rated import ERROR_TYPES
+from zoo.records import Rating
+
+
+def ratings_of(desk: Desk, work_list: str) -> list[Rating]:
+    """One rating for each finished case, rater and adapter, in the order of cases, raters and the list's
+    adapters. An answer of which a rater said nothing has none.
+
+    Raises:
+        UnknownName: there is no such list.
+    """
+    desk.lists.get(work_list)
+    pseudonyms = {one.name: one.pseudonym for one in desk.accounts.all()}
+    found: list[Rating] = []
+    for case in desk.lists.cases(work_list):
+        answers = desk.lists.answers(case.id)
+        for rater in desk.lists.raters(case.id):
+            state = fold(desk.clicks.of(case.id, rater), blind_only=True)
+            found += _ratings(case, answers, state, pseudonyms[rater])
+    return found
+
+
+def _ratings(case: Case, answers: list[CaseAnswer], state: CaseState, rater: str) -> list[Rating]:
+    """What one rater says of one case; answers of the same words get the same rating."""
+    if state.done_at is None:
+        return []
+    found = []
+    for answer in answers:
+        said = state.answers.get(answer.answer_sha256)
+        if said is None or said.severity is None:
+            continue
+        rating = Rating(
+            question_id=case.question_id,
+            dataset=case.dataset,
+            split=case.split,
+            adapter=answer.adapter,
+            answer_sha256=answer.answer_sha256,
+            rater=rater,
+            misunderstanding=None if said.severity == CANNOT_JUDGE else said.severity,
+            error_types=tuple(kind for kind in ERROR_TYPES if kind in said.errors),
+            rank=said.rank,
+            modality=case.modality,
+            variant=answer.variant,
+            digest=answer.digest,
+            case_sha256=case.case_sha256,
+            made_at=state.done_at,
+            comment=said.comment,
+        )
+        found.append(rating)
+    return found
