@@ -79,7 +79,7 @@ def write_sheet(path: Path, predictions: Sequence[Prediction], *, questions: int
             )
             hidden.append(row)
             shown = (" ".join(p.images), p.prompt, p.truth, row.letter, p.answer)
-            sheet.writerow([len(hidden), *map(_harmless, shown), "", ""])
+            sheet.writerow([len(hidden), *map(harmless, shown), "", ""])
     _write(path.with_name(path.name + KEY_ENDING), _Key(rows=hidden).model_dump_json(indent=1) + "\n")
     _write(path, "\ufeff" + text.getvalue())  # the mark by which spreadsheets know UTF-8
     return len(hidden)
@@ -146,7 +146,7 @@ def _letter(number: int) -> str:
     return (_letter(number // 26 - 1) if number >= 26 else "") + chr(ord("A") + number % 26)
 
 
-def _harmless(cell: str) -> str:
+def harmless(cell: str) -> str:
     """A cell that no spreadsheet runs as a formula."""
     return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
