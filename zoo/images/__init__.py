@@ -6,22 +6,20 @@ where a picture came from.
 
 import base64
 import binascii
-import io
-import warnings
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from zoo.errors import BadImage, ImageTooLarge
-from zoo.images.dicom import decode_dicom
-from zoo.images.grey import Grey, as_grey, grey_to_rgb
+from zoo.errors import BadImage
+from zoo.images.dicom import DicomFile, is_dicom, told_plainly
 from zoo.images.limits import FIELDS_BYTES as FIELDS_BYTES
-from zoo.images.limits import PIL_FORMATS, READABLE, check_pixels, check_scans
+from zoo.images.limits import READABLE
 from zoo.images.limits import Limits as Limits
 from zoo.images.limits import check_bytes as check_bytes
+from zoo.images.picture import decode_picture
+from zoo.images.scan import Scan as Scan
+from zoo.images.scan import open_dicom, open_picture
+from zoo.images.window import Window as Window
 
 MEDIA_TYPES = ("image/png", "image/jpeg", "image/jp2", "application/dicom")
 """What a data URI may say that it is. The bytes decide what it is."""
@@ -36,14 +34,22 @@ def decode(data: bytes, *, limits: Limits | None = None, frame: int | None = Non
         ImageTooLarge: more bytes, pixels or frames than `limits` allow; found before decoding.
         BadImage: empty, truncated, broken, of an unknown kind, or without that frame.
     """
-    limits = limits or Limits()
-    check_bytes(len(data), limits)
-    if not data:
-        raise BadImage("the image is empty: 0 bytes", hint=READABLE)
-    # Files written without the DICOM preamble begin with group 0008.
-    if data[128:132] == b"DICM" or data[:2] == b"\x08\x00":
-        return decode_dicom(data, limits, frame)
-    return _decode_picture(data, limits)
+    limits = _checked(data, limits)
+    if is_dicom(data):
+        with told_plainly():
+            return DicomFile(data, limits).show(frame)
+    return decode_picture(data, limits)
+
+
+def open_scan(data: bytes, *, limits: Limits | None = None) -> Scan:
+    """The file in `data` for somebody to look at, frame by frame and in any window; its first view is what
+    `decode` gives. Nothing of the file is kept but what showing needs.
+
+    Raises:
+        ImageTooLarge, BadImage: see `decode`; of a file with many frames the middle one is tried.
+    """
+    limits = _checked(data, limits)
+    return open_dicom(data, limits) if is_dicom(data) else open_picture(data, limits)
 
 
 def open_image(path: Path, *, limits: Limits | None = None, frame: int | None = None) -> Image.Image:
@@ -79,46 +85,9 @@ def data_uri_bytes(uri: str, *, limits: Limits | None = None) -> bytes:
         raise BadImage("the base64 text of the data URI is broken", hint=hint) from None
 
 
-def _decode_picture(data: bytes, limits: Limits) -> Image.Image:
-    image = _open_header(data, limits)
-    try:
-        image.load()
-        image = ImageOps.exif_transpose(image)
-        if image.mode.startswith("I") or image.mode == "F":
-            return grey_to_rgb(_in_bits_used(np.asarray(image)))
-        if image.has_transparency_data:  # hidden colours under transparent pixels must not appear
-            rgba = image.convert("RGBA")
-            black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
-            return Image.alpha_composite(black, rgba).convert("RGB")
-        return image.convert("RGB")
-    except Exception as error:  # decoders of strangers' bytes raise nearly anything
-        raise BadImage(f"the {image.format} image is broken or cut short", hint=READABLE) from error
-
-
-def _open_header(data: bytes, limits: Limits) -> Image.Image:
-    """The picture with its size known and checked, its pixels not decoded."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=PIL_FORMATS)
-    except UnidentifiedImageError:
-        raise BadImage("the file is of no kind known here", hint=READABLE) from None
-    except Image.DecompressionBombError:
-        raise ImageTooLarge(
-            f"the image has far more than {limits.max_pixels} pixels, the limit",
-            hint="send it at a lower resolution",
-        ) from None
-    except Exception as error:
-        raise BadImage("the image's header is broken", hint=READABLE) from error
-    check_pixels(*image.size, limits)
-    check_scans(data)
-    return image
-
-
-def _in_bits_used(values: npt.NDArray[Any]) -> Grey:
-    """Deep grey values to 0..1. White is the largest number of as many bits as the values use: 12-bit
-    data kept in 16 bits must not come out black."""
-    bits = max(8, int(values.max()).bit_length())
-    scaled = as_grey(values)
-    scaled /= 2**bits - 1
-    return scaled
+def _checked(data: bytes, limits: Limits | None) -> Limits:
+    limits = limits or Limits()
+    check_bytes(len(data), limits)
+    if not data:
+        raise BadImage("the image is empty: 0 bytes", hint=READABLE)
+    return limits
