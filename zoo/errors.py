@@ -144,5 +144,9 @@ class NotAllowed(ZooError):
     """The key, or the operator's settings, do not allow this."""
 
 
+class NotOpen(ZooError):
+    """A work list that takes no ratings now: its answers are being made, or it is closed."""
+
+
 class TrainingFailed(ZooError):
     """A run that must not go on: a loss that is not finite, a checkpoint of another run."""

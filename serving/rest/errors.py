@@ -38,6 +38,7 @@ STATUSES: tuple[tuple[type[errors.ZooError], int], ...] = (
     (errors.BadAdapter, 422),
     (errors.NoKey, 401),
     (errors.NotAllowed, 403),
+    (errors.NotOpen, 409),
     (errors.Busy, 429),
     (errors.TooSlow, 408),
     (errors.Stopped, 503),
