@@ -6,7 +6,7 @@ they had seen the names is kept as a correction and is no blind rating.
 
 from serving.annotations.clicks import CaseState, fold
 from serving.annotations.desk import Desk
-from serving.annotations.records import CANNOT_JUDGE, Case, CaseAnswer
+from serving.annotations.records import Case, CaseAnswer
 from zoo.evaluation.rated import ERROR_TYPES
 from zoo.records import Rating
 
@@ -45,7 +45,7 @@ def _ratings(case: Case, answers: list[CaseAnswer], state: CaseState, rater: str
             adapter=answer.adapter,
             answer_sha256=answer.answer_sha256,
             rater=rater,
-            misunderstanding=None if said.severity == CANNOT_JUDGE else said.severity,
+            misunderstanding=None if said.severity == "cannot judge" else said.severity,
             error_types=tuple(kind for kind in ERROR_TYPES if kind in said.errors),
             rank=said.rank,
             modality=case.modality,
