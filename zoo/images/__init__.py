@@ -19,6 +19,7 @@ from zoo.images.limits import check_bytes as check_bytes
 from zoo.images.picture import decode_picture
 from zoo.images.scan import Scan as Scan
 from zoo.images.scan import open_dicom, open_picture
+from zoo.images.strip import strip_dicom, strip_picture
 from zoo.images.window import Window as Window
 
 MEDIA_TYPES = ("image/png", "image/jpeg", "image/jp2", "application/dicom")
@@ -50,6 +51,20 @@ def open_scan(data: bytes, *, limits: Limits | None = None) -> Scan:
     """
     limits = _checked(data, limits)
     return open_dicom(data, limits) if is_dicom(data) else open_picture(data, limits)
+
+
+def strip(data: bytes, *, limits: Limits | None = None) -> bytes:
+    """The same pictures in a file that tells nothing else: `open_scan` shows both alike in every view. What
+    is drawn into the pixels stays.
+
+    Returns:
+        DICOM of DICOM, with its modality and whether text is burned in; JPEG of JPEG, PNG of the rest.
+
+    Raises:
+        ImageTooLarge, BadImage: see `decode`; also if the file would be longer than the limits allow.
+    """
+    limits = _checked(data, limits)
+    return strip_dicom(data, limits) if is_dicom(data) else strip_picture(data, limits)
 
 
 def open_image(path: Path, *, limits: Limits | None = None, frame: int | None = None) -> Image.Image:
