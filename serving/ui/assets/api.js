@@ -1,26 +1,32 @@
 // What the pages' scripts share: asking the server. No answer of it is kept in the browser's storage.
 const API = '/v1/annotations';
 
-// The reply as JSON; an Error whose message is fit to be shown. Who is not signed in is sent to sign in.
-async function call(method, path, body) {
+// The reply as JSON; an Error whose message is fit to be shown, with the status if there was a reply. Who is
+// not signed in is sent to sign in, unless the page `stays` because it holds what is not saved yet.
+async function call(method, path, body, { stays = false } = {}) {
   const options = { method, credentials: 'same-origin', cache: 'no-store', headers: {} };
+  if (stays) options.signal = AbortSignal.timeout(20000);
   if (body instanceof Blob) options.body = body;
   else if (body !== undefined) {
     options.body = JSON.stringify(body);
     options.headers['Content-Type'] = 'application/json';
   }
-  const reply = await fetch(API + path, options);
-  if (reply.status === 401) {
-    location.assign(`/sign-in?to=${encodeURIComponent(location.pathname)}`);
-    throw new Error('You are not signed in.');
+  const reply = await fetch(path.startsWith('/v1/') ? path : API + path, options);
+  if (reply.status === 401 && !stays) {
+    location.assign(`/sign-in?to=${encodeURIComponent(location.pathname + location.search)}`);
+    return new Promise(() => {}); // the page is on its way out
   }
   const said = reply.headers.get('content-type')?.startsWith('application/json') ? await reply.json() : null;
-  if (!reply.ok) {
-    const fault = new Error([said?.error?.message, said?.error?.hint].filter(Boolean).join('. ') || reply.statusText);
-    fault.status = reply.status;
-    throw fault;
-  }
+  if (!reply.ok) throw faultOf(reply.status, said, reply.statusText);
   return said;
+}
+
+// What a refusal says, as an Error.
+function faultOf(status, said, otherwise) {
+  const words = [said?.error?.message, said?.error?.hint].filter(Boolean).join('. ');
+  const fault = new Error(words || otherwise || `The server replied ${status}.`);
+  fault.status = status;
+  return fault;
 }
 
 // An element: make('p', { class: 'mz-x', onclick: f }, 'text', child).
@@ -34,3 +40,14 @@ function make(tag, attributes = {}, ...children) {
   made.append(...children.flat().filter((child) => child !== null && child !== undefined));
   return made;
 }
+
+// How far something is, as a bar and in words.
+function bar(done, of, words) {
+  const share = of ? Math.round((100 * done) / of) : 0;
+  return make('div', { class: 'mz-bar' },
+    make('div', { class: 'mz-bar-track', 'aria-hidden': 'true' }, make('i', { style: `width:${share}%` })),
+    make('span', {}, words));
+}
+
+// What went wrong, loudly.
+const failed = (fault) => make('p', { class: 'mz-problem', role: 'alert' }, fault.message);

@@ -1,6 +1,6 @@
 """The page `Rate`: cases that are assigned to whoever is signed in, blind.
 
-All of it is the script's, which asks `/v1/annotations`.
+All of it is the scripts', which ask `/v1/annotations`. Nothing of a case passes through Gradio.
 """
 
 import gradio as gr
@@ -12,7 +12,10 @@ def build() -> None:
     """Fill the page."""
     gr.HTML(
         value="",
-        html_template='<main class="mz-rate" aria-live="polite"></main>',
-        js_on_load=script("api.js", "rate.js"),
+        html_template='<section class="mz-rate" aria-label="Rate"></section>',
+        js_on_load=script(
+            "api.js", "viewer.js", "save.js", "answer.js", "rank.js", "case.js", "keys.js", "rate.js"
+        ),
         elem_id="mz-rate",
+        apply_default_css=False,
     )
