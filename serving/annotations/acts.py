@@ -1,11 +1,12 @@
 """The log of acts: who did what to which list or account, never a word of a case."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Select, insert, select
 
 from serving.annotations.database import Database, now
-from serving.annotations.schema import acts
+from serving.annotations.schema import acts, check
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,17 @@ class Acts:
     def add(self, who: str, act: str, what: str = "") -> None:
         """Add a line."""
         row = {"made_at": now(), "who": who, "act": act, "what": what}
+        check(acts, row)
         self._database.write(lambda connection: connection.execute(insert(acts).values(**row)))
 
     def all(self) -> list[Act]:
         """Every line, in order."""
+        return self._found(select(acts).order_by(acts.c.id))
+
+    def newest(self, most: int) -> list[Act]:
+        """The last lines, the newest first."""
+        return self._found(select(acts).order_by(acts.c.id.desc()).limit(most))
+
+    def _found(self, asked: Select[Any]) -> list[Act]:
         with self._database.read() as connection:
-            rows = connection.execute(select(acts).order_by(acts.c.id))
-            return [Act(row.made_at, row.who, row.act, row.what) for row in rows]
+            return [Act(row.made_at, row.who, row.act, row.what) for row in connection.execute(asked)]

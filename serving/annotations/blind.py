@@ -6,8 +6,12 @@ Answers of the same words are one: they cannot be told apart, and their adapters
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 
 from serving.annotations.records import CaseAnswer
+
+LETTERS = ascii_uppercase
+"""A list has at most as many adapters."""
 
 
 @dataclass(frozen=True)
@@ -40,5 +44,5 @@ def lettered(answers: Sequence[CaseAnswer], *, seed: int, rater: str, case: int)
 
     order = sorted(by_text, key=drawn)
     return tuple(
-        Lettered(chr(ord("A") + place), tuple(by_text[sha256])) for place, sha256 in enumerate(order)
+        Lettered(letter, tuple(by_text[sha256])) for letter, sha256 in zip(LETTERS, order, strict=False)
     )

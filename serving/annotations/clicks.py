@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, exists, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from serving.annotations.database import Database, now
 from serving.annotations.records import Click, Judged
-from serving.annotations.schema import cases, clicks
+from serving.annotations.schema import answers, assignments, cases, check, clicks, in_range, work_lists
+from zoo.errors import BadInput, NotAllowed, NotOpen
 from zoo.records import ErrorType
 
 
@@ -44,7 +45,14 @@ class Clicks:
         self._database = database
 
     def add(self, click: Click) -> bool:
-        """Keep a click; False if it was kept already. It is on disk when this returns."""
+        """Keep a click; False if it was kept already, or is a second `opened` or `done`. It is on disk when
+        this returns. Whether it was said blind is decided here.
+
+        Raises:
+            NotAllowed: the case is not the rater's, or is none.
+            NotOpen: the list takes no ratings.
+            BadInput: the answer is none of the case's, or the uid another click's.
+        """
         return self._database.write(lambda connection: add_click(connection, click))
 
     def of(self, case: int, rater: str) -> list[Click]:
@@ -64,9 +72,38 @@ class Clicks:
 
 
 def add_click(connection: Connection, click: Click) -> bool:
-    """Keep a click within a write; see `Clicks.add`."""
-    sqlite_here = connection.dialect.name == "sqlite"
-    insert = sqlite.insert(clicks) if sqlite_here else postgresql.insert(clicks)
+    """Keep a click within a write; see `Clicks.add`. The statements hold the rater's place in the case and
+    the list's state to the write's end, so that no other server can change them meanwhile."""
+    for_answer = click.sets in ("severity", "errors", "rank")
+    if click.sets != "comment" and for_answer != bool(click.answer_sha256):
+        raise BadInput(f"{click.sets!r} is said of {'an answer' if for_answer else 'a whole case'}")
+    ours = (assignments.c.case_id == click.case) & (assignments.c.rater == click.rater)
+    assigned = (
+        in_range(click.case)
+        and connection.execute(select(assignments.c.rater).where(ours).with_for_update()).first()
+    )
+    known = connection.execute(select(clicks).where(clicks.c.uid == click.uid)).first()
+    if known:
+        before = _click(known._mapping)
+        if replace(before, made_at=click.made_at, blind=click.blind) == click:
+            return False
+        raise BadInput("that uid is another click's", hint="draw one for each click")
+    if not assigned:
+        raise NotAllowed(f"case {click.case} is not {click.rater}'s to rate", hint="see your work lists")
+    answered = (answers.c.case_id == click.case) & (answers.c.answer_sha256 == click.answer_sha256)
+    done = (clicks.c.case_id == click.case) & (clicks.c.rater == click.rater) & (clicks.c.field == "done")
+    asked = select(
+        work_lists.c.state,
+        exists().where(answered).label("answered"),
+        exists().where(done).label("done"),
+    )
+    asked = asked.join(cases).where(cases.c.id == click.case).with_for_update(read=True, of=work_lists)
+    stands = connection.execute(asked).one()
+    if stands.state != "open":
+        now_is = "closed" if stands.state == "closed" else "not open yet"
+        raise NotOpen(f"the work list of case {click.case} is {now_is}", hint="what was rated before is kept")
+    if click.answer_sha256 and not stands.answered:
+        raise BadInput(f"no answer to case {click.case} has the sha256 {click.answer_sha256[:64]!r}")
     row = {
         "uid": click.uid,
         "made_at": now(),
@@ -75,10 +112,12 @@ def add_click(connection: Connection, click: Click) -> bool:
         "answer_sha256": click.answer_sha256,
         "field": click.sets,
         "value": click.value,
-        "blind": click.blind,
+        "blind": not stands.done,
     }
-    done = connection.execute(insert.values(**row).on_conflict_do_nothing(index_elements=["uid"]))
-    return done.rowcount == 1
+    check(clicks, row)
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    added = connection.execute(dialect.insert(clicks).values(**row).on_conflict_do_nothing())
+    return added.rowcount == 1
 
 
 def fold(said: Iterable[Click], *, blind_only: bool = False) -> CaseState:

@@ -135,4 +135,4 @@ class Click:
     made_at: str = ""
     """Set when it is kept, UTC."""
     blind: bool = True
-    """False: the rater had seen the names by then."""
+    """Set when it is kept. False: the rater had seen the names by then."""

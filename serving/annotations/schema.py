@@ -4,6 +4,9 @@ Nothing is updated but states, texts that are erased when a work list is closed,
 rows that are only ever added. Times are UTC, ISO 8601 with microseconds, as text in every database alike.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     Boolean,
@@ -17,7 +20,12 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
+
+from zoo.errors import BadInput
+
+_ONCE = "field IN ('opened', 'done')"
 
 metadata = MetaData(
     naming_convention={
@@ -123,6 +131,15 @@ clicks = Table(
     Column("value", Text, nullable=False),
     Column("blind", Boolean, nullable=False),
     Index("ix_clicks_case_rater", "case_id", "rater"),
+    Index(
+        "uq_clicks_once",
+        "case_id",
+        "rater",
+        "field",
+        unique=True,
+        sqlite_where=text(_ONCE),
+        postgresql_where=text(_ONCE),
+    ),
 )
 acts = Table(
     "acts",
@@ -134,3 +151,24 @@ acts = Table(
     Column("what", Text, nullable=False),
 )
 """Who did what to which list or account, and never a word of a case."""
+
+
+def in_range(number: int) -> bool:
+    """Whether it can be the id of a row in every database."""
+    return 0 < number < 2**31
+
+
+def check(table: Table, row: Mapping[str, Any]) -> None:
+    """See that a row's texts fit its table in every database: SQLite alone keeps whatever it is given.
+
+    Raises:
+        BadInput: a text is too long for its column, or holds a NUL or half a surrogate pair.
+    """
+    for name, value in row.items():
+        if not isinstance(value, str):
+            continue
+        most = getattr(table.c[name].type, "length", None)
+        if most is not None and len(value) > most:
+            raise BadInput(f"{name}: {len(value)} characters, and at most {most} are kept", param=name)
+        if "\0" in value or value != value.encode(errors="ignore").decode():
+            raise BadInput(f"{name}: a character that no text can hold", param=name)

@@ -6,11 +6,22 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
 
+from serving.annotations.blind import LETTERS
 from serving.annotations.database import Database, now
 from serving.annotations.records import Case, CaseAnswer, NewCase, Progress, WorkList
-from serving.annotations.schema import answers, assignments, cases, clicks, pictures, work_lists
+from serving.annotations.schema import (
+    accounts,
+    answers,
+    assignments,
+    cases,
+    check,
+    clicks,
+    in_range,
+    pictures,
+    work_lists,
+)
 from zoo.errors import BadInput, UnknownName
 
 
@@ -36,30 +47,56 @@ class WorkLists:
         answers are there.
 
         Raises:
-            BadInput: no case, no adapter, one twice, or fewer raters than the overlap.
+            BadInput: no case, no adapter, one twice, fewer raters than the overlap, or a text that cannot be
+                kept.
+            UnknownName: a rater who has no account.
         """
         for what, words in (("adapter", adapters), ("rater", raters)):
             if twice := [word for word in words if list(words).count(word) > 1]:
                 raise BadInput(f"the {what} {twice[0]!r} is named twice")
-        if not new or not adapters:
-            raise BadInput("a work list has at least one case and one adapter")
+        if not new or not 1 <= len(adapters) <= len(LETTERS):
+            raise BadInput(f"a work list has at least one case, and 1 to {len(LETTERS)} adapters")
         if not 1 <= overlap <= len(raters):
             raise BadInput(f"{overlap} raters for each case and {len(raters)} are named")
         identity = secrets.token_hex(4)
         seed = secrets.randbelow(2**31)
 
+        row: dict[str, Any] = {
+            "id": identity,
+            "title": title,
+            "instructions": instructions,
+            "state": "preparing",
+            "adapters": list(adapters),
+            "overlap": overlap,
+            "seed": seed,
+            "keep": keep,
+            "made_by": made_by,
+            "made_at": now(),
+        }
+        check(work_lists, row)
+        rows = [_case_row(identity, number, case) for number, case in enumerate(new, start=1)]
+        shares = assign(len(new), raters, overlap=overlap, seed=seed)
+
         def write(connection: Connection) -> None:
-            row: dict[str, Any] = {
-                "id": identity,
-                "title": title,
-                "instructions": instructions,
-                "state": "preparing",
-            }
-            row |= {"adapters": list(adapters), "overlap": overlap, "seed": seed, "keep": keep}
-            connection.execute(insert(work_lists).values(**row, made_by=made_by, made_at=now()))
-            shares = assign(len(new), raters, overlap=overlap, seed=seed)
-            for number, (case, chosen) in enumerate(zip(new, shares, strict=True), start=1):
-                _add_case(connection, identity, number, case, chosen)
+            known = select(accounts.c.name).where(accounts.c.closed_at.is_(None))
+            names = set(connection.execute(known).scalars())
+            if strangers := [rater for rater in raters if rater not in names]:
+                raise UnknownName("account", strangers[0], names)
+            connection.execute(insert(work_lists).values(**row))
+            connection.execute(insert(cases), rows)
+            ours = select(cases.c.id).where(cases.c.work_list == identity).order_by(cases.c.number)
+            keys = connection.execute(ours).scalars().all()
+            connection.execute(
+                insert(assignments),
+                [
+                    {"case_id": key, "rater": rater}
+                    for key, chosen in zip(keys, shares, strict=True)
+                    for rater in chosen
+                ],
+            )
+            for key, case in zip(keys, new, strict=True):
+                for place, data in enumerate(case.pictures):
+                    connection.execute(insert(pictures).values(case_id=key, number=place, data=data))
 
         self._database.write(write)
         return self.get(identity)
@@ -76,10 +113,12 @@ class WorkLists:
         Raises:
             UnknownName: there is none.
         """
-        found = {one.id: one for one in self.all()}
-        if identity not in found:
-            raise UnknownName("work list", identity, found)
-        return found[identity]
+        with self._database.read() as connection:
+            row = connection.execute(select(work_lists).where(work_lists.c.id == identity)).first()
+            if row is None:
+                known = connection.execute(select(work_lists.c.id)).scalars().all()
+                raise UnknownName("work list", identity, known)
+        return _work_list(row._mapping)
 
     def cases(self, work_list: str, *, rater: str | None = None) -> list[Case]:
         """The cases of a list in order; of one rater, those that are assigned to them."""
@@ -95,10 +134,12 @@ class WorkLists:
         Raises:
             UnknownName: there is none.
         """
+        if not in_range(number):
+            raise _no_case(number)
         with self._database.read() as connection:
             row = connection.execute(select(cases).where(cases.c.id == number)).first()
         if row is None:
-            raise UnknownName("case", str(number), ())
+            raise _no_case(number)
         return _case(row._mapping)
 
     def raters(self, case: int) -> list[str]:
@@ -113,12 +154,15 @@ class WorkLists:
         Raises:
             UnknownName: it has none of that number, or its list is closed.
         """
-        asked = select(pictures.c.data).where(pictures.c.case_id == case, pictures.c.number == number)
-        with self._database.read() as connection:
-            data: bytes | None = connection.execute(asked).scalar_one_or_none()
-        if data is None:
-            raise UnknownName("picture", f"{case}/{number}", ())
-        return data
+        if in_range(case) and in_range(number + 1):
+            asked = select(pictures.c.data).where(pictures.c.case_id == case, pictures.c.number == number)
+            with self._database.read() as connection:
+                data: bytes | None = connection.execute(asked).scalar_one_or_none()
+            if data is not None:
+                return data
+        error = UnknownName("picture", f"{case}/{number}", ())
+        error.hint = "a case's pictures are counted from 0, and erased when its list is closed"
+        raise error
 
     def answers(self, case: int) -> list[CaseAnswer]:
         """What the adapters said of a case, in the list's order."""
@@ -144,17 +188,29 @@ class WorkLists:
         return {case: [one for _, one in sorted(said, key=itemgetter(0))] for case, said in found.items()}
 
     def put_answers(self, case: int, said: Sequence[CaseAnswer]) -> None:
-        """Keep what the adapters said of a case, all at once; the list opens with its last case."""
+        """Keep what the adapters said of a case, all at once; the list opens with its last case. A case that
+        has its answers keeps them, and a list that has been closed meanwhile takes none.
+
+        Raises:
+            BadInput: not one answer of each of the list's adapters, or a text that cannot be kept.
+        """
+        rows = [{"case_id": case, **vars(one)} for one in said]
+        for row in rows:
+            check(answers, row)
 
         def write(connection: Connection) -> None:
-            for one in said:
-                connection.execute(insert(answers).values(case_id=case, **vars(one)))
+            of = select(work_lists).join(cases).where(cases.c.id == case)
+            ours = _work_list(connection.execute(of.with_for_update(of=work_lists)).one()._mapping)
+            if sorted(one.adapter for one in said) != sorted(ours.adapters):
+                raise BadInput(f"the answers to case {case} are not of {', '.join(ours.adapters)}, one each")
+            there = select(answers.c.case_id).where(answers.c.case_id == case).limit(1)
+            if ours.state != "preparing" or connection.execute(there).first():
+                return
+            connection.execute(insert(answers), rows)
             connection.execute(update(cases).where(cases.c.id == case).values(problem=""))
-            of = connection.execute(select(cases.c.work_list).where(cases.c.id == case)).scalar_one()
-            missing = select(func.count()).select_from(cases).where(cases.c.work_list == of)
-            missing = missing.where(cases.c.id.not_in(select(answers.c.case_id)))
-            if connection.execute(missing).scalar_one() == 0:
-                connection.execute(update(work_lists).where(work_lists.c.id == of).values(state="open"))
+            missing = select(cases.c.id).where(cases.c.work_list == ours.id, _unanswered()).limit(1)
+            if not connection.execute(missing).first():
+                connection.execute(update(work_lists).where(work_lists.c.id == ours.id).values(state="open"))
 
         self._database.write(write)
 
@@ -166,22 +222,17 @@ class WorkLists:
     def unanswered(self) -> list[Case]:
         """Cases of lists in preparation that have no answers yet."""
         asked = select(cases).join(work_lists).where(work_lists.c.state == "preparing")
-        asked = asked.where(cases.c.id.not_in(select(answers.c.case_id))).order_by(cases.c.id)
+        asked = asked.where(_unanswered()).order_by(cases.c.id)
         with self._database.read() as connection:
             return [_case(row._mapping) for row in connection.execute(asked)]
 
     def progress(self, work_list: str) -> list[Progress]:
         """How far each rater is."""
-        done = (
-            select(clicks.c.case_id, clicks.c.rater)
-            .where(clicks.c.field == "done")
-            .distinct()
-            .subquery("done")
-        )
+        done = (clicks.c.case_id == assignments.c.case_id) & (clicks.c.rater == assignments.c.rater)
         asked = (
-            select(assignments.c.rater, func.count(), func.count(done.c.case_id))
-            .join(cases, cases.c.id == assignments.c.case_id)
-            .outerjoin(done, (done.c.case_id == cases.c.id) & (done.c.rater == assignments.c.rater))
+            select(assignments.c.rater, func.count(), func.count(clicks.c.id))
+            .join(cases)
+            .outerjoin(clicks, done & (clicks.c.field == "done"))
             .where(cases.c.work_list == work_list)
             .group_by(assignments.c.rater)
             .order_by(assignments.c.rater)
@@ -192,20 +243,26 @@ class WorkLists:
 
     def close(self, identity: str) -> WorkList:
         """End a list: no more ratings; its pictures, questions, references and answers are erased, unless it
-        was made to keep them. Ratings and digests stay."""
+        was made to keep them. Ratings and digests stay. Closing it again erases what was left.
+
+        Raises:
+            UnknownName: there is none.
+            Busy: it is closed, and erased as soon as nobody reads the file any more.
+        """
         kept = self.get(identity).keep
         ours = select(cases.c.id).where(cases.c.work_list == identity)
 
         def write(connection: Connection) -> None:
             change = update(work_lists).where(work_lists.c.id == identity)
-            connection.execute(change.values(state="closed", closed_at=now()))
+            ended = func.coalesce(work_lists.c.closed_at, now())
+            connection.execute(change.values(state="closed", closed_at=ended))
             if not kept:
                 connection.execute(delete(pictures).where(pictures.c.case_id.in_(ours)))
                 connection.execute(update(answers).where(answers.c.case_id.in_(ours)).values(text=""))
                 blank = update(cases).where(cases.c.work_list == identity)
-                connection.execute(blank.values(prompt="", reference=""))
+                connection.execute(blank.values(prompt="", reference="", problem=""))
 
-        self._database.write(write)
+        (self._database.write if kept else self._database.erase)(write)
         return self.get(identity)
 
 
@@ -226,18 +283,22 @@ def assign(count: int, raters: Sequence[str], *, overlap: int, seed: int) -> lis
     return found
 
 
-def _add_case(
-    connection: Connection, work_list: str, number: int, case: NewCase, raters: Sequence[str]
-) -> None:
+def _case_row(work_list: str, number: int, case: NewCase) -> dict[str, Any]:
     row = {name: value for name, value in vars(case).items() if name != "pictures"}
     row |= {"error_types": list(case.error_types), "pictures": len(case.pictures), "problem": ""}
-    made = connection.execute(insert(cases).values(work_list=work_list, number=number, **row))
-    assert made.inserted_primary_key is not None
-    key = made.inserted_primary_key[0]
-    for place, data in enumerate(case.pictures):
-        connection.execute(insert(pictures).values(case_id=key, number=place, data=data))
-    for rater in raters:
-        connection.execute(insert(assignments).values(case_id=key, rater=rater))
+    row |= {"work_list": work_list, "number": number}
+    check(cases, row)
+    return row
+
+
+def _no_case(number: int) -> UnknownName:
+    error = UnknownName("case", str(number), ())
+    error.hint = "its number is not its id: a work list's cases say theirs"
+    return error
+
+
+def _unanswered() -> ColumnElement[bool]:
+    return ~exists().where(answers.c.case_id == cases.c.id)
 
 
 def _work_list(row: Mapping[Any, Any]) -> WorkList:
