@@ -73,6 +73,13 @@ PAIR_SET = FolderKind(
     required=_WHOLE_PAIR_SET,
     files=(*_WHOLE_PAIR_SET, "images/*.png", "rejected/*.png"),
 )
+_WHOLE_RATING_SET = ("README.md", "ratings.json", "ratings.jsonl")
+RATING_SET = FolderKind(
+    name="set of ratings with a card",
+    repo_type="dataset",
+    required=_WHOLE_RATING_SET,
+    files=(*_WHOLE_RATING_SET, "predictions.jsonl", "questions.jsonl", "images/*.png"),
+)
 
 _SHOWN = 300
 """Characters that an error quotes of a name: more than any can have."""
