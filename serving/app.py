@@ -33,6 +33,10 @@ def build_app(
     pictures = Pictures(limits)
     app = FastAPI(title="MedVLM Zoo", version="1", description=NOTICE, docs_url=None, redoc_url=None)
     add_routes(app, service, pictures, remote=defence.remote if defence else None)
+    if desk:
+        from serving.ui.sign_in import sign_in_routes
+
+        app.include_router(sign_in_routes(desk))
     if page:
         from serving.ui.mount import mount_pages
 

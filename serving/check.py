@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.util import find_spec
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from serving.defence.addresses import is_loopback
 from serving.defence.keys import read_keys
+from serving.defence.proxies import read_addresses
 from serving.settings import PREFIX, Settings, try_settings, variable
 from zoo.bases import get_base
 from zoo.errors import ZooError
@@ -64,13 +66,14 @@ def _row(name: str, settings: Settings, flags: Mapping[str, object], environment
     set_there = "environment" if environment.get(variable(name)) else "default"
     return Row(
         variable=variable(name),
-        value=_without_password(shown) if name == "hub" else shown,
+        value=_without_password(shown) if name in ("hub", "annotations") else shown,
         source="flag" if name in flags else set_there,
         description=Settings.model_fields[name].description or "",
     )
 
 
 def _without_password(address: str) -> str:
+    address = re.sub(r"(?i)(password=)[^&]*", r"\1***", address)
     user, at, rest = urlsplit(address).netloc.rpartition("@")
     return address.replace(f"{user}{at}{rest}", f"***@{rest}", 1) if at else address
 
@@ -121,12 +124,13 @@ def _where(settings: Settings) -> list[str]:
 
 
 def _who_may_ask(settings: Settings) -> list[str]:
-    found = []
+    found = [*_proxies(settings), *_accounts(settings)[0]]
     if settings.keys_file is None:
-        if not is_loopback(settings.host):
+        if not is_loopback(settings.host) and settings.annotations is None:
             found.append(
                 f"host is {settings.host!r} and there are no keys, so other machines would be let in; make "
-                "one by `medzoo keys new NAME --file FILE` and set MEDZOO_KEYS_FILE, or listen on 127.0.0.1"
+                "one by `medzoo keys new NAME --file FILE` and set MEDZOO_KEYS_FILE, let people sign in "
+                "(MEDZOO_ANNOTATIONS), or listen on 127.0.0.1"
             )
     else:
         try:
@@ -140,16 +144,70 @@ def _who_may_ask(settings: Settings) -> list[str]:
     return found
 
 
+def _proxies(settings: Settings) -> list[str]:
+    found = []
+    try:
+        read_addresses(settings.proxy_addresses)
+    except ZooError as error:
+        found.append(_line(error))
+    header = settings.proxy_user_header
+    if header is None:
+        return found
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", header):
+        found.append(f"proxy_user_header is {header!r}, which is no header's name, such as X-Remote-User")
+    if not settings.proxy_addresses:
+        found.append(
+            "proxy_user_header is set and proxy_addresses is not, so nobody may send it; set "
+            "MEDZOO_PROXY_ADDRESSES to the addresses of the proxies"
+        )
+    if settings.annotations is None:
+        found.append(
+            "proxy_user_header is set and there are no accounts that a proxy could name; set "
+            "MEDZOO_ANNOTATIONS"
+        )
+    return found
+
+
+def _accounts(settings: Settings) -> tuple[list[str], list[str]]:
+    """What is wrong with where the accounts are, and what may be a slip. Makes no file."""
+    where = settings.annotations
+    if where is None:
+        return [], []
+    make = "make one by `medzoo accounts new NAME --role administrator`"
+    none = f"nobody has an account in {_without_password(where)}: {make}"
+    if "://" not in where and not Path(where).expanduser().exists():
+        accounts = []
+    else:
+        from serving.annotations.desk import Desk  # a moment, so only where it is asked
+
+        try:
+            desk = Desk(where)
+        except ZooError as error:
+            return [_line(error)], []
+        accounts = [one for one in desk.accounts.all() if one.closed_at is None]
+        desk.close()
+    if not accounts:
+        return ([none], []) if settings.keys_file is None else ([], [none])
+    administrators = [one for one in accounts if one.role == "administrator"]
+    return [], [] if administrators else [f"no account is an administrator's, who makes work lists: {make}"]
+
+
 def _open(settings: Settings) -> list[str]:
     """What lets more in than may be meant."""
     found = []
     if "*" in settings.allow or "*/*" in settings.allow:
         found.append("allow has '*': a request may name any repo of the Hub")
-    if settings.keys_file is not None and not is_loopback(settings.host):
+    secrets = ["keys"] * (settings.keys_file is not None) + ["passwords"] * (settings.annotations is not None)
+    if secrets and not is_loopback(settings.host):
         found.append(
-            f"host is {settings.host!r}: keys and images travel in clear unless a proxy with TLS is in front"
+            f"host is {settings.host!r}: {', '.join(secrets)} and images travel in clear unless a proxy with "
+            "TLS is in front"
         )
-    return found
+    if settings.proxy_user_header and any(is_loopback(one) for one in settings.proxy_addresses):
+        found.append(
+            "proxy_addresses has this machine: whoever runs a program here can ask in anybody's name"
+        )
+    return [*found, *_accounts(settings)[1]]
 
 
 def _what_fits(settings: Settings) -> list[str]:

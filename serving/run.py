@@ -12,6 +12,7 @@ import click
 import uvicorn
 
 from serving.annotations.desk import Desk
+from serving.annotations.people import People
 from serving.app import build_app
 from serving.defence.callers import Callers
 from serving.defence.connections import Refusals, connections
@@ -19,6 +20,7 @@ from serving.defence.gate import Inside
 from serving.defence.keys import KeyFile
 from serving.defence.logs import set_up_logs
 from serving.defence.pace import Pace, Quota
+from serving.defence.proxies import Proxies, read_addresses
 from serving.defence.remote import RemoteImages
 from serving.defence.wall import Defence
 from serving.rest.errors import refusal
@@ -59,8 +61,8 @@ def run(service: Service, settings: Settings, taken: socket.socket, *, page: boo
     once. Gives False if something was still under way after `drain_s` seconds and was cut off.
     """
     set_up_logs()
-    defence = _defence(settings)
     desk = Desk(settings.annotations) if settings.annotations else None
+    defence = _defence(settings, desk)
     app = build_app(service, limits=settings.limits, page=page, defence=defence, desk=desk)
     config = uvicorn.Config(
         app,
@@ -72,7 +74,7 @@ def run(service: Service, settings: Settings, taken: socket.socket, *, page: boo
         log_level="warning",
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # keys tell who asks, and without them nobody may stand in between
+        proxy_headers=False,  # whom to believe what is said on the way in is the defence's to know
         timeout_graceful_shutdown=LAST_WORDS_S,
     )
     server = _Server(config, settings, taken, service, defence.inside)
@@ -85,16 +87,22 @@ def run(service: Service, settings: Settings, taken: socket.socket, *, page: boo
     return server.drained
 
 
-def _defence(settings: Settings) -> Defence:
+def _defence(settings: Settings, desk: Desk | None) -> Defence:
     keys = KeyFile(settings.keys_file) if settings.keys_file else None
     quota = Quota(
         per_minute=settings.requests_per_minute, burst=settings.burst, at_once=settings.max_concurrent
     )
     remote = RemoteImages(max_bytes=settings.max_image_bytes, ports=settings.remote_ports)
+    proxies = Proxies(
+        addresses=read_addresses(settings.proxy_addresses),
+        user_header=(settings.proxy_user_header or "").lower(),
+    )
+    people = People(desk.accounts) if desk else None
     return Defence(
-        callers=Callers(keys=keys, hosts=settings.hosts),
+        callers=Callers(keys=keys, hosts=settings.hosts, people=people, proxies=proxies),
         pace=Pace(quota),
         body_timeout_s=settings.body_timeout_s,
+        max_list_bytes=settings.max_list_bytes,
         remote=remote if settings.remote_images else None,
     )
 
@@ -134,19 +142,29 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            names = ("base", *self._service.aliases)[: self._service.max_adapters]
-            key = "-H 'Authorization: Bearer KEY' " if self._settings.keys_file else ""
             click.echo(f"ready at {self._address}")
-            click.echo(
-                f"ask:  curl {key}-F image=@scan.png -F 'question=What is shown?' "
-                f"-F adapters={','.join(names)} {self._address}/v1/compare"
+            for line in self._how_to_ask():
+                click.echo(line)
+
+    def _how_to_ask(self) -> list[str]:
+        names = ("base", *self._service.aliases)[: self._service.max_adapters]
+        keys, people = self._settings.keys_file is not None, self._settings.annotations is not None
+        key = "-H 'Authorization: Bearer KEY' " if keys or people else ""
+        said = [
+            f"ask:  curl {key}-F image=@scan.png -F 'question=What is shown?' "
+            f"-F adapters={','.join(names)} {self._address}/v1/compare",
+            NOTICE,
+        ]
+        if people:
+            said.append("browsers sign in (medzoo accounts new NAME)")
+        if not keys:
+            said.append(
+                "no keys: programs are refused (medzoo keys new NAME)"
+                if people
+                else "no keys: whoever is on this machine may ask, load and unload; others are refused "
+                "(medzoo keys new NAME)"
             )
-            click.echo(NOTICE)
-            if self._settings.keys_file is None:
-                click.echo(
-                    "no keys: whoever is on this machine may ask, load and unload; others are refused "
-                    "(medzoo keys new NAME)"
-                )
+        return said
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal is a wish, the second an order."""

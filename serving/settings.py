@@ -65,6 +65,15 @@ class Settings(BaseSettings):
         default=None,
         description="Where accounts and ratings are kept: a file, or postgresql://...; none: nowhere.",
     )
+    proxy_addresses: Words = Field(
+        default=(), description="Proxies in front of this server that are believed: 10.1.2.3, 10.1.2.0/24."
+    )
+    proxy_user_header: str | None = Field(
+        default=None, description="Header in which they name the account that asks, such as X-Remote-User."
+    )
+    max_list_bytes: int = Field(
+        default=512 * 1024**2, ge=1, description="Largest list of cases that is uploaded."
+    )
     hosts: Words = Field(
         default=(), description="Names by which clients call this server, beside this machine's own."
     )

@@ -7,17 +7,19 @@ unknown name costs is what a wrong password costs.
 import hashlib
 import re
 import secrets
+import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection, delete, insert, select, update
 
-from serving.annotations.database import Database, now
+from serving.annotations.database import Database, Write, now
 from serving.annotations.records import Account, AccountRole
 from serving.annotations.schema import accounts, sessions
+from serving.defence.keys import LOCAL
 from zoo.errors import BadInput, NoKey, UnknownName
 
 ROLES: tuple[AccountRole, ...] = get_args(AccountRole)
@@ -34,14 +36,17 @@ class Accounts:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.ended = 0
+        """Counts up whenever sessions end early, so that what was read before is known for old."""
 
     def add(self, name: str, role: AccountRole, password: str) -> Account:
         """Make an account.
 
         Raises:
-            BadInput: a name that cannot be, one that is there already, or a password that is too short.
+            BadInput: a name that cannot be, one that is there already, or a password that is too short or
+                no text.
         """
-        if not _NAME.fullmatch(name):
+        if not _NAME.fullmatch(name) or name == LOCAL:
             raise BadInput(
                 f"an account cannot be named {name[:80]!r}", hint="small letters, digits, dots, dashes, @"
             )
@@ -78,7 +83,7 @@ class Accounts:
             return [_account(row._mapping) for row in connection.execute(select(accounts).order_by("name"))]
 
     def set_password(self, name: str, password: str) -> None:
-        """Give an account another password and end its sessions."""
+        """Give an account another password and end its sessions; one that was closed is open again."""
         self.get(name)
         hashed = _hash(password)
 
@@ -88,7 +93,7 @@ class Accounts:
             )
             connection.execute(delete(sessions).where(sessions.c.account == name))
 
-        self._database.write(write)
+        self._end(write)
 
     def close(self, name: str) -> None:
         """Let nobody sign in by this name any more and end its sessions. Its ratings stay."""
@@ -98,7 +103,7 @@ class Accounts:
             connection.execute(update(accounts).where(accounts.c.name == name).values(closed_at=now()))
             connection.execute(delete(sessions).where(sessions.c.account == name))
 
-        self._database.write(write)
+        self._end(write)
 
     def sign_in(self, name: str, password: str) -> str:
         """A session's token.
@@ -106,14 +111,10 @@ class Accounts:
         Raises:
             NoKey: name and password do not go together.
         """
-        asked = select(accounts.c.password_hash).where(
-            accounts.c.name == name, accounts.c.closed_at.is_(None)
-        )
-        with self._database.read() as connection:
-            kept = connection.execute(asked).scalar_one_or_none()
+        kept = self._hash_of(name)
         try:
-            _HASHER.verify(kept or _NOBODY, password)
-        except (VerifyMismatchError, InvalidHashError):
+            _HASHER.verify(kept or _NOBODY, _normal(password))
+        except (VerificationError, InvalidHashError):
             kept = None
         if kept is None:
             raise NoKey("name and password do not go together", hint="try again, or ask the administrator")
@@ -125,8 +126,30 @@ class Accounts:
             "made_at": now(),
             "ends_at": ends.isoformat(timespec="microseconds"),
         }
-        self._database.write(lambda connection: connection.execute(insert(sessions).values(**row)))
+
+        def write(connection: Connection) -> None:
+            connection.execute(delete(sessions).where(sessions.c.ends_at <= now()))
+            connection.execute(insert(sessions).values(**row))
+
+        self._database.write(write)
         return token
+
+    def known(self, name: str) -> bool:
+        """Whether there is, or was, an account of that name."""
+        if not _NAME.fullmatch(name):
+            return False
+        with self._database.read() as connection:
+            asked = select(accounts.c.name).where(accounts.c.name == name)
+            return connection.execute(asked).first() is not None
+
+    def find_name(self, name: str) -> Account | None:
+        """The open account of that name."""
+        if not _NAME.fullmatch(name):
+            return None
+        asked = select(accounts).where(accounts.c.name == name, accounts.c.closed_at.is_(None))
+        with self._database.read() as connection:
+            row = connection.execute(asked).first()
+        return _account(row._mapping) if row else None
 
     def find(self, token: str) -> Account | None:
         """Whose session it is, or None if it has ended."""
@@ -143,7 +166,20 @@ class Accounts:
     def sign_out(self, token: str) -> None:
         """End a session."""
         gone = delete(sessions).where(sessions.c.token_sha256 == _digest(token))
-        self._database.write(lambda connection: connection.execute(gone))
+        self._end(lambda connection: connection.execute(gone))
+
+    def _end(self, write: Write[Any]) -> None:
+        self._database.write(write)
+        self.ended += 1
+
+    def _hash_of(self, name: str) -> str | None:
+        if not _NAME.fullmatch(name):
+            return None
+        asked = select(accounts.c.password_hash).where(
+            accounts.c.name == name, accounts.c.closed_at.is_(None)
+        )
+        with self._database.read() as connection:
+            return connection.execute(asked).scalar_one_or_none()
 
 
 def _hash(password: str) -> str:
@@ -152,7 +188,15 @@ def _hash(password: str) -> str:
             f"a password of {len(password)} characters",
             hint=f"at least {SHORTEST}; four words are easy to keep",
         )
-    return _HASHER.hash(password)
+    try:
+        return _HASHER.hash(_normal(password))
+    except UnicodeEncodeError:
+        raise BadInput("the password is no text", hint="letters of any script will do") from None
+
+
+def _normal(password: str) -> str:
+    """One form for letters that keyboards write in several, such as an o and its two dots."""
+    return unicodedata.normalize("NFC", password)
 
 
 def _digest(token: str) -> str:

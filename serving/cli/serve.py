@@ -26,7 +26,15 @@ import click
     help="Further repos that a request may name, such as me/*; as --adapter.  [default: none]",
 )
 @click.option("--hub", help="Address of the Hub.  [default: HF_ENDPOINT or https://huggingface.co]")
-@click.option("--host", help="Address to listen on; all but this machine's need keys.  [default: 127.0.0.1]")
+@click.option(
+    "--host", help="Address to listen on; all but 127.0.0.1 need keys or accounts.  [default: 127.0.0.1]"
+)
+@click.option(
+    "--annotations",
+    metavar="FILE|URL",
+    help="Keep accounts and ratings there, and let browsers sign in: a file, or postgresql://...  "
+    "[default: nowhere]",
+)
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 takes a free one.  [default: 7860]")
 @click.option("--device", help="Where the base runs, such as cpu, cuda or cuda:1.  [default: auto]")
 @click.option("--dtype", help="auto, float32, bfloat16 or float16.  [default: auto]")
@@ -55,8 +63,9 @@ def serve(page: bool, check: bool, **given: str | int | tuple[str, ...] | None) 
         for problem in found.problems:
             click.echo(f"wrong: {problem}", err=True)
         if not found.problems:
-            keyless = found.settings.keys_file is None
-            click.echo(f"all is well; {'no keys: this machine alone' if keyless else 'holders of a key'}")
+            keys, people = found.settings.keys_file is not None, found.settings.annotations is not None
+            served = ["holders of a key"] * keys + ["those who sign in"] * people
+            click.echo(f"all is well; {' and '.join(served) or 'no keys: this machine alone'}")
         sys.exit(1 if found.problems else 0)
     if found.problems:
         raise BadInput("; ".join(found.problems), hint="`medzoo serve --check` shows every setting")

@@ -5,12 +5,28 @@ request's head is the connection's (`connections`).
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.defence.gate import Refuse, with_headers
 from zoo.errors import ImageTooLarge, TooSlow, ZooError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """How much may come, and in what time."""
+
+    max_bytes: int
+    timeout_s: float
+
+    def too_much(self, count: int) -> ImageTooLarge:
+        """The refusal of a body of so many bytes."""
+        return ImageTooLarge(
+            f"the request has {count} bytes or more, the limit is {self.max_bytes}",
+            hint="send smaller or fewer images",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,16 +38,20 @@ class Arrival:
     max_bytes: int
     timeout_s: float
     refuse: Refuse
+    elsewhere: Mapping[tuple[str, str], Bounds] = field(default_factory=dict)
+    """Other bounds of some routes, by method and path."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        usual = Bounds(max_bytes=self.max_bytes, timeout_s=self.timeout_s)
+        bounds = self.elsewhere.get((scope["method"], scope["path"]), usual)
         stated = dict(scope["headers"]).get(b"content-length", b"")
-        if stated.isdigit() and int(stated) > self.max_bytes:
-            await self.refuse(self.too_much(int(stated)))(scope, receive, send)
+        if stated.isdigit() and int(stated) > bounds.max_bytes:
+            await self.refuse(bounds.too_much(int(stated)))(scope, receive, send)
             return
-        body = _Body(self, receive)
+        body = _Body(bounds, receive)
         begun = False
 
         async def sending(message: Message) -> None:
@@ -49,18 +69,11 @@ class Arrival:
             close = with_headers(send, [(b"connection", b"close")])
             await self.refuse(body.fault)(scope, receive, close)
 
-    def too_much(self, count: int) -> ImageTooLarge:
-        """The refusal of a body of so many bytes."""
-        return ImageTooLarge(
-            f"the request has {count} bytes or more, the limit is {self.max_bytes}",
-            hint="send smaller or fewer images",
-        )
-
 
 class _Body:
     """What is received of one request."""
 
-    def __init__(self, bounds: Arrival, receive: Receive) -> None:
+    def __init__(self, bounds: Bounds, receive: Receive) -> None:
         self.fault: ZooError | None = None
         self._bounds, self._receive = bounds, receive
         self._count, self._whole = 0, False

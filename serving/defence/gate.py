@@ -7,11 +7,12 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.defence.callers import API, Caller, Callers, check_role
-from serving.defence.keys import LOCAL
+from serving.defence.callers import API, ENTRY, Caller, Callers, check_role
 from serving.defence.pace import Pace, Verdict
 from zoo.errors import Busy, NoKey, Stopped, ZooError
 
@@ -33,7 +34,8 @@ class Inside:
 
 @dataclass(frozen=True, kw_only=True)
 class Gate:
-    """Wraps an application. `request.state.client` and `.role` tell it who was let in."""
+    """Wraps an application. `request.state.client`, `.role`, `.account` (a person's, not a key's) and `.way`
+    tell it who was let in; `.address` and `.secure` of whoever comes to sign in, from where and by https."""
 
     app: ASGIApp = field(kw_only=False)
     callers: Callers
@@ -50,39 +52,63 @@ class Gate:
             await self.app(scope, receive, send)
             return
         try:
-            caller = self.callers.identify(scope)
-            scope.setdefault("state", {}).update(client=caller.name, role=caller.role)
-            check_role(caller, scope["method"], scope["path"])
+            caller = await self._let_in(scope)
             if self.inside.closed and not _free(scope):
                 raise Stopped("the server is stopping", hint="ask again when it is back")
         except NoKey as error:
-            how = b"Bearer" if scope["path"].startswith(API) else b'Basic realm="a key is the password"'
-            await self.refuse(error)(scope, receive, with_headers(send, [(b"www-authenticate", how)]))
+            await self._send_away(error)(scope, receive, send)
         except ZooError as error:
             await self.refuse(error)(scope, receive, send)
         else:
             await self._paced(caller, scope, receive, send)
 
-    async def _paced(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
-        if caller.name != LOCAL:
+    async def _let_in(self, scope: Scope) -> Caller | None:
+        """Who asks; None for whoever comes to sign in."""
+        state = scope.setdefault("state", {})
+        if self.callers.sign_in and scope["path"] in ENTRY:
+            self.callers.check_site(scope)
+            state["address"], state["secure"] = self.callers.comes_from(scope)
+            return None
+        caller = await self.callers.identify(scope)
+        state.update(client=caller.name, role=caller.role, account=caller.account, way=caller.way)
+        check_role(caller, scope["method"], scope["path"])
+        return caller
+
+    def _send_away(self, error: NoKey) -> ASGIApp:
+        """To sign in, where a browser wants to show a page; else with the word how to say who one is."""
+
+        async def reply(scope: Scope, receive: Receive, send: Send) -> None:
+            if self.callers.sign_in and _wants_a_page(scope):
+                query = scope["query_string"].decode("latin-1")
+                to = quote(f"{scope['path']}?{query}" if query else scope["path"], safe="/")
+                await RedirectResponse(f"{ENTRY[0]}?to={to}", 303)(scope, receive, send)
+                return
+            bearer = self.callers.sign_in or scope["path"].startswith(API)
+            how = b"Bearer" if bearer else b'Basic realm="a key is the password"'
+            await self.refuse(error)(scope, receive, with_headers(send, [(b"www-authenticate", how)]))
+
+        return reply
+
+    async def _paced(self, caller: Caller | None, scope: Scope, receive: Receive, send: Send) -> None:
+        if caller is not None and caller.way != "machine":
             await self._by_quota(caller, scope, receive, send)
-        elif _free(scope):  # no keys
+        elif _free(scope):
             await self.app(scope, receive, send)
         else:
             await self._counted(scope, receive, send)
 
     async def _by_quota(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
         free, pace = _free(scope), self.pace
-        verdict = (pace.look if free else pace.enter)(caller.name, now=self.clock())
+        verdict = (pace.look if free else pace.enter)(str(caller), now=self.clock())
         told = with_headers(send, _told(self.pace.quota.per_minute, verdict))
         if not verdict.allowed:
-            error = Busy(f"the key {caller.name!r} asks too much at once", after_s=verdict.after_s)
+            error = Busy(f"{caller} asks too much at once", after_s=verdict.after_s)
             await self.refuse(error)(scope, receive, told)
             return
         try:
             await (self.app if free else self._counted)(scope, receive, told)
         finally:
-            (pace.look_away if free else pace.leave)(caller.name)
+            (pace.look_away if free else pace.leave)(str(caller))
 
     async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
         waits = 1
@@ -103,6 +129,12 @@ class Gate:
 def _free(scope: Scope) -> bool:
     """The files that the page is made of."""
     return scope["method"] in ("GET", "HEAD") and not scope["path"].startswith(API)
+
+
+def _wants_a_page(scope: Scope) -> bool:
+    """A browser that opens an address, or follows a link."""
+    accepted = dict(scope["headers"]).get(b"accept", b"")
+    return _free(scope) and scope["path"] != ENTRY[0] and b"text/html" in accepted
 
 
 def _told(per_minute: int, verdict: Verdict) -> Headers:

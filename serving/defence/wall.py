@@ -4,11 +4,14 @@ from dataclasses import dataclass, field
 
 from fastapi import FastAPI
 
-from serving.defence.arrival import Arrival
-from serving.defence.callers import Callers
+from serving.defence.arrival import Arrival, Bounds
+from serving.defence.callers import NEW_LIST, Callers
 from serving.defence.gate import Gate, Inside, Refuse
 from serving.defence.pace import Pace
 from serving.defence.remote import RemoteImages
+
+LIST_TIMEOUT_S = 600.0
+"""In which a list of cases must be here whole."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +22,8 @@ class Defence:
     pace: Pace
     body_timeout_s: float = 60.0
     """In which a request's body must be here whole."""
+    max_list_bytes: int = 512 * 1024**2
+    """Of a list of cases, which an administrator uploads with its images."""
     inside: Inside = field(default_factory=Inside)
     """What is under way, and whether more is let in."""
     remote: RemoteImages | None = None
@@ -28,5 +33,12 @@ class Defence:
 def put_around(app: FastAPI, defence: Defence, *, max_body: int, refuse: Refuse) -> None:
     """Let in only what `defence` lets in, with bodies of at most `max_body` bytes. Who may not ask is told so
     before a byte of the body is read."""
-    app.add_middleware(Arrival, max_bytes=max_body, timeout_s=defence.body_timeout_s, refuse=refuse)
+    lists = Bounds(max_bytes=defence.max_list_bytes, timeout_s=LIST_TIMEOUT_S)
+    app.add_middleware(
+        Arrival,
+        max_bytes=max_body,
+        timeout_s=defence.body_timeout_s,
+        refuse=refuse,
+        elsewhere={("POST", NEW_LIST): lists},
+    )
     app.add_middleware(Gate, callers=defence.callers, pace=defence.pace, refuse=refuse, inside=defence.inside)
