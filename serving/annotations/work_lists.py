@@ -231,6 +231,7 @@ class WorkLists:
         done = (clicks.c.case_id == assignments.c.case_id) & (clicks.c.rater == assignments.c.rater)
         asked = (
             select(assignments.c.rater, func.count(), func.count(clicks.c.id))
+            .select_from(assignments)
             .join(cases)
             .outerjoin(clicks, done & (clicks.c.field == "done"))
             .where(cases.c.work_list == work_list)
