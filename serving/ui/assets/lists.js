@@ -1,2 +1,102 @@
-// The page Work lists.
-const page = element.querySelector('main');
+// The page Work lists: an administrator's lists, how far they are, and a new one. What is shown is asked for
+// again while it can change.
+const page = element.querySelector('.mz-lists');
+const REFRESH_MS = 4000;
+const EXPORTS = [['ratings.csv', 'Ratings as CSV'], ['ratings.jsonl', 'Ratings as JSON lines'], ['pairs.zip', 'Preference pairs'], ['dataset.zip', 'Data set with card']];
+const STATES = { preparing: 'answers are being made', open: 'open', closed: 'closed' };
+const all = make('div', { class: 'mz-all' });
+const fresh = make('details', { class: 'mz-fresh' });
+
+async function refresh({ forced = false } = {}) {
+  if (!forced && (document.hidden || all.contains(document.activeElement) || page.querySelector('dialog[open]'))) return;
+  const found = await call('GET', '/lists');
+  const open = new Set([...all.querySelectorAll('details[open]')].map((one) => one.dataset.of));
+  all.replaceChildren(...(found.length ? found.map((one) => card(one, open)) : [make('p', { class: 'mz-nothing' }, 'There is no work list yet.')]));
+  return found;
+}
+// An act of a button: what goes wrong is said beside it, and what is there now is shown.
+const act = (words, does, kind = 'mz-plain') => {
+  const button = make('button', { type: 'button', class: kind, onclick: async () => {
+    button.disabled = true;
+    try {
+      await does();
+      await refresh({ forced: true });
+    } catch (fault) {
+      button.disabled = false;
+      button.after(failed(fault));
+    }
+  } }, words);
+  return button;
+};
+
+function card(one, open) {
+  const fold = (name, words, ...inside) => make('details', { 'data-of': `${one.id} ${name}`, open: open.has(`${one.id} ${name}`) },
+    make('summary', {}, words), ...inside);
+  const done = one.raters.reduce((sum, { done: count }) => sum + count, 0);
+  const due = one.raters.reduce((sum, { assigned }) => sum + assigned, 0);
+  const problems = one.problems.length > 0 && fold('problems', `${one.problems.length} of ${one.cases} cases have a problem`,
+    make('ul', {}, one.problems.map(({ number, problem }) => make('li', {}, `Case ${number}: ${problem}`))),
+    one.state === 'preparing' && make('p', { class: 'mz-row' }, act('Try these again', () => call('POST', `/lists/${one.id}/retry`)),
+      act('Drop these cases', () => call('POST', `/lists/${one.id}/drop`))));
+  return make('article', { class: 'mz-worklist', 'aria-label': one.title },
+    make('header', {}, make('h3', {}, one.title), make('span', { class: `mz-state mz-state-${one.state}` }, STATES[one.state])),
+    make('p', { class: 'mz-soft' }, `${one.cases} cases · ${one.adapters.join(', ')} · ${one.overlap} ${one.overlap === 1 ? 'rater' : 'raters'} each · since ${one.made_at.slice(0, 10)}${one.keep ? ' · kept after closing' : ''}`),
+    one.state === 'preparing' ? bar(one.answered, one.cases, `${one.answered} of ${one.cases} cases have answers`) : bar(done, due, `${done} of ${due} ratings done`),
+    problems || null,
+    fold('raters', 'Raters', make('div', { class: 'mz-raters' }, one.raters.map(({ rater, assigned, done: count }) =>
+      make('div', {}, make('b', {}, rater), bar(count, assigned, `${count} of ${assigned}`))))),
+    fold('exports', 'Exports', make('p', { class: 'mz-row' }, EXPORTS.map(([kind, words]) =>
+      make('a', { class: 'mz-plain', href: `${API}/lists/${one.id}/export/${kind}`, download: '' }, words)))),
+    make('footer', { class: 'mz-row' }, make('a', { class: 'mz-plain', href: `/results?list=${one.id}` }, 'Results'),
+      one.state === 'closed' ? make('span', { class: 'mz-soft' }, `closed ${one.closed_at.slice(0, 10)}`)
+        : make('button', { type: 'button', class: 'mz-plain', onclick: () => askToClose(one, due - done) }, 'Close …')));
+}
+
+function askToClose(one, left) {
+  const dialog = make('dialog', { class: 'mz-keys', 'aria-label': `Close ${one.title}`, onclose: () => dialog.remove() },
+    make('h2', {}, `Close “${one.title}”?`),
+    make('ul', {},
+      make('li', {}, left ? `${left} ratings are not done; nobody can rate after this.` : 'All ratings are done.'),
+      make('li', {}, one.keep ? 'Pictures, questions and answers stay, as was asked when it was made.'
+        : 'Its pictures, questions, reference answers and models’ answers are erased for good. Ratings stay.'),
+      one.keep ? null : make('li', {}, 'Preference pairs and the data set need what is erased: fetch them before, under Exports.')),
+    make('p', { class: 'mz-row' },
+      act(one.keep ? 'Close' : 'Close and erase', async () => { await call('POST', `/lists/${one.id}/close`); dialog.close(); }, 'mz-danger'),
+      make('button', { type: 'button', class: 'mz-plain', onclick: () => dialog.close() }, 'Not now')));
+  page.append(dialog);
+  dialog.showModal();
+}
+
+async function form() {
+  const [models, raters] = await Promise.all([call('GET', '/v1/models'), call('GET', '/raters')]);
+  return newList({
+    adapters: models.data.filter((one) => one.medzoo.state !== 'failed').map((one) => ({ name: one.id, about: one.medzoo.id })),
+    raters: raters.filter((one) => !one.closed && one.role === 'rater').map((one) => one.name),
+    most: props.most,
+    example: () => server.example(''),
+    made: async (list) => {
+      fresh.open = false;
+      await Promise.all([refresh({ forced: true }), renew()]);
+      all.querySelector('.mz-worklist summary')?.focus({ preventScroll: true });
+    },
+  });
+}
+async function renew() {
+  fresh.replaceChildren(make('summary', {}, 'New work list'), await form());
+}
+
+(async () => {
+  try {
+    const me = await call('GET', '/me');
+    if (me.role !== 'administrator') {
+      page.replaceChildren(make('p', { class: 'mz-nothing' }, 'Work lists are made by an administrator. Yours are on the page ', make('a', { href: '/rate' }, 'Rate'), '.'));
+      return;
+    }
+    page.replaceChildren(make('h2', {}, 'Work lists'), fresh, all);
+    const [found] = await Promise.all([refresh({ forced: true }), renew()]);
+    fresh.open = !found.length;
+    setInterval(() => refresh().catch(() => {}), REFRESH_MS);
+  } catch (fault) {
+    page.replaceChildren(failed(fault));
+  }
+})();

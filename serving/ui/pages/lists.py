@@ -1,18 +1,30 @@
 """The page `Work lists`: an administrator's lists: upload, assign, progress, close.
 
-All of it is the script's, which asks `/v1/annotations`.
+All of it is the scripts', which ask `/v1/annotations`; Gradio gives out the example of a file alone.
 """
+
+import base64
 
 import gradio as gr
 
+from serving.ui.example_cases import example_cases
 from serving.ui.style import script
 
+EXAMPLE_CASES = 12
 
-def build() -> None:
-    """Fill the page."""
+
+def build(*, most: int) -> None:
+    """Fill the page; a list has at most `most` adapters."""
+
+    def example(_: str) -> str:
+        return f"data:application/zip;base64,{base64.b64encode(example_cases(count=EXAMPLE_CASES)).decode()}"
+
     gr.HTML(
         value="",
-        html_template='<main class="mz-lists" aria-live="polite"></main>',
-        js_on_load=script("api.js", "lists.js"),
+        html_template='<section class="mz-lists" aria-label="Work lists"></section>',
+        js_on_load=script("api.js", "new_list.js", "lists.js"),
+        server_functions=[example],
         elem_id="mz-lists",
+        most=most,
+        apply_default_css=False,
     )
