@@ -12,20 +12,21 @@ from zoo.records import Rating
 
 
 def ratings_of(desk: Desk, work_list: str) -> list[Rating]:
-    """One rating for each finished case, rater and adapter, in the order of cases, raters and the list's
-    adapters. An answer of which a rater said nothing has none.
+    """One rating for each finished case, rater and adapter, in the order of cases, pseudonyms and the
+    list's adapters. An answer of which a rater said nothing has none.
 
     Raises:
         UnknownName: there is no such list.
     """
     desk.lists.get(work_list)
     pseudonyms = {one.name: one.pseudonym for one in desk.accounts.all()}
+    cases = {case.id: case for case in desk.lists.cases(work_list)}
+    answers = desk.lists.answers_of_list(work_list)
+    said = desk.clicks.of_list(work_list)
     found: list[Rating] = []
-    for case in desk.lists.cases(work_list):
-        answers = desk.lists.answers(case.id)
-        for rater in desk.lists.raters(case.id):
-            state = fold(desk.clicks.of(case.id, rater), blind_only=True)
-            found += _ratings(case, answers, state, pseudonyms[rater])
+    for case, rater in sorted(said, key=lambda one: (cases[one[0]].number, pseudonyms[one[1]])):
+        state = fold(said[case, rater], blind_only=True)
+        found += _ratings(cases[case], answers[case], state, pseudonyms[rater])
     return found
 
 

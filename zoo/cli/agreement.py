@@ -10,17 +10,29 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=_FILE)
 @click.option("--key", type=_FILE, help="Key of the sheets (OUT.key.json of `medzoo rate`).")
-def agreement(files: tuple[Path, ...], key: Path | None) -> None:
+@click.option(
+    "--layout",
+    type=click.Choice(["kim"]),
+    help="Print what experts saw as the table of a paper alone: kim, table 4 of Kim et al. 2026.",
+)
+def agreement(files: tuple[Path, ...], key: Path | None, layout: str | None) -> None:
     """Compare the judges in FILES of verdicts, or the experts in FILES of ratings (JSON lines, or sheets that
     `medzoo rate` made, each named after its rater).
 
     Of each two: the share of equal labels and Cohen's kappa (linearly weighted too where labels are steps of
     a scale); of all together Krippendorff's alpha. Intervals are 95 %, over questions. Of experts also each
-    adapter's share of answers by severity and error type.
+    adapter's share of answers by severity and error type, and where they ranked answers, how often each
+    adapter was preferred to each other, and to the base by strength (Bradley-Terry).
     """
+    import shutil
+
     from zoo.errors import BadInput
     from zoo.evaluation.agreement_table import agreement_text, shares_text
-    from zoo.evaluation.rated import from_ratings, from_verdicts, shares
+    from zoo.evaluation.preference_table import preference_text
+    from zoo.evaluation.preferences import Preferences
+    from zoo.evaluation.rated import from_ratings, from_verdicts, in_order, rankings, shares, unjudged
+    from zoo.evaluation.report.experts import expert_tables
+    from zoo.evaluation.report.terminal import as_text
     from zoo.evaluation.sheets import read_sheet
     from zoo.records import Rating, Verdict, read_jsonl
 
@@ -38,9 +50,20 @@ def agreement(files: tuple[Path, ...], key: Path | None) -> None:
             ratings += read_jsonl(path, Rating)
         else:
             verdicts += read_jsonl(path, Verdict)
+    if layout is not None:
+        if not ratings:
+            raise BadInput(f"--layout {layout} is of experts' ratings, and in these files are none")
+        width = max(80, shutil.get_terminal_size((110, 24)).columns)
+        click.echo(as_text(expert_tables(ratings), width=width))
+        return
     rated = [*from_verdicts(verdicts), *(from_ratings(ratings) if ratings else [])]
     if not ratings and not any(len(one.raters) > 1 for one in rated):
         raise BadInput("there is one judge alone in these files", hint="judge again with another --llm-model")
     click.echo("\n\n".join(map(agreement_text, rated)))
     if ratings:
-        click.echo("\n" + shares_text(shares(ratings)))
+        click.echo("\n" + shares_text(shares(ratings), unjudged(ratings)))
+    preferences = Preferences(rankings(ratings))
+    if preferences.adapters:
+        reference = next(name for name in in_order(ratings) if name in preferences.adapters)
+        strengths = preferences.strengths(reference)
+        click.echo("\n" + preference_text(preferences.pairs(), strengths, reference=reference))

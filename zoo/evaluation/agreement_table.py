@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from zoo.evaluation.agreement import Agreement, Rated, alpha, confusion, kappa, same
 from zoo.evaluation.bootstrap import Interval
+from zoo.evaluation.report.table import DASH
 
 _MOST_LABELS = 6
 """Of a table of who said what; of more the coefficients say it shorter."""
@@ -31,24 +32,31 @@ def agreement_text(rated: Rated) -> str:
 _HINTS = {"facts": ": they split the truths differently; judge again with --facts"}
 
 
-def shares_text(shares: Mapping[str, Mapping[str, Interval]]) -> str:
-    """Shares of answers with each severity and error type, a line an adapter."""
-    names = list(next(iter(shares.values())))
+def shares_text(shares: Mapping[str, Mapping[str, Interval]], unjudged: Mapping[str, int]) -> str:
+    """Shares of judged answers with each severity and error type, a line an adapter, and how often a rater
+    could not judge."""
+    names = next((list(of) for of in shares.values() if of), [])
     rows = [
-        [adapter, *(_percent(of[name]) for name in names), str(of[names[0]].n)]
+        [
+            adapter,
+            *(_percent(of[name]) if of else DASH for name in names),
+            str(of[names[0]].n if of else 0),
+            str(unjudged[adapter]),
+        ]
         for adapter, of in shares.items()
     ]
-    return "\n".join(_columns([["% of answers", *names, "n"], *rows]))
+    return "\n".join(columns([["% of answers", *names, "n", "cannot judge"], *rows]))
 
 
 def _who_said_what(two: Rated) -> list[str]:
     """Rows are the first rater's labels, columns the second's."""
     found = confusion(two)
     rows = [[label, *map(str, row)] for label, row in zip(two.labels, found, strict=True)]
-    return ["    " + line for line in _columns([["first \\ second", *two.labels], *rows])]
+    return ["    " + line for line in columns([["first \\ second", *two.labels], *rows])]
 
 
-def _columns(rows: list[list[str]]) -> list[str]:
+def columns(rows: list[list[str]]) -> list[str]:
+    """Rows of cells as lines: the first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])

@@ -1,8 +1,10 @@
-"""Verdicts of judges and ratings of experts as items, raters and labels; what experts saw, by adapter.
+"""Verdicts of judges and ratings of experts as items, raters and labels; what experts saw, by adapter, and
+which answers they ranked.
 
 An item is an answer (or a fact of its truth). The same words as an answer of two adapters to one question are
-one item, unless a rater says different things of them. What agreement is worth is for
-`zoo.evaluation.agreement` to say.
+one item, unless a rater says different things of them. A rater who cannot judge an
+answer says nothing of it. What agreement and ranks are worth `zoo.evaluation.agreement` and
+`zoo.evaluation.preferences` say.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
@@ -17,7 +19,8 @@ from zoo.evaluation.bootstrap import Interval, bootstrap_mean
 from zoo.evaluation.metrics.facts import LABELS, labels
 from zoo.evaluation.metrics.green import counts, green
 from zoo.evaluation.metrics.judge import relevance, says_correct
-from zoo.records import ErrorType, Rating, Severity, Task, Verdict
+from zoo.evaluation.preferences import Ranking
+from zoo.records import BASE, ErrorType, Rating, Severity, Task, Verdict
 
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 ERROR_TYPES: tuple[ErrorType, ...] = get_args(ErrorType)
@@ -85,24 +88,48 @@ def from_ratings(ratings: Sequence[Rating]) -> list[Rated]:
 
 
 def shares(ratings: Sequence[Rating]) -> dict[str, dict[str, Interval]]:
-    """By adapter, the share of its answers with each severity and each error type, with 95 % intervals.
+    """By adapter, the share of its judged answers with each severity and each error type, with 95 %
+    intervals; nothing for an adapter none of whose answers could be judged.
 
-    An answer that several experts rated counts once, with the mean over them (Kim et al. 2026, table 4,
-    give shares of 40 answers a data set).
+    An answer that several experts rated counts once, with the mean over those who could judge it (Kim et al.
+    2026, table 4, give shares of 40 answers a data set).
     """
     found: dict[str, dict[str, Interval]] = {}
-    for adapter in dict.fromkeys(r.adapter for r in ratings):
+    for adapter in in_order(ratings):
         of_answer: dict[Hashable, list[Rating]] = {}
         for r in ratings:
-            if r.adapter == adapter:
+            if r.adapter == adapter and r.misunderstanding is not None:
                 of_answer.setdefault(_question(r), []).append(r)
         found[adapter] = {
             name: bootstrap_mean(
                 [float(np.mean([_has(r, name) for r in rated])) for rated in of_answer.values()]
             )
-            for name in (*SEVERITIES, *ERROR_TYPES)
+            for name in ((*SEVERITIES, *ERROR_TYPES) if of_answer else ())
         }
     return found
+
+
+def unjudged(ratings: Sequence[Rating]) -> dict[str, int]:
+    """By adapter, how many of its ratings say that the rater cannot judge."""
+    return {
+        adapter: sum(r.misunderstanding is None for r in ratings if r.adapter == adapter)
+        for adapter in in_order(ratings)
+    }
+
+
+def in_order(ratings: Sequence[Rating]) -> list[str]:
+    """The adapters: the base, those of the variant sft, then the others as they come."""
+    variants = {r.adapter: r.variant for r in ratings}
+    return sorted(variants, key=lambda name: (name != BASE, variants[name] != "sft" and name != "sft"))
+
+
+def rankings(ratings: Sequence[Rating]) -> list[Ranking]:
+    """Each rater's order of the answers to each question, of those that have a rank."""
+    found: dict[tuple[Hashable, str], dict[str, int]] = {}
+    for r in ratings:
+        if r.rank is not None:
+            found.setdefault((_question(r), r.rater), {})[r.adapter] = r.rank
+    return [Ranking(question, ranks) for (question, _), ranks in found.items()]
 
 
 def _has(rating: Rating, name: str) -> bool:

@@ -1,9 +1,9 @@
 """Rating offline: a blinded sheet for a spreadsheet, the key that unblinds it, and the sheet read back.
 
 The scale is that of Kim et al. 2026, appendix D: how far an answer misreads the image (none, minor, severe),
-and of which types its errors are. In a sheet the adapters of a question stand behind letters, in an order
-drawn anew for each question; answers in the same words share a letter, so nothing is rated twice. The key
-holds no text of question or answer. It knows nothing of agreement.
+or that the rater cannot judge it, and of which types its errors are. In a sheet the adapters of a question
+stand behind letters, in an order drawn anew for each question; answers in the same words share a letter, so
+nothing is rated twice. The key holds no text of question or answer. It knows nothing of agreement.
 """
 
 import csv
@@ -19,6 +19,7 @@ from zoo.errors import BadRecord
 from zoo.evaluation.rated import ERROR_TYPES, SEVERITIES
 from zoo.records import Prediction, Rating
 
+CANNOT_JUDGE = "cannot judge"
 KEY_ENDING = ".key.json"
 COLUMNS = ("row", "images", "question", "true answer", "letter", "answer", "misunderstanding", "error types")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -118,10 +119,9 @@ def read_sheet(path: Path, key_path: Path) -> list[Rating]:
         number = int(cells["row"]) if (cells["row"] or "").isdecimal() else 0
         if not 1 <= number <= len(hidden) or hidden[number - 1].letter != cells["letter"]:
             raise BadRecord(f"{where}, letter {cells['letter']} is not in {key_path}")
-        if severity not in SEVERITIES:
-            raise BadRecord(
-                f"{where}: misunderstanding is {severity!r}", hint=f"one of {', '.join(SEVERITIES)}"
-            )
+        if severity not in (*SEVERITIES, CANNOT_JUDGE):
+            scale = ", ".join((*SEVERITIES, CANNOT_JUDGE))
+            raise BadRecord(f"{where}: misunderstanding is {severity!r}", hint=f"one of {scale}")
         if odd := sorted(set(kinds) - set(ERROR_TYPES)):
             raise BadRecord(f"{where}: {odd[0]!r} is no error type", hint=f"of {', '.join(ERROR_TYPES)}")
         row = hidden[number - 1]
@@ -133,7 +133,7 @@ def read_sheet(path: Path, key_path: Path) -> list[Rating]:
                 adapter=adapter,
                 answer_sha256=row.answer_sha256,
                 rater=path.stem,
-                misunderstanding=severity,
+                misunderstanding=None if severity == CANNOT_JUDGE else severity,
                 error_types=tuple(kind for kind in ERROR_TYPES if kind in kinds),
             )
             for adapter in row.adapters

@@ -7,7 +7,10 @@ import pytest
 
 from zoo.errors import BadInput
 from zoo.evaluation.agreement import kappa
-from zoo.evaluation.rated import from_ratings, from_verdicts, shares
+from zoo.evaluation.agreement_table import shares_text
+from zoo.evaluation.preferences import Ranking
+from zoo.evaluation.rated import from_ratings, from_verdicts, in_order, rankings, shares, unjudged
+from zoo.evaluation.report.experts import expert_tables
 from zoo.records import Rating, Task, Verdict
 
 
@@ -25,7 +28,7 @@ def verdict(reply: str, judge: str = "a", *, task: Task = "correct", **changes: 
     return Verdict(**values | changes)
 
 
-def rating(misunderstanding: str, rater: str = "anna", number: int = 1, **changes: Any) -> Rating:
+def rating(misunderstanding: str | None, rater: str = "anna", number: int = 1, **changes: Any) -> Rating:
     values: dict[str, Any] = {
         "question_id": f"q/{number}",
         "dataset": "phantom",
@@ -146,3 +149,72 @@ def test_shares_are_of_answers_with_the_mean_over_their_raters() -> None:
 def test_labels_read_from_json_are_those_of_the_metric() -> None:
     reply = json.dumps(["1. PARTIAL ENTAILMENT"])
     assert from_verdicts([verdict(reply, task="facts", facts=("x",))])[0].said.tolist() == [[1]]
+
+
+def test_who_cannot_judge_an_answer_says_nothing_of_it_and_is_counted() -> None:
+    ratings = [
+        *(rating(None, error_types=("MM",)), rating("minor", "ben")),
+        *(rating(None, number=2), rating(None, "ben", 2)),
+        rating(None, adapter="blind"),
+    ]
+    assert from_ratings(ratings)[0].said.tolist() == [[-1, 1]]
+    found = shares(ratings)
+    assert {name: (share.value, share.n) for name, share in found["base"].items()} == {
+        "none": (0.0, 1),
+        "minor": (1.0, 1),
+        "severe": (0.0, 1),
+        "MM": (0.0, 1),
+        "AM": (0.0, 1),
+        "SLC": (0.0, 1),
+        "LAS": (0.0, 1),
+    }
+    assert found["blind"] == {}
+    assert unjudged(ratings) == {"base": 3, "blind": 1}
+    assert [line.split()[-2:] for line in shares_text(found, unjudged(ratings)).splitlines()[1:]] == [
+        ["1", "3"],
+        ["0", "1"],
+    ]
+
+
+def test_base_and_sft_stand_first() -> None:
+    ratings = [rating("none", adapter=name, variant=name) for name in ("mdpo", "tuned", "base", "rsdpo")]
+    ratings.append(rating("none", adapter="ward/one", variant="sft"))
+    assert in_order(ratings) == ["base", "ward/one", "mdpo", "tuned", "rsdpo"]
+
+
+def test_rankings_are_of_one_rater_and_question_without_what_has_no_rank() -> None:
+    ratings = [
+        *(rating("none", rank=1), rating("minor", adapter="sft", rank=2), rating(None, adapter="mdpo")),
+        *(rating("none", "ben", rank=1), rating("none", "ben", adapter="sft", rank=1)),
+        rating("none", number=2),
+    ]
+    question = ("phantom", "test", "q/1")
+    assert rankings(ratings) == [
+        Ranking(question, {"base": 1, "sft": 2}),
+        Ranking(question, {"base": 1, "sft": 1}),
+    ]
+
+
+def test_the_experts_table_is_the_papers_with_intervals() -> None:
+    """Of four captions: severe, severe, minor, none; two of MM, one of them by one rater of two."""
+    ratings = [
+        *(rating("severe", error_types=("MM",)), rating("severe", number=2, error_types=("MM", "LAS"))),
+        *(rating("severe", "ben", 2), rating("minor", number=3), rating("none", number=4)),
+        *(rating("none", number=n, adapter="sft") for n in (1, 2, 3)),
+        rating(None, number=4, adapter="sft"),
+        rating("none", dataset="other"),
+    ]
+    first, second = expert_tables(ratings)
+    assert (first.title, second.title) == (
+        "Kim et al. 2026, table 4: phantom",
+        "Kim et al. 2026, table 4: other",
+    )
+    heads = ["None", "Minor", "Severe", "MM", "SLC", "AM", "LAS", "n", "cannot judge"]
+    assert [column.name for column in first.columns] == heads
+    figures = {row.name: [cell.figure for cell in row.cells] for row in first.rows}
+    assert figures == {
+        "base": ["25.0", "25.0", "50.0", "1.5", "0", "0", "0.5", "4", "0"],
+        "sft": ["100.0", "0.0", "0.0", "0", "0", "0", "0", "3", "1"],
+    }
+    assert first.rows[0].cells[0].aside == "0.0 to 75.0"
+    assert first.rows[0].cells[3].aside == "0.0 to 3.0"

@@ -171,6 +171,23 @@ def test_from_predictions_to_agreement_by_the_verbs(tmp_path: Path) -> None:
     ratings = [*read_sheet(anna, key), *read_sheet(ben, key)]
     (tmp_path / "ratings.jsonl").write_text("".join(map(to_line, ratings)))
     assert run(agreement, tmp_path / "ratings.jsonl") == found
+    assert "preferred" not in found  # a sheet has no ranks
+    write_jsonl(tmp_path / "ranked.jsonl", [replace(r, rank=1 + (r.adapter == "base")) for r in ratings])
+    found = run(agreement, tmp_path / "ranked.jsonl")
+    assert "preferred to base, %" in found
+    assert "– never below base, straight or by way of others: no finite strength" in found
+    assert "Only 4 questions were ranked: intervals of fewer than 20 are too narrow." in found
+    found = run(agreement, tmp_path / "ranked.jsonl", "--layout", "kim")
+    assert found.startswith("Kim et al. 2026, table 4: ")
+    assert "kappa" not in found
+
+
+def test_a_rater_who_cannot_judge_says_so_in_the_sheet(tmp_path: Path) -> None:
+    out = tmp_path / "sheet.csv"
+    write_sheet(out, answers(1), questions=None, seed=0)
+    filled = fill(out, tmp_path / "anna.csv", {1: ("Cannot judge", "")})
+    found = read_sheet(filled, tmp_path / "sheet.csv.key.json")
+    assert {r.misunderstanding for r in found} == {None}
 
 
 def test_judges_in_two_files_are_compared_and_one_alone_is_not(tmp_path: Path) -> None:

@@ -1,0 +1,45 @@
+"""Win rates and strengths as text for a terminal. Knows no file."""
+
+from collections.abc import Sequence
+
+from zoo.evaluation.agreement_table import columns
+from zoo.evaluation.bootstrap import Interval
+from zoo.evaluation.preferences import FEW, Pair, Strength
+from zoo.evaluation.report.table import DASH, NO_DIFFERENCE
+
+
+def preference_text(pairs: Sequence[Pair], strengths: Sequence[Strength], *, reference: str) -> str:
+    """How often each of two was preferred, then what that says of each against the reference."""
+    wins = [["% of questions", "preferred", "tied", "not", "lead, points", "n"]]
+    for pair in pairs:
+        lead = f"{100 * pair.lead.value:+.1f} {_bounds(pair.lead, '+.1f')}"
+        cells = (*(f"{100 * one.value:.1f} {_bounds(one)}" for one in (pair.win, pair.tie, pair.loss)),)
+        shown = f"{NO_DIFFERENCE} {_bounds(pair.lead, '+.1f')}" if pair.lead.holds_zero else lead
+        wins.append([f"{pair.first} over {pair.second}", *cells, shown, str(pair.win.n)])
+    rows = [[f"preferred to {reference}, %", "strength", "n"]]
+    for one in strengths:
+        if one.share is None:
+            rows.append([one.adapter, f"{DASH} {one.reason}", ""])
+            continue
+        equal = "" if one.differs else f", {NO_DIFFERENCE}"
+        rows.append(
+            [one.adapter, f"{100 * one.share.value:.1f} {_bounds(one.share)}{equal}", str(one.share.n)]
+        )
+    lines = [*columns(wins), "", *columns(rows), "", METHOD]
+    fewest = min(pair.win.n for pair in pairs)
+    return "\n".join([*lines, few(fewest)] if fewest < FEW else lines)
+
+
+METHOD = (
+    "Strengths: Bradley and Terry 1952, a tie half a win for either, one tie added to each pair that met; "
+    "intervals\nare 95 %, over questions, and not corrected for many comparisons."
+)
+
+
+def few(questions: int) -> str:
+    """What is said of few questions."""
+    return f"Only {questions} questions were ranked: intervals of fewer than {FEW} are too narrow."
+
+
+def _bounds(interval: Interval, form: str = ".1f") -> str:
+    return f"[{100 * interval.low:{form}}, {100 * interval.high:{form}}]"
