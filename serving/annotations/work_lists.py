@@ -114,7 +114,8 @@ class WorkLists:
             UnknownName: there is none.
         """
         with self._database.read() as connection:
-            row = connection.execute(select(work_lists).where(work_lists.c.id == identity)).first()
+            asked = select(work_lists).where(work_lists.c.id == identity)
+            row = connection.execute(asked).first() if identity.isalnum() else None
             if row is None:
                 known = connection.execute(select(work_lists.c.id)).scalars().all()
                 raise UnknownName("work list", identity, known)
@@ -254,6 +255,8 @@ class WorkLists:
         ours = select(cases.c.id).where(cases.c.work_list == identity)
 
         def write(connection: Connection) -> None:
+            # Whoever is keeping a click there ends first, so that none is later than the end.
+            connection.execute(select(work_lists.c.id).where(work_lists.c.id == identity).with_for_update())
             change = update(work_lists).where(work_lists.c.id == identity)
             ended = func.coalesce(work_lists.c.closed_at, now())
             connection.execute(change.values(state="closed", closed_at=ended))
