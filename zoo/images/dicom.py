@@ -4,7 +4,6 @@ Only the elements that say how to show the pixels are parsed, so names and dates
 error tells a kind of fault, never an element's value.
 """
 
-import copy
 import io
 import threading
 import warnings
@@ -184,7 +183,11 @@ class DicomFile:
     def _told(self, index: int) -> Any:
         """What the file says of how a frame is shown. Enhanced multi-frame files keep window and rescale per
         frame; this frame's are lifted to the top."""
-        told = copy.copy(self.dataset)
+        import pydicom
+
+        told = pydicom.Dataset()
+        told.file_meta = self.dataset.file_meta  # says how the tables' numbers are written
+        told.update({element.tag: element for element in self.dataset})
         shared = self.dataset.get("SharedFunctionalGroupsSequence") or []
         frames = self.dataset.get("PerFrameFunctionalGroupsSequence") or []
         for group in (*shared[:1], *frames[index : index + 1]):

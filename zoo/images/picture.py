@@ -14,20 +14,14 @@ from zoo.images.limits import PIL_FORMATS, READABLE, Limits, check_pixels, check
 
 
 def decode_picture(data: bytes, limits: Limits) -> Image.Image:
-    """See `zoo.images.decode`."""
+    """See `zoo.images.decode`. Nothing that the file tells beside its pixels comes with them."""
     image = open_header(data, limits)
     try:
-        image.load()
-        image = ImageOps.exif_transpose(image)
-        if image.mode.startswith("I") or image.mode == "F":
-            return grey_to_rgb(_in_bits_used(np.asarray(image)))
-        if image.has_transparency_data:  # hidden colours under transparent pixels must not appear
-            rgba = image.convert("RGBA")
-            black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
-            return Image.alpha_composite(black, rgba).convert("RGB")
-        return image.convert("RGB")
+        picture = _in_colours(image)
     except Exception as error:  # decoders of strangers' bytes raise nearly anything
         raise BadImage(f"the {image.format} image is broken or cut short", hint=READABLE) from error
+    picture.info.clear()  # comments, profiles, EXIF
+    return picture
 
 
 def open_header(data: bytes, limits: Limits) -> Image.Image:
@@ -48,6 +42,18 @@ def open_header(data: bytes, limits: Limits) -> Image.Image:
     check_pixels(*image.size, limits)
     check_scans(data)
     return image
+
+
+def _in_colours(image: Image.Image) -> Image.Image:
+    image.load()
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        return grey_to_rgb(_in_bits_used(np.asarray(image)))
+    if image.has_transparency_data:  # hidden colours under transparent pixels must not appear
+        rgba = image.convert("RGBA")
+        black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
+        return Image.alpha_composite(black, rgba).convert("RGB")
+    return image.convert("RGB")
 
 
 def _in_bits_used(values: npt.NDArray[Any]) -> Grey:

@@ -98,7 +98,7 @@ def strip_picture(data: bytes, limits: Limits) -> bytes:
 def _written(file: DicomFile, limits: Limits) -> bytes:
     import pydicom
 
-    bare = _only(file.dataset, _KEPT)
+    bare = _only(file.dataset, _KEPT, big_endian=file.dataset.original_encoding[1] is False)
     bare.file_meta = pydicom.dataset.FileMetaDataset()
     bare.SOPClassUID = bare.file_meta.MediaStorageSOPClassUID = pydicom.uid.SecondaryCaptureImageStorage
     bare.SOPInstanceUID = bare.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
@@ -122,7 +122,7 @@ def _written(file: DicomFile, limits: Limits) -> bytes:
     return out.getvalue()
 
 
-def _only(dataset: Any, kept: dict[str, Any]) -> Any:
+def _only(dataset: Any, kept: dict[str, Any], *, big_endian: bool) -> Any:
     """The numbers of a data set that are kept, and of its sequences their items so treated."""
     import pydicom
 
@@ -132,9 +132,12 @@ def _only(dataset: Any, kept: dict[str, Any]) -> Any:
             continue
         element = dataset[name]
         if inside and element.VR == "SQ":
-            setattr(bare, name, [_only(item, inside) for item in element.value])
+            setattr(bare, name, [_only(item, inside, big_endian=big_endian) for item in element.value])
         elif not inside and element.VR in _NUMBERS:
-            bare[element.tag] = element
+            if big_endian and element.VR == "OW":  # tables; of other numbers pydicom knows the order
+                bare.add_new(element.tag, "OW", np.frombuffer(element.value, ">u2").astype("<u2").tobytes())
+            else:
+                bare[element.tag] = element
     function = str(dataset.get("VOILUTFunction") or "").upper()
     if "WindowCenter" in kept and function in _FUNCTIONS:
         bare.VOILUTFunction = function
