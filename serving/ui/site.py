@@ -12,6 +12,7 @@ from serving.pictures import Pictures
 from serving.service import Service
 from serving.ui import cards
 from serving.ui.pages import browse, compare, lists, rate, results
+from serving.ui.style import script
 from zoo.notice import NOTICE
 
 _HEADER = """
@@ -20,6 +21,7 @@ _HEADER = """
     <path d="M8 26h8l4-11 7 20 5-14 2 5h6"/></svg>
     <div><h1>MedVLM Zoo</h1><p>One question, many adapters, side by side</p></div></div>
   <p class="mz-base" title="{pinned}">base <b>{name}</b><span>@{sha}</span></p>
+  <p class="mz-who" hidden></p>
 </header>
 <p class="mz-notice" role="note"><svg viewBox="0 0 24 24" aria-hidden="true"><path
   d="M12 4 2.8 20h18.4L12 4zM12 10v4.5M12 17.2v.3"/></svg>{notice}</p>
@@ -31,25 +33,25 @@ def build_site(service: Service, pictures: Pictures, *, desk: Desk | None = None
     site = gr.Blocks(title="MedVLM Zoo", analytics_enabled=False, fill_width=True, delete_cache=(60, 600))
     with site:
         gr.components.Navbar(main_page_name="Compare")
-        _header(service)
+        _header(service, desk)
         compare.build(site, service, pictures)
     if desk is not None:
         with site.route("Rate", "/rate"):
-            _header(service)
+            _header(service, desk)
             rate.build()
         with site.route("Work lists", "/lists"):
-            _header(service)
-            lists.build()
+            _header(service, desk)
+            lists.build(most=service.max_adapters)
         with site.route("Results", "/results"):
-            _header(service)
+            _header(service, desk)
             results.build()
     with site.route("Browse", "/browse"):
-        _header(service)
+        _header(service, desk)
         browse.build(service)
     return site
 
 
-def _header(service: Service) -> None:
+def _header(service: Service, desk: Desk | None) -> None:
     base = service.base
     gr.HTML(
         _HEADER.format(
@@ -58,5 +60,6 @@ def _header(service: Service) -> None:
             sha=base.revision[: cards.SHORT],
             notice=escape(NOTICE),
         ),
+        js_on_load=script("api.js", "who.js") if desk else None,
         elem_classes="mz-header",
     )
