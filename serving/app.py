@@ -32,7 +32,7 @@ def build_app(
     limits = limits or Limits()
     pictures = Pictures(limits)
     app = FastAPI(title="MedVLM Zoo", version="1", description=NOTICE, docs_url=None, redoc_url=None)
-    add_routes(app, service, pictures, remote=defence.remote if defence else None)
+    add_routes(app, service, pictures, remote=defence.remote if defence else None, desk=desk)
     if desk:
         from serving.ui.sign_in import sign_in_routes
 

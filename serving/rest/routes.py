@@ -2,8 +2,12 @@
 
 from fastapi import FastAPI
 
+from serving.annotations.desk import Desk
 from serving.pictures import Pictures
 from serving.rest.adapter_routes import adapter_routes
+from serving.rest.annotation_list_routes import annotation_list_routes
+from serving.rest.annotation_pictures import Opened
+from serving.rest.annotation_routes import annotation_routes
 from serving.rest.asking_routes import asking_routes
 from serving.rest.documents import add_key
 from serving.rest.elsewhere import Elsewhere
@@ -12,10 +16,20 @@ from serving.rest.images import Remote
 from serving.service import Service
 
 
-def add_routes(app: FastAPI, service: Service, pictures: Pictures, *, remote: Remote | None = None) -> None:
+def add_routes(
+    app: FastAPI,
+    service: Service,
+    pictures: Pictures,
+    *,
+    remote: Remote | None = None,
+    desk: Desk | None = None,
+) -> None:
     """Put the routes of one service into an application; `remote` fetches images by their address, None where
-    that is off."""
+    that is off; those of work lists and ratings where there is a desk."""
     routers = [asking_routes(service, pictures, remote), adapter_routes(service), health_routes(service)]
+    if desk is not None:
+        opened = Opened(pictures.limits)
+        routers += [annotation_routes(desk, opened), annotation_list_routes(desk, opened)]
     for router in routers:
         app.include_router(router)
     add_key(app)

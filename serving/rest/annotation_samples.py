@@ -1,0 +1,70 @@
+"""What the API's own document shows as replies on work lists and ratings."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from serving.rest.annotation_bodies import (
+    ImageReply,
+    Kept,
+    Me,
+    RangeReply,
+    SeenAnswerReply,
+    SeenCaseReply,
+    WindowReply,
+)
+from serving.rest.answers import Reply
+
+
+def shown(reply: Reply | Sequence[Reply]) -> dict[str, Any]:
+    """An example of a reply in JSON."""
+    value = [one.model_dump() for one in reply] if isinstance(reply, Sequence) else reply.model_dump()
+    return {"application/json": {"example": value}}
+
+
+_IMAGE = ImageReply(
+    frames=1,
+    modality="CT",
+    window=WindowReply(centre=40, width=400),
+    range=RangeReply(low=-1024, high=1650),
+    burned_in="no",
+    width=512,
+    height=512,
+)
+
+
+def _answer(letter: str, text: str, severity: str | None = None, rank: int | None = None) -> SeenAnswerReply:
+    return SeenAnswerReply.model_validate(
+        {
+            "letter": letter,
+            "text": text,
+            "severity": severity,
+            "errors": ["SLC"] if severity else [],
+            "rank": rank,
+            "comment": "",
+            "names": None,
+        }
+    )
+
+
+ME = shown(Me(name="ana", role="rater", account=True))
+KEPT, KEPT_BEFORE = shown(Kept(kept=True)), shown(Kept(kept=False))
+CASE = shown(
+    SeenCaseReply(
+        case=7,
+        list="5f0c1d7e",
+        title="Chest, November",
+        number=3,
+        of=12,
+        prompt="On which side is the nodule?",
+        reference="Left",
+        modality="CT",
+        instructions="",
+        images=(_IMAGE,),
+        answers=(_answer("A", "Left"), _answer("B", "It is on the right.", "minor", 2)),
+        comment="",
+        done=False,
+        corrections=0,
+        previous=6,
+        next=8,
+    )
+)
