@@ -7,12 +7,16 @@ many wait. Knows nothing of who asks.
 import asyncio
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from PIL import Image
 
 from zoo.errors import Busy
-from zoo.images import Limits, data_uri_bytes, decode
+from zoo.images import Limits, Scan, data_uri_bytes, decode, open_scan
+
+Made = TypeVar("Made")
 
 AT_ONCE = min(4, os.cpu_count() or 1)
 MOST = 32
@@ -35,26 +39,35 @@ class Pictures:
             Busy: too many wait.
             ImageTooLarge, BadImage: see `zoo.images`.
         """
-        return await asyncio.wrap_future(self._begin(given))
+        return await asyncio.wrap_future(
+            self._begin(lambda: decode(_bytes(given, self.limits), limits=self.limits))
+        )
 
-    def open_now(self, given: bytes | str) -> Image.Image:
-        """The same for a thread that may wait."""
-        return self._begin(given).result()
+    def scan_now(self, given: bytes | str) -> Scan:
+        """The same for somebody to look at, for a thread that may wait; see `zoo.images.open_scan`."""
+        return self.run_now(lambda: open_scan(_bytes(given, self.limits), limits=self.limits))
 
-    def _begin(self, given: bytes | str) -> "Future[Image.Image]":
+    def run_now(self, work: Callable[[], Made]) -> Made:
+        """What the work on pictures gives, for a thread that may wait.
+
+        Raises:
+            Busy: too many wait.
+        """
+        return self._begin(work).result()
+
+    def _begin(self, work: Callable[[], Made]) -> "Future[Made]":
         with self._lock:
             if self._count >= self._most:
                 raise Busy(f"{self._count} images wait to be read, which is the limit")
             self._count += 1
-        begun = self._pool.submit(_decode, given, self.limits)
+        begun = self._pool.submit(work)
         begun.add_done_callback(self._end)
         return begun
 
-    def _end(self, _: "Future[Image.Image]") -> None:
+    def _end(self, _: "Future[Any]") -> None:
         with self._lock:
             self._count -= 1
 
 
-def _decode(given: bytes | str, limits: Limits) -> Image.Image:
-    data = data_uri_bytes(given, limits=limits) if isinstance(given, str) else given
-    return decode(data, limits=limits)
+def _bytes(given: bytes | str, limits: Limits) -> bytes:
+    return data_uri_bytes(given, limits=limits) if isinstance(given, str) else given

@@ -1,11 +1,11 @@
 """Answers, waiting and faults as HTML. Pure; every word that comes from a model or a user is escaped."""
 
 from collections.abc import Sequence
-from difflib import SequenceMatcher
 from html import escape
 
 from serving.core.requests import BASE, Answer, Answering, Comparison
 from serving.service import Listing
+from serving.ui.marks import marked
 from zoo.errors import ZooError
 from zoo.manifest import Evaluation
 
@@ -14,53 +14,67 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7
 BASE_COLOUR = "#5B6472"
 SHORT = 8
 """Hex digits shown of a commit and a digest; the whole one is in the title and under `Provenance`."""
+_BUSY = 'aria-busy="true"'
+_ACTS = (
+    '<p class="mz-acts"><button type="button" data-act="look" aria-pressed="false">Where it looked</button>'
+    '<button type="button" data-act="copy">Copy</button></p>'
+)
 
 
-def comparison_html(comparison: Comparison, listings: dict[str, Listing]) -> str:
-    """All answers side by side; `listings` by alias give titles and scores where they are known."""
-    base = next((one for one in comparison.answers if _is_base(one)), None)
-    cards = "".join(
-        _card(number, one, base, listings.get(one.asked)) for number, one in enumerate(comparison.answers)
-    )
-    count = len({one.text for one in comparison.answers})
+def comparison_html(
+    comparison: Comparison,
+    listings: dict[str, Listing],
+    *,
+    reference: str = "",
+    asked: str = "",
+    how: str = "",
+) -> str:
+    """All answers side by side; `listings` by alias give titles and scores where they are known. `asked` is
+    the key by which the page's script asks where an answer looked, `how` says how the answers were drawn."""
+    answers = comparison.answers
+    base = next((one for one in answers if _is_base(one)), None)
+    cards = ""
+    for number, one in enumerate(answers):
+        against = {
+            "base": [base.text] if base and one is not base else [],
+            "reference": [reference] if reference else [],
+            "others": [other.text for other in answers if other is not one],
+        }
+        cards += _card(number, one, base, listings.get(one.asked), {k: v for k, v in against.items() if v})
+    count = len({one.text for one in answers})
     said = "all say the same" if count == 1 else f"{count} different answers"
-    if len(comparison.answers) == 1:
+    if len(answers) == 1:
         said = "one answer"
-    return (
-        f'<section class="mz-result"><header><p class="mz-asked">{escape(comparison.question)}</p>'
-        f'<p class="mz-said">{said} · {_time(comparison.milliseconds)}</p></header>'
-        f'<div class="mz-grid" data-count="{len(comparison.answers)}">{cards}</div></section>'
+    return _result(
+        comparison.question,
+        " · ".join(part for part in (said, _time(comparison.milliseconds), how) if part),
+        cards,
+        count=len(answers),
+        reference=reference,
+        more=f'data-asked="{escape(asked)}"',
     )
 
 
 def waiting_html(question: str, names: list[str]) -> str:
     """Empty cards in place of the answers to come."""
     cards = "".join(
-        f'<article class="mz-card" style="--mz:{_colour(number, base=name == BASE)}">'
+        f'<article class="mz-card" style="--mz:{_colour(number, base=name == BASE)}" data-row="{number}">'
         f"{_head(number, name, '')}"
         f'<div class="mz-bones"><i></i><i></i></div></article>'
         for number, name in enumerate(names)
     )
-    return (
-        f'<section class="mz-result" aria-busy="true"><header><p class="mz-asked">{escape(question)}</p>'
-        f'<p class="mz-said">asking {len(names)} at once</p></header>'
-        f'<div class="mz-grid" data-count="{len(names)}">{cards}</div></section>'
-    )
+    return _result(question, f"asking {len(names)} at once", cards, count=len(names), more=_BUSY)
 
 
 def live_html(question: str, answering: Sequence[Answering], texts: Sequence[str]) -> str:
     """What each has said so far, with who is saying it."""
     cards = "".join(
-        f'<article class="mz-card" style="--mz:{_colour(number, base=_is_base(who))}">'
+        f'<article class="mz-card" style="--mz:{_colour(number, base=_is_base(who))}" data-row="{number}">'
         f'{_head(number, who.asked, _variant(who))}<p class="mz-live">{escape(text)}</p>'
         f"<footer>{_where(who)}</footer></article>"
         for number, (who, text) in enumerate(zip(answering, texts, strict=True))
     )
-    return (
-        f'<section class="mz-result" aria-busy="true"><header><p class="mz-asked">{escape(question)}</p>'
-        f'<p class="mz-said">answering</p></header>'
-        f'<div class="mz-grid" data-count="{len(answering)}">{cards}</div></section>'
-    )
+    return _result(question, "answering", cards, count=len(answering), more=_BUSY)
 
 
 def empty_html() -> str:
@@ -89,10 +103,24 @@ def choice_label(listing: Listing) -> str:
     return f"{listing.alias}\n{_percent(score) if score else 'not evaluated'}"
 
 
-def _card(number: int, answer: Answer, base: Answer | None, listing: Listing | None) -> str:
-    text = _marked(answer.text, base.text) if base and answer is not base else escape(answer.text)
+def _result(question: str, said: str, cards: str, *, count: int, reference: str = "", more: str) -> str:
+    given = f'<p class="mz-reference"><b>Reference</b> {escape(reference)}</p>' if reference else ""
+    return (
+        f'<section class="mz-result" {more}><header><h2 class="mz-asked">{escape(question)}</h2>'
+        f'<p class="mz-said">{escape(said)}</p></header>{given}'
+        f'<div class="mz-grid" data-count="{count}">{cards}</div></section>'
+    )
+
+
+def _card(
+    number: int,
+    answer: Answer,
+    base: Answer | None,
+    listing: Listing | None,
+    against: dict[str, list[str]],
+) -> str:
     chips = []
-    if base is not None and answer is not base:
+    if "base" in against and base is not None:
         same = answer.text == base.text
         chips.append(_chip("same as base" if same else "differs from base", "" if same else "mz-differs"))
     if listing and (score := listing.accuracy):
@@ -105,12 +133,13 @@ def _card(number: int, answer: Answer, base: Answer | None, listing: Listing | N
             _chip("Hub out of reach: last known commit", "mz-differs", "The name could not be asked anew")
         )
     title = listing.title if listing else ("without any adapter" if _is_base(answer) else _variant(answer))
-    empty = '<span class="mz-none">(no words)</span>'
+    text = marked(answer.text, against) or '<span class="mz-none">(no words)</span>'
     return (
-        f'<article class="mz-card" style="--mz:{_colour(number, base=_is_base(answer))}">'
+        f'<article class="mz-card" style="--mz:{_colour(number, base=_is_base(answer))}" data-row="{number}">'
         f"{_head(number, answer.asked, title)}"
-        f'<p class="mz-text">{text or empty}</p>'
-        f'<p class="mz-chips">{"".join(chips)}</p>{_provenance(answer)}</article>'
+        f'<p class="mz-text">{text}</p><div class="mz-heat" hidden></div>'
+        f'<p class="mz-chips">{"".join(chips)}</p>'
+        f"{_ACTS}{_provenance(answer)}</article>"
     )
 
 
@@ -159,18 +188,6 @@ def _pace(answer: Answer) -> str:
     first, after = answer.first_token_ms, answer.milliseconds - answer.first_token_ms
     begun = f"first token after {_time(first)}"
     return f"{begun}, then {(answer.tokens - 1) * 1000 / after:.0f} tokens/s" if after > 0 else begun
-
-
-def _marked(text: str, base: str) -> str:
-    """The text with the words marked that the base did not say there."""
-    words = text.split()
-    match = SequenceMatcher(a=base.lower().split(), b=text.lower().split(), autojunk=False)
-    parts = []
-    for kind, _, _, start, end in match.get_opcodes():
-        piece = escape(" ".join(words[start:end]))
-        if piece:
-            parts.append(piece if kind == "equal" else f"<mark>{piece}</mark>")
-    return " ".join(parts)
 
 
 def _chip(text: str, kind: str = "", title: str = "") -> str:

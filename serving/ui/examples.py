@@ -1,5 +1,7 @@
 """Drawn scans to click on, with a question each. They show no one, so they may be kept and repeated."""
 
+import base64
+import io
 from dataclasses import dataclass
 
 from PIL import Image
@@ -17,9 +19,14 @@ ASKED = ("report", "side", "kind", "zone")
 class Example:
     """A picture and what to ask about it."""
 
-    image: Image.Image
+    png: bytes
     label: str
     question: str
+
+    @property
+    def thumbnail(self) -> str:
+        """The picture as a data URI."""
+        return "data:image/png;base64," + base64.b64encode(self.png).decode()
 
 
 def examples() -> list[Example]:
@@ -41,4 +48,6 @@ def _example(scan: Scan, question_type: str) -> Example:
     asked = [item for item in ask(scan) if item.question_type == question_type]
     question = next((item for item in asked if item.answer_type != "closed"), asked[0])
     label = f"{scan.modality} of the {scan.organ}"
-    return Example(Image.fromarray(scan.pixels).convert("RGB"), label[0].upper() + label[1:], question.prompt)
+    out = io.BytesIO()
+    Image.fromarray(scan.pixels).save(out, "PNG")
+    return Example(out.getvalue(), label[0].upper() + label[1:], question.prompt)

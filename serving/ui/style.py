@@ -24,6 +24,11 @@ def css() -> str:
     return "\n".join(path.read_text(encoding="utf-8") for path in sheets)
 
 
+def asset(name: str) -> str:
+    """A file of the pages' own as text."""
+    return (ASSETS / name).read_text(encoding="utf-8")
+
+
 def script(*names: str) -> str:
     """Scripts of the pages' own, one after the other."""
-    return "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in names)
+    return "\n".join(asset(name) for name in names)

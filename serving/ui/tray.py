@@ -1,27 +1,24 @@
-"""Images between choosing and asking: in memory, bounded, each for a few minutes, behind a random key.
+"""What the page keeps between two clicks: in memory, bounded, each for a few minutes after it was last used,
+behind a random key.
 
 Gradio keeps a component's value for as long as it keeps the session; so the page's components hold only
-the key, and the pixels stay here. Nothing is written to disk.
+keys, and the pixels stay here. Nothing is written to disk.
 """
 
-import base64
-import io
 import secrets
 import threading
 import time
 from collections.abc import Callable
-
-from PIL import Image
+from typing import Generic, TypeVar
 
 from serving.core.cache import ExpiringCache
 from zoo.errors import BadInput
 
-PREVIEW_PIXELS = 640
-"""Longest side of a preview."""
+Kept = TypeVar("Kept")
 
 
-class Tray:
-    """At most `max_bytes` of decoded images; the one used longest ago goes first."""
+class Tray(Generic[Kept]):
+    """At most `max_bytes` of things; the one used longest ago goes first."""
 
     def __init__(
         self,
@@ -30,42 +27,31 @@ class Tray:
         ttl_s: float = 600.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._images: ExpiringCache[Image.Image] = ExpiringCache(max_bytes=max_bytes, ttl_s=ttl_s)
+        self._things: ExpiringCache[tuple[Kept, int]] = ExpiringCache(max_bytes=max_bytes, ttl_s=ttl_s)
         self._clock = clock
         self._lock = threading.Lock()
 
-    def put(self, image: Image.Image) -> str:
-        """Keep an image; the key that gets it back."""
+    def put(self, thing: Kept, *, size: int) -> str:
+        """Keep a thing of so many bytes; the key that gets it back."""
         key = secrets.token_urlsafe(18)
-        size = image.width * image.height * len(image.getbands())
         with self._lock:
-            self._images.put(key, image, size=size, now=self._clock())
+            self._things.put(key, (thing, size), size=size, now=self._clock())
         return key
 
-    def get(self, key: str | None) -> Image.Image:
-        """The image of that key.
+    def get(self, key: str) -> Kept:
+        """The thing of that key, whose time begins anew.
 
         Raises:
-            BadInput: no image was chosen, or its time is over.
+            BadInput: its time is over.
         """
-        if not key:
-            raise BadInput("no image is chosen", hint="choose a PNG, JPEG or DICOM file, or an example")
         with self._lock:
-            image = self._images.get(key, now=self._clock())
-        if image is None:
-            raise BadInput("the image is no longer kept in memory", hint="choose it again")
-        return image
+            found = self._things.get(key, now=self._clock())
+            if found is None:
+                raise BadInput("the image is no longer kept in memory", hint="choose it again")
+            self._things.put(key, found, size=found[1], now=self._clock())
+        return found[0]
 
     def expire(self) -> None:
         """Let go of what is over time."""
         with self._lock:
-            self._images.expire(now=self._clock())
-
-
-def preview(image: Image.Image, *, longest: int = PREVIEW_PIXELS) -> str:
-    """A small PNG of the image as a data URI, for the browser alone."""
-    small = image.copy()
-    small.thumbnail((longest, longest), Image.Resampling.LANCZOS)
-    out = io.BytesIO()
-    small.save(out, "PNG")
-    return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
+            self._things.expire(now=self._clock())

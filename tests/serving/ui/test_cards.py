@@ -44,7 +44,7 @@ def test_every_answer_shows_its_commit_and_digest_in_full():
 
 def test_words_that_the_base_did_not_say_are_marked():
     html = page(answer("a nodule on the left", "base", ""), answer("a mass on the left", "mdpo"))
-    assert "a <mark>mass</mark> on the left" in html
+    assert 'a <mark data-not="base others">mass</mark> on the left' in html
     assert "differs from base" in html
 
 
@@ -87,4 +87,13 @@ def test_the_base_is_known_by_its_lack_of_weights_and_not_by_a_name():
     html = page(answer("a mass", "base"), answer("a nodule", "base", ""))
     assert f"--mz:{COLOURS[0]}" in html
     assert f"--mz:{BASE_COLOUR}" in html
-    assert "a <mark>mass</mark>" in html
+    assert 'a <mark data-not="base others">mass</mark>' in html
+
+
+def test_words_are_marked_against_the_reference_too_which_stands_above_the_answers():
+    comparison = Comparison(question="Q", answers=(answer("a left mass", "mdpo"),), milliseconds=20)
+    html = comparison_html(comparison, {}, reference="a <right> mass", asked="key", how="sample of seed 5")
+    assert 'a <mark data-not="reference">left</mark> mass' in html
+    assert '<p class="mz-reference"><b>Reference</b> a &lt;right&gt; mass</p>' in html
+    assert 'data-asked="key"' in html
+    assert "one answer · 20 ms · sample of seed 5" in html

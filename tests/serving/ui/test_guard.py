@@ -30,10 +30,10 @@ def ask(client):
     """Call it with what the page would put beside its session into a body to Gradio."""
     config = client.get("/config").json()
     picker = next(one["id"] for one in config["components"] if one["props"].get("elem_id") == "mz-picker")
-    compare = next(one["id"] for one in config["dependencies"] if len(one["inputs"]) == 4)
+    compare = next(one["id"] for one in config["dependencies"] if len(one["inputs"]) == 5)
     sent = {
         "component_server": {"component_id": picker, "fn_name": "look", "data": "data:,"},
-        "queue/join": {"fn_index": compare, "data": ["key", "Q", ["base"], ""]},
+        "queue/join": {"fn_index": compare, "data": ["[]", "Q", "", ["base"], ""]},
     }
 
     def ask(route, **changed):
@@ -115,7 +115,7 @@ def test_a_question_by_no_function_or_with_other_values_is_a_wrong_request(ask):
 
 
 def test_what_fails_inside_the_page_is_logged_by_its_type_and_place_alone(ask, client, capfd, caplog):
-    joined = ask("queue/join", data=["key", "Planted", ["Planted"], "Planted"])
+    joined = ask("queue/join", data=["[]", "Planted", "Planted", ["Planted"], "Planted"])
     assert joined.status_code == 200
     with client.stream("GET", "/gradio_api/queue/data", params={"session_hash": "s"}) as reply:
         assert next(line for line in reply.iter_lines() if "process_completed" in line)

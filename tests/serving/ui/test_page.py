@@ -5,6 +5,7 @@ import re
 import threading
 import time
 from itertools import pairwise
+from types import SimpleNamespace
 
 import httpx2
 import pytest
@@ -24,7 +25,7 @@ LONG = " ".join(["word"] * 40)
 @pytest.fixture
 def page(rig, image, monkeypatch):
     """Call it with a question for the events of the page's stream; the image is chosen already."""
-    monkeypatch.setattr(Tray, "get", lambda tray, key: image)
+    monkeypatch.setattr(Tray, "get", lambda tray, key: SimpleNamespace(show=lambda view: image))
     taken = listen("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(build_app(rig.service), log_level="error"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]})
@@ -33,10 +34,14 @@ def page(rig, image, monkeypatch):
         time.sleep(0.02)
     address = f"http://127.0.0.1:{taken.getsockname()[1]}"
 
-    def events(question, adapters, others=""):
+    def events(question, adapters, others="", reference="", seed=None):
+        values = ['[{"key": "key"}]', question, reference, adapters, others]
+        values += [] if seed is None else [seed]
         with httpx2.Client(base_url=address, trust_env=False, timeout=20) as http:
-            asked = [one for one in http.get("/config").json()["dependencies"] if len(one["inputs"]) == 4]
-            body = {"data": ["key", question, adapters, others], "fn_index": asked[0]["id"]}
+            asked = [
+                one for one in http.get("/config").json()["dependencies"] if len(one["inputs"]) == len(values)
+            ]
+            body = {"data": values, "fn_index": asked[0]["id"]}
             http.post("/gradio_api/queue/join", json=body | {"session_hash": "me"}).raise_for_status()
             with http.stream("GET", "/gradio_api/queue/data", params={"session_hash": "me"}) as reply:
                 for line in reply.iter_lines():
@@ -60,7 +65,7 @@ def test_answers_grow_in_the_page_word_by_word_and_end_as_the_whole(page, rig):
     seen = []
     for event in until_completed(page("What is shown?", [], "local/sft, local/mdpo")):
         rig.model.gate.release()
-        html = str(event.get("output", {}).get("data", ""))
+        html = re.sub("</?mark[^>]*>", "", str(event.get("output", {}).get("data", "")))
         words = re.findall(r'class="mz-(?:live|text)">([^<]*)<', html)
         seen += [words] if words and words not in seen[-1:] else []
     assert len(seen) > 2
@@ -117,3 +122,28 @@ def test_other_repos_can_be_named_where_the_operator_allows_some(rig, allow):
     blocks = build_site(rig.service, Pictures(Limits())).blocks.values()
     (others,) = [one for one in blocks if one.elem_id == "mz-others"]
     assert others.visible == bool(allow)
+
+
+def test_another_sample_is_drawn_with_the_seed_that_the_page_chose_and_says_so(page, rig, monkeypatch):
+    drawn = []
+    submit = rig.engine.submit
+
+    def noting(work, on_piece=None):
+        drawn.append((work.sampling.temperature, work.sampling.seed))
+        return submit(work, on_piece)
+
+    monkeypatch.setattr(rig.engine, "submit", noting)
+    list(until_completed(page("Q", ["base"])))
+    *_, last = until_completed(page("Q", ["base"], seed="77"))
+    assert drawn == [(0.0, 0), (0.7, 77)]
+    assert "sample of seed 77 at temperature 0.7" in last["output"]["data"][0]
+    *_, last = until_completed(page("Q", ["base"], seed="Planted"))
+    assert "no such seed" in last["output"]["data"][0]
+    assert "Planted" not in last["output"]["data"][0]
+
+
+def test_the_reference_given_is_shown_with_the_answers(page):
+    *_, last = until_completed(page("Q", ["base"], reference="base: Z"))
+    html = last["output"]["data"][0]
+    assert '<mark data-not="reference">Q 64x48</mark>' in html
+    assert "<b>Reference</b> base: Z" in html

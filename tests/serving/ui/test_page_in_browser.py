@@ -1,8 +1,7 @@
-"""The page in a real browser. `MEDZOO_SCREENSHOT=FILE` keeps a picture of it."""
+"""The page `Compare` in a real browser. `MEDZOO_SCREENSHOT=FILE` keeps a picture of it."""
 
-import json
 import os
-import shutil
+import re
 import threading
 import time
 from pathlib import Path
@@ -14,19 +13,11 @@ import uvicorn
 from serving.app import build_app
 from serving.run import listen
 from tests.serving._brought import brought
+from tests.serving.ui._chromium import chromium, needs_chromium
 from zoo.notice import NOTICE
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (shutil.which("chromium") and shutil.which("chromedriver")),
-        reason="needs chromium and chromedriver: apt-get install chromium chromium-driver",
-    ),
-]
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --window-size=1440,1000"
-)
+pytestmark = [pytest.mark.slow, needs_chromium]
+NAMES = ["base", "sft", "text_hallu", "mdpo"]
 
 
 @pytest.fixture
@@ -44,106 +35,186 @@ def address(rig):
 
 
 @pytest.fixture
-def browser(tmp_path):
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path / 'browser'}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
-    yield driver
-    driver.quit()
-
-
-def wait(browser, selector: str, count: int = 1):
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    def there(driver):
-        found = driver.find_elements(By.CSS_SELECTOR, selector)
-        return found if len(found) >= count else False
-
-    return WebDriverWait(browser, 30).until(there, f"no {count} of {selector}")
+def page(address):
+    """The page, opened, with its adapters; at the end it must have said no error and asked nobody else."""
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        hosts, errors = set(), []
+        page.on("request", lambda request: hosts.add(urlsplit(request.url)))
+        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(address)
+        page.locator("#mz-adapters label").nth(3).wait_for()
+        yield page
+        assert {url.netloc for url in hosts if url.scheme.startswith("http")} == {urlsplit(address).netloc}
+        assert errors == []
 
 
-def requested(browser) -> set[str]:
-    """Hosts of everything that the pages asked the network for."""
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    urls = [
-        urlsplit(one["params"]["request"]["url"])
-        for one in messages
-        if one["method"] == "Network.requestWillBeSent"
-    ]
-    return {url.netloc for url in urls if url.scheme not in ("data", "blob", "chrome")}
+def put(page, *files):
+    """Choose these files, and wait until the first of them is in view."""
+    page.locator("#mz-picker input[type=file]").set_input_files(
+        [one if isinstance(one, str) else {"name": "x", "mimeType": "", "buffer": one} for one in files]
+    )
+    page.locator(".mzv-stage > img.mzv-there").wait_for()
 
 
-def test_a_scan_is_asked_about_side_by_side_and_nothing_leaves_this_machine(
-    browser, address, tmp_path, png, rig
-):
-    browser.get(address)
-    wait(browser, "#mz-adapters label", 4)
-    assert NOTICE in wait(browser, ".mz-notice")[0].text
-    scan = tmp_path / "scan.png"
-    scan.write_bytes(png)
-    wait(browser, "#mz-picker input[type=file]")[0].send_keys(str(scan))
-    wait(browser, ".mz-full img")
-    wait(browser, "#mz-question textarea")[0].send_keys("What is shown?")
-    wait(browser, "#mz-compare")[0].click()
-    texts = [one.text for one in wait(browser, ".mz-text", 4)]
-    assert texts == [f"{name}: What is shown? 64x48" for name in ("base", "sft", "text_hallu", "mdpo")]
-    cards = [one.text for one in wait(browser, ".mz-card", 4)]
-    assert "local/mdpo@22222222" in cards[3]
-    digest = brought(rig.library, "mdpo").adapter.manifest.weights_sha256
-    assert f"weights {digest[:8]}" in cards[3]
+def ask(page, question):
+    page.locator("#mz-question textarea").fill(question)
+    page.keyboard.press("Control+Enter")
+
+
+def texts(page, count=4):
+    """The answers, when all are there."""
+    page.locator(".mz-result:not([aria-busy]) .mz-text").nth(count - 1).wait_for()
+    return page.locator(".mz-text").all_inner_texts()
+
+
+def test_a_scan_is_asked_about_side_by_side_and_nothing_leaves_this_machine(page, png, rig):
+    assert NOTICE in page.locator(".mz-notice").inner_text()
+    put(page, png)
+    ask(page, "What is shown?")
+    assert texts(page) == [f"{name}: What is shown? 64x48" for name in NAMES]
+    card = page.locator(".mz-card").nth(3).inner_text()
+    assert "local/mdpo@22222222" in card
+    assert f"weights {brought(rig.library, 'mdpo').adapter.manifest.weights_sha256[:8]}" in card
     if path := os.environ.get("MEDZOO_SCREENSHOT"):
-        browser.save_screenshot(path)
-    assert requested(browser) == {urlsplit(address).netloc}
-    assert [one["message"] for one in browser.get_log("browser") if one["level"] == "SEVERE"] == []
+        page.screenshot(path=path, full_page=True)
 
 
-def test_an_example_is_one_click_from_its_answers(browser, address):
-    browser.get(address)
-    wait(browser, "#mz-adapters label", 4)
-    wait(browser, ".mz-strip button", 4)[0].click()
-    assert len(wait(browser, ".mz-text", 4)) == 4
-    assert wait(browser, ".mz-full img")
+def test_an_example_is_one_click_from_its_answers(page):
+    page.locator(".mz-strip button").first.click()
+    assert len(texts(page)) == 4
+    assert page.locator(".mzv-stage > img.mzv-there").is_visible()
 
 
-def test_a_broken_file_and_a_question_without_an_image_are_told_why(browser, address, tmp_path, png):
-    browser.get(address)
-    wait(browser, "#mz-adapters label", 4)
-    broken = tmp_path / "broken.dcm"
-    broken.write_bytes(b"no image at all")
-    wait(browser, "#mz-picker input[type=file]")[0].send_keys(str(broken))
-    assert "of no kind known here" in wait(browser, ".mz-problem")[0].text
-    wait(browser, "#mz-question textarea")[0].send_keys("What is shown?")
-    wait(browser, "#mz-compare")[0].click()
-    assert "no image is chosen" in wait(browser, ".mz-fault")[0].text
-    scan = tmp_path / "scan.png"
-    scan.write_bytes(png)
-    wait(browser, "#mz-picker input[type=file]")[0].send_keys(str(scan))
-    wait(browser, ".mz-full img")
-    wait(browser, "#mz-compare")[0].click()
-    assert len(wait(browser, ".mz-text", 4)) == 4
+def test_a_broken_file_and_a_question_without_an_image_are_told_why(page, png):
+    page.locator("#mz-picker input[type=file]").set_input_files(
+        {"name": "broken.dcm", "mimeType": "", "buffer": b"no image at all"}
+    )
+    page.locator(".mz-study > .mz-problem:visible").wait_for()
+    assert "of no kind known here" in page.locator(".mz-study > .mz-problem").inner_text()
+    ask(page, "What is shown?")
+    page.locator(".mz-fault").wait_for()
+    assert "no image is chosen" in page.locator(".mz-fault").inner_text()
+    put(page, png)
+    ask(page, "What is shown?")
+    assert len(texts(page)) == 4
 
 
 def test_pixels_of_a_dicom_file_asked_about_in_the_page_reach_no_disk(
-    browser, address, shared_data, monkeypatch, tmp_path
+    page, shared_data, monkeypatch, tmp_path
 ):
     import gradio.processing_utils as gradio_files
 
     written = []
     for name in ("save_pil_to_cache", "save_bytes_to_cache", "save_base64_to_cache"):
         monkeypatch.setattr(gradio_files, name, lambda *_, **__: written.append(1))
-    browser.get(address)
-    wait(browser, "#mz-adapters label", 4)
-    dicom = shared_data / "dicom" / "RG1_J2KI.dcm"
-    wait(browser, "#mz-picker input[type=file]")[0].send_keys(str(dicom.resolve()))
-    wait(browser, ".mz-full img")
-    wait(browser, "#mz-question textarea")[0].send_keys("Q")
-    wait(browser, "#mz-compare")[0].click()
-    assert "1955" in wait(browser, ".mz-text", 4)[0].text
+    put(page, str((shared_data / "dicom" / "RG1_J2KI.dcm").resolve()))
+    ask(page, "Q")
+    assert "1955" in texts(page)[0]
     folder = Path(os.environ.get("GRADIO_TEMP_DIR", tmp_path / "none"))
     assert written == []
     assert [path for path in folder.rglob("*") if path.is_file()] == []
+    assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
+
+
+def test_what_is_asked_about_is_the_picture_in_view_as_it_is_seen(page, png, shared_data, rig, monkeypatch):
+    asked = []
+    submit = rig.engine.submit
+
+    def noting(work, on_piece=None):
+        asked.append(work.images)
+        return submit(work, on_piece)
+
+    monkeypatch.setattr(rig.engine, "submit", noting)
+    dicom = (shared_data / "dicom" / "CT_small.dcm").read_bytes()
+    put(page, dicom, png)
+    assert "The picture in view is asked about." in page.locator(".mz-study-note").inner_text()
+    page.get_by_label("Window preset").select_option("Bone")
+    page.get_by_role("button", name="Invert").click()
+    page.wait_for_timeout(300)
+    ask(page, "Q")
+    texts(page)
+    page.get_by_role("button", name="Picture 2", exact=True).click()
+    page.wait_for_timeout(300)
+    ask(page, "Q again")
+    page.get_by_text("base: Q again 64x48").wait_for()
+    from zoo.images import Window, decode, open_scan
+
+    expected = open_scan(dicom).show(window=Window(centre=400, width=1800), inverted=True)
+    assert [one.tobytes() for [one] in asked] == [expected.tobytes(), decode(png).tobytes()]
+
+
+def test_names_hide_behind_letters_in_another_order_until_they_are_shown(page, png):
+    put(page, png)
+    page.evaluate("crypto.getRandomValues = (numbers) => numbers.fill(0)")  # a shuffle that is known
+    page.keyboard.press("Tab")
+    page.locator("[data-do=hide]").click()
+    ask(page, "Q")
+    said = texts(page)
+    assert sorted(said) == sorted(f"{name}: Q 64x48" for name in NAMES)
+    assert said != [f"{name}: Q 64x48" for name in NAMES]
+    assert page.locator(".mz-letter").all_inner_texts() == list("ABCD")
+    for hidden in (".mz-card h3", ".mz-card footer", ".mz-chips"):
+        assert not page.locator(hidden).first.is_visible(), hidden
+    page.locator("[data-do=hide]").click()
+    assert (
+        page.locator(".mz-card h3").evaluate_all("all => all.map(one => one.firstChild.textContent)") == NAMES
+    )
+    assert texts(page) == [f"{name}: Q 64x48" for name in NAMES]
+
+
+def test_words_are_marked_against_what_is_chosen_and_another_sample_has_a_seed_of_its_own(page, png):
+    put(page, png)
+    page.locator("#mz-reference textarea").fill("Base: Q 64x48")
+    ask(page, "Q")
+    texts(page)
+    shown = "all => all.filter(one => getComputedStyle(one).boxShadow !== 'none').map(one => one.textContent)"
+    marks = page.locator(".mz-text mark")
+    assert page.locator(".mz-against").input_value() == "reference"
+    assert marks.evaluate_all(shown) == ["sft:", "text_hallu:", "mdpo:"]
+    page.locator(".mz-against").select_option("others")
+    assert marks.evaluate_all(shown) == ["base:", "sft:", "text_hallu:", "mdpo:"]
+    page.locator(".mz-against").select_option("")
+    assert marks.evaluate_all(shown) == []
+    page.locator(".mz-letter").first.click()
+    page.keyboard.press("s")
+    page.wait_for_function("document.querySelector('.mz-said').textContent.includes('sample of seed')")
+    assert re.search(r"sample of seed \d+ at temperature 0.7", page.locator(".mz-said").inner_text())
+
+
+def test_the_answers_can_be_copied_as_text_with_where_they_come_from(page, png):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    put(page, png)
+    ask(page, "Q")
+    texts(page)
+    page.locator("[data-do=copy]").click()
+    page.get_by_text("Copied", exact=True).wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("Q\n\nbase: base: Q 64x48\n  adapter: medvlm-zoo/phantom@")
+    assert f"mdpo: mdpo: Q 64x48\n  adapter: local/mdpo@{'2' * 40}\n  sha256: " in copied
+
+
+@pytest.mark.parametrize("width", [1280, 820])
+def test_the_page_is_no_wider_than_the_screen_and_has_no_serious_fault_of_accessibility(page, png, width):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page.set_viewport_size({"width": width, "height": 1100})
+
+    def faults():
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        found = Axe().run(page).response["violations"]
+        return [
+            (one["id"], [node["html"][:120] for node in one["nodes"]])
+            for one in found
+            if one["impact"] in ("serious", "critical")
+        ]
+
+    assert faults() == []
+    put(page, png)
+    ask(page, "What is shown?")
+    texts(page)
+    assert faults() == []
+    page.locator("[data-do=keys]").click()
+    assert page.locator(".mz-keys").is_visible()
+    assert faults() == []

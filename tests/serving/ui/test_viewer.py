@@ -30,7 +30,8 @@ async function picture(number, view) {
   return drawn.toDataURL();
 }
 window.begin = (images) => {
-  window.made = viewer(document.getElementById('host'), { images, picture, onview: (number, view) => seen.push({ number, ...view }) });
+  const onview = (number, view) => seen.push({ number, ...view });
+  window.made = viewer(document.getElementById('host'), { images, picture, onview });
 };
 </script></html>
 """
