@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from zoo.errors import BadRecord
 from zoo.evaluation.rated import ERROR_TYPES, SEVERITIES
-from zoo.records import Prediction, Rating
+from zoo.records import Prediction, Rating, Severity
 
 CANNOT_JUDGE = "cannot judge"
 KEY_ENDING = ".key.json"
@@ -119,7 +119,10 @@ def read_sheet(path: Path, key_path: Path) -> list[Rating]:
         number = int(cells["row"]) if (cells["row"] or "").isdecimal() else 0
         if not 1 <= number <= len(hidden) or hidden[number - 1].letter != cells["letter"]:
             raise BadRecord(f"{where}, letter {cells['letter']} is not in {key_path}")
-        if severity not in (*SEVERITIES, CANNOT_JUDGE):
+        misunderstanding: Severity | None = None
+        if severity in SEVERITIES:
+            misunderstanding = severity
+        elif severity != CANNOT_JUDGE:
             scale = ", ".join((*SEVERITIES, CANNOT_JUDGE))
             raise BadRecord(f"{where}: misunderstanding is {severity!r}", hint=f"one of {scale}")
         if odd := sorted(set(kinds) - set(ERROR_TYPES)):
@@ -133,7 +136,7 @@ def read_sheet(path: Path, key_path: Path) -> list[Rating]:
                 adapter=adapter,
                 answer_sha256=row.answer_sha256,
                 rater=path.stem,
-                misunderstanding=None if severity == CANNOT_JUDGE else severity,
+                misunderstanding=misunderstanding,
                 error_types=tuple(kind for kind in ERROR_TYPES if kind in kinds),
             )
             for adapter in row.adapters

@@ -1,0 +1,121 @@
+"""What a list's ratings come to, as data: shares, preferences, agreement. It knows no database and no HTTP.
+
+The same ratings are counted once: a page asks for its figures and its pictures one after the other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from zoo.evaluation.agreement import Agreement, Rated, alpha, kappa, same
+from zoo.evaluation.bootstrap import Interval
+from zoo.evaluation.preferences import FEW, Pair, Preferences, Strength
+from zoo.evaluation.rated import from_ratings, in_order, rankings, shares, unjudged
+from zoo.records import BASE, Rating
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterShares:
+    """What raters saw in one adapter's answers."""
+
+    adapter: str
+    variant: str
+    shares: dict[str, Interval]
+    """Of its judged answers, by severity and error type; empty where none could be judged."""
+    unjudged: int
+    """Ratings that say that the rater cannot judge."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Against:
+    """The strengths of all adapters against one of them."""
+
+    reference: str
+    strengths: tuple[Strength, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairOfRaters:
+    """How far two raters agree."""
+
+    first: str
+    second: str
+    same: Agreement
+    kappa: Agreement
+    linear_kappa: Agreement | None
+    """Where labels are steps of a scale."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """How far raters agree on one thing that they rate."""
+
+    name: str
+    ordered: bool
+    alpha: Agreement
+    pairs: tuple[PairOfRaters, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """All of it."""
+
+    questions: int
+    ratings: int
+    raters: tuple[str, ...]
+    few: bool
+    """Whether there are too few questions for the intervals to be leant on."""
+    adapters: tuple[AdapterShares, ...]
+    """Base and SFT first."""
+    ranked: int
+    """Questions on which two answers or more were ranked."""
+    pairs: tuple[Pair, ...]
+    against: tuple[Against, ...]
+    """The base, and SFT where it was ranked; without the base the first that was ranked."""
+    agreement: tuple[Scale, ...]
+
+
+@lru_cache(maxsize=8)
+def outcome(ratings: tuple[Rating, ...]) -> Outcome:
+    """What the ratings come to; of no ratings nothing, and no error."""
+    names, variants = in_order(ratings), {r.adapter: r.variant for r in ratings}
+    by, left_out = shares(ratings), unjudged(ratings)
+    preferences = Preferences(rankings(ratings))
+    questions = len({(r.dataset, r.split, r.question_id) for r in ratings})
+    return Outcome(
+        questions=questions,
+        ratings=len(ratings),
+        raters=tuple(sorted({r.rater for r in ratings})),
+        few=questions < FEW,
+        adapters=tuple(
+            AdapterShares(adapter=name, variant=variants[name], shares=by[name], unjudged=left_out[name])
+            for name in names
+        ),
+        ranked=len(preferences.questions),
+        pairs=tuple(preferences.pairs()),
+        against=tuple(
+            Against(reference=name, strengths=tuple(preferences.strengths(name)))
+            for name in _references([name for name in names if name in preferences.adapters], variants)
+        ),
+        agreement=tuple(map(_scale, from_ratings(ratings))) if ratings else (),
+    )
+
+
+def _references(ranked: Sequence[str], variants: dict[str, str]) -> list[str]:
+    """Of adapters in order those that all others are held against."""
+    return [name for name in ranked if name == BASE or variants[name] == "sft"] or list(ranked[:1])
+
+
+def _scale(rated: Rated) -> Scale:
+    pairs = (
+        PairOfRaters(
+            first=two.raters[0],
+            second=two.raters[1],
+            same=same(two),
+            kappa=kappa(two),
+            linear_kappa=kappa(two, weighted=True) if two.ordered else None,
+        )
+        for two in rated.pairs()
+        if len(two.said)
+    )
+    return Scale(name=rated.name, ordered=rated.ordered, alpha=alpha(rated), pairs=tuple(pairs))

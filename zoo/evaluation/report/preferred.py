@@ -1,0 +1,150 @@
+"""Ratings by people as pictures: strengths, severities, who was preferred to whom. Computes nothing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+
+from zoo.evaluation.bootstrap import Interval
+from zoo.evaluation.preferences import Pair, Strength
+from zoo.evaluation.report.forest import broken
+from zoo.evaluation.report.table import DASH, NO_DIFFERENCE
+from zoo.figures import COLOURS, DARK, GREY, beside, head, key, new_figure, plain
+from zoo.records import Severity
+
+_WIDTH, _ROW, _ROOM = 10.0, 0.36, 1.5
+_BLUE, _ORANGE = COLOURS[:2]
+_LESS, _PALE = "#b34d00", "#f2f2f2"
+"""The orange on which white can be read, and the ground of no difference."""
+_SEVERITIES: dict[Severity, tuple[str, str]] = {
+    "severe": (_ORANGE, "white"),
+    "minor": (COLOURS[4], DARK),
+    "none": (COLOURS[5], DARK),
+}
+"""Colours of a bar and of what is written on it, in the order from the left."""
+_ROOM_FOR_TEXT = 0.08
+"""Of the whole: a narrower part of a bar has no figure."""
+
+
+def strengths_figure(against: Mapping[str, Sequence[Strength]]) -> Figure:
+    """A panel a reference: the probability of being preferred to it, and one half as its line."""
+    names = list(dict.fromkeys([*against, *(s.adapter for found in against.values() for s in found)]))
+    figure = _figure(len(names))
+    axes = figure.subplots(1, len(against), sharey=True, squeeze=False)[0]
+    for place, (reference, found) in zip(axes, against.items(), strict=True):
+        place.axvline(50, color=DARK, linewidth=1.0, zorder=1)
+        place.plot(50, names.index(reference), "D", color=DARK, markersize=6, zorder=3)
+        for strength in found:
+            _strength(place, names.index(strength.adapter), strength)
+        place.set_xlim(0, 100)
+        place.set_title(_safe(f"against {reference}"), loc="left", fontsize=9.5, color=DARK)
+        place.set_xlabel("% preferred, ties half", fontsize=8, color=DARK)
+        plain(place, grid="x")
+    _rows(axes[0], names)
+    head(figure, "Bradley-Terry strengths with 95 % intervals")
+    looks = ((DARK, "D", "the reference"), (_BLUE, "o", "a difference"), (GREY, "o", NO_DIFFERENCE))
+    key(figure, [Line2D([], [], color=c, marker=m, markersize=6, label=label) for c, m, label in looks])
+    return figure
+
+
+def severity_figure(shares: Mapping[str, Mapping[str, Interval]]) -> Figure:
+    """A bar an adapter, parted by severity; whiskers at the edges are the intervals of severe, from the
+    left, and of none, from the right."""
+    figure = _figure(len(shares))
+    axes = figure.subplots()
+    for row, of in enumerate(shares.values()):
+        start = 0.0
+        for name, (colour, ink) in _SEVERITIES.items() if of else ():
+            value = of[name].value
+            axes.barh(row, 100 * value, left=100 * start, height=0.64, color=colour, edgecolor="white")
+            if value > _ROOM_FOR_TEXT:
+                middle = 100 * (start + value / 2)
+                axes.text(middle, row, f"{100 * value:.0f}", color=ink, fontsize=8, ha="center", va="center")
+            start += value
+        if of:
+            severe, none = of["severe"], of["none"]
+            _whisker(axes, row - 0.2, severe.low, severe.high)
+            _whisker(axes, row + 0.2, 1 - none.high, 1 - none.low)
+        beside(axes, row, f"n {of['none'].n}" if of else "none could be judged", faint=not of)
+    axes.set_xlim(0, 100)
+    axes.set_xlabel("% of judged answers", fontsize=8, color=DARK)
+    plain(axes, grid="x")
+    _rows(axes, list(shares))
+    head(figure, "Image misunderstanding with 95 % intervals")
+    key(figure, [Patch(color=colour, label=name) for name, (colour, _) in _SEVERITIES.items()])
+    return figure
+
+
+def wins_figure(pairs: Sequence[Pair], names: Sequence[str]) -> Figure:
+    """A square a pair: on how many of their questions the row was preferred to the column, ties half."""
+    size = len(names)
+    side = 1.05 * size + 0.2
+    figure = new_figure(min(_WIDTH, side * 1.25 + 2.4), side * 0.62 + 1.4)
+    figure.set_layout_engine("constrained")
+    axes = figure.subplots()
+    for pair in pairs:
+        row, column = names.index(pair.first), names.index(pair.second)
+        _square(axes, row, column, pair, sign=1)
+        _square(axes, column, row, pair, sign=-1)
+    axes.set_xlim(-0.5, size - 0.5)
+    _rows(axes, names)
+    axes.set_ylim(size - 0.5, -0.5)
+    axes.xaxis.tick_top()
+    axes.set_xticks(range(size), [_safe(broken(name)) for name in names], fontsize=8, color=DARK)
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    head(figure, "Row preferred to column, % (ties half)")
+    more, less = Patch(color=_BLUE, label="more"), Patch(color=_LESS, label="less")
+    key(figure, [more, less, Patch(facecolor=_PALE, edgecolor=GREY, label=NO_DIFFERENCE)])
+    return figure
+
+
+def _strength(axes: Axes, row: int, found: Strength) -> None:
+    if found.share is None:
+        beside(axes, row, DASH, faint=True)
+        return
+    share, colour = found.share, _BLUE if found.differs else GREY
+    axes.plot([100 * share.low, 100 * share.high], [row, row], color=colour, linewidth=1.8, zorder=2)
+    axes.plot(100 * share.value, row, "o", color=colour, markersize=6.5, zorder=3)
+    words = f"{100 * share.value:.0f} ({100 * share.low:.0f} to {100 * share.high:.0f})"
+    beside(axes, row, f"{words}, n {share.n}", faint=not found.differs)
+
+
+def _whisker(axes: Axes, row: float, low: float, high: float) -> None:
+    axes.plot([100 * low, 100 * high], [row, row], color=DARK, linewidth=1.1, zorder=3)
+    axes.plot([100 * low, 100 * high], [row, row], "|", color=DARK, markersize=4, zorder=3)
+
+
+def _square(axes: Axes, row: int, column: int, pair: Pair, *, sign: int) -> None:
+    """A lead of L is preferred with share (1 + L) / 2, ties half; `sign` -1 from the second's side."""
+    lead = sign * np.array([pair.lead.value, pair.lead.low, pair.lead.high])
+    share, *bounds = 50 * (1 + lead)
+    differs = not pair.lead.holds_zero
+    colour, ink = (_BLUE if share > 50 else _LESS, "white") if differs else (_PALE, DARK)
+    axes.add_patch(Rectangle((column - 0.48, row - 0.48), 0.96, 0.96, facecolor=colour, edgecolor="none"))
+    middle: dict[str, Any] = {"ha": "center", "va": "center", "color": ink}
+    axes.text(column, row - 0.14, f"{share:.0f}", fontsize=11, **middle)
+    axes.text(column, row + 0.1, f"{min(bounds):.0f} to {max(bounds):.0f}", fontsize=7, **middle)
+    axes.text(column, row + 0.3, f"n {pair.win.n}", fontsize=7, **middle)
+
+
+def _figure(rows: int) -> Figure:
+    figure = new_figure(_WIDTH, _ROOM + _ROW * max(2, rows))
+    figure.set_layout_engine("constrained", h_pad=0.06, w_pad=0.06)
+    return figure
+
+
+def _rows(axes: Axes, names: Sequence[str]) -> None:
+    axes.set_yticks(range(len(names)), [_safe(broken(name)) for name in names], fontsize=8, color=DARK)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+
+
+def _safe(text: str) -> str:
+    """A name as it is: matplotlib would read what stands between dollars."""
+    return text.replace("$", r"\$")
