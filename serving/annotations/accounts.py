@@ -114,7 +114,7 @@ class Accounts:
         kept = self._hash_of(name)
         try:
             _HASHER.verify(kept or _NOBODY, _normal(password))
-        except (VerificationError, InvalidHashError):
+        except (VerificationError, InvalidHashError, UnicodeEncodeError):
             kept = None
         if kept is None:
             raise NoKey("name and password do not go together", hint="try again, or ask the administrator")

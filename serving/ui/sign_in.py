@@ -10,13 +10,13 @@ import base64
 import hashlib
 import math
 import re
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from html import escape
 from pathlib import Path
+from time import monotonic
 from typing import TypeVar
 from urllib.parse import parse_qs
 
@@ -49,7 +49,7 @@ class _Form:
     to: str
 
 
-def sign_in_routes(desk: Desk, *, clock: Callable[[], float] = time.monotonic) -> APIRouter:
+def sign_in_routes(desk: Desk) -> APIRouter:
     """The routes `/sign-in` and `/sign-out` for the accounts of a desk."""
     router = APIRouter(include_in_schema=False)
     tries = Tries()
@@ -72,7 +72,7 @@ def sign_in_routes(desk: Desk, *, clock: Callable[[], float] = time.monotonic) -
         address, secure = _comes_from(request)
         if waiting >= WAITING:
             return _page(form, wrong="Many sign in at this moment. Try again in a few seconds.", after_s=3)
-        if wait_s := tries.begin(form.name, address, now=clock()):
+        if wait_s := tries.begin(form.name, address, now=monotonic()):
             wrong = f"Too many tries. Try again in {_in_words(wait_s)}."
             return _page(form, wrong=wrong, after_s=wait_s)
         waiting += 1

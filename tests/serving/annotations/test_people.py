@@ -1,0 +1,111 @@
+import asyncio
+import threading
+
+import pytest
+
+from serving.annotations.people import KEPT_S, MOST, People
+from serving.annotations.records import Account
+
+
+class Accounts:
+    """Accounts that count how often they are asked."""
+
+    def __init__(self):
+        self.sessions, self.asked, self.ended = {}, [], 0
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def find(self, token):
+        found = self.sessions.get(token)
+        self.asked.append((token, threading.current_thread().name.partition("_")[0]))
+        self.gate.wait(5)
+        return found
+
+    def find_name(self, name):
+        return self.find(name)
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def accounts():
+    found = Accounts()
+    for name, role in (("ana", "rater"), ("admin", "administrator")):
+        found.sessions[f"of {name}"] = Account(name=name, role=role, pseudonym="", made_at="")
+    return found
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def people(accounts, clock):
+    return People(accounts, clock=clock)
+
+
+def look(people, token):
+    return asyncio.run(people.role_of_session(token))
+
+
+def test_a_rater_may_annotate_and_an_administrator_all(people):
+    assert look(people, "of ana") == ("ana", "annotate")
+    assert look(people, "of admin") == ("admin", "admin")
+    assert look(people, "of nobody") is None
+    assert asyncio.run(people.role_of_name("of ana")) == ("ana", "annotate")
+
+
+def test_the_disk_is_asked_once_in_a_while_and_never_by_the_loop(people, accounts, clock):
+    for _ in range(100):
+        look(people, "of ana")
+        look(people, "of nobody")
+    assert accounts.asked == [("of ana", "accounts"), ("of nobody", "accounts")]
+    clock.now += KEPT_S + 0.1
+    look(people, "of ana")
+    assert len(accounts.asked) == 3
+
+
+def test_what_ended_elsewhere_ends_after_seconds_and_what_ended_here_at_once(people, accounts, clock):
+    look(people, "of ana")
+    gone = accounts.sessions.pop("of ana")
+    assert look(people, "of ana") == ("ana", "annotate")
+    clock.now += KEPT_S
+    assert look(people, "of ana") is None
+    accounts.sessions["of ana"] = gone
+    clock.now += KEPT_S
+    assert look(people, "of ana") == ("ana", "annotate")
+    del accounts.sessions["of ana"]
+    accounts.ended += 1
+    assert look(people, "of ana") is None
+
+
+def test_what_was_read_before_the_end_is_not_remembered_after_it(people, accounts):
+    async def both():
+        accounts.gate.clear()
+        before = asyncio.create_task(people.role_of_session("of ana"))
+        while not accounts.asked:
+            await asyncio.sleep(0.01)
+        del accounts.sessions["of ana"]
+        accounts.ended += 1
+        accounts.gate.set()
+        return await before, await people.role_of_session("of ana")
+
+    assert asyncio.run(both()) == (("ana", "annotate"), None)
+
+
+def test_tokens_that_somebody_makes_up_fill_no_memory(people):
+    async def many():
+        for one in range(MOST + 100):
+            people._kept[f"made up {one}"] = (None, 1e9)
+            if one % 1000 == 0:
+                await people.role_of_session(f"{one}")
+        await people.role_of_session("last")
+
+    asyncio.run(many())
+    assert len(people._kept) < MOST
