@@ -78,6 +78,7 @@ def render(report: Mapping[str, Any], *, repo: str) -> str:
         title=repo,
         columns=[(name, about) for name, (about, _) in COLUMNS.items()],
         error_types=ERROR_TYPES,
+        shares=("none", "minor", "severe", *ERROR_TYPES),
         licence_sentence=licences.sentence(report["license"]),
     )
 

@@ -22,9 +22,10 @@ def build_app(
     page: bool = True,
     defence: Defence | None = None,
     desk: Desk | None = None,
+    hub: str | None = None,
 ) -> FastAPI:
     """REST under `/v1`, health beside it, the pages at `/` unless `page` is False; ratings where
-    there is a `desk`.
+    there is a `desk`, published to the Hub at `hub` (None: HF_ENDPOINT).
 
     Without a `defence` whoever mounts or wraps the application decides who may ask it what.
     The usual `/docs` page is left out: it loads its scripts from the internet. `/openapi.json` stays.
@@ -32,7 +33,7 @@ def build_app(
     limits = limits or Limits()
     pictures = Pictures(limits)
     app = FastAPI(title="MedVLM Zoo", version="1", description=NOTICE, docs_url=None, redoc_url=None)
-    add_routes(app, service, pictures, remote=defence.remote if defence else None, desk=desk)
+    add_routes(app, service, pictures, remote=defence.remote if defence else None, desk=desk, hub=hub)
     if desk:
         from serving.ui.sign_in import sign_in_routes
 

@@ -63,7 +63,7 @@ def run(service: Service, settings: Settings, taken: socket.socket, *, page: boo
     set_up_logs()
     desk = Desk(settings.annotations) if settings.annotations else None
     defence = _defence(settings, desk)
-    app = build_app(service, limits=settings.limits, page=page, defence=defence, desk=desk)
+    app = build_app(service, limits=settings.limits, page=page, defence=defence, desk=desk, hub=settings.hub)
     config = uvicorn.Config(
         app,
         http=connections(

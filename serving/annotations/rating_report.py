@@ -34,10 +34,11 @@ def rating_report(
                 **{name: getattr(said_by[adapter], name) for name in _IDENTITY},
                 "shares": {
                     what: {"value": one.value, "low": one.low, "high": one.high, "n": one.n}
-                    for what, one in judged.get(adapter, {}).items()
+                    for what, one in judged[adapter].items()
                 },
+                "cannot_judge": sum(r.adapter == adapter and r.misunderstanding is None for r in ratings),
             }
-            for adapter in dict.fromkeys(r.adapter for r in ratings)
+            for adapter in judged
         ],
         "agreement": _agreement(ratings),
         **of_the_files,

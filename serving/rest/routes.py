@@ -11,8 +11,10 @@ from serving.rest.annotation_routes import annotation_routes
 from serving.rest.asking_routes import asking_routes
 from serving.rest.documents import add_key
 from serving.rest.elsewhere import Elsewhere
+from serving.rest.export_routes import export_routes
 from serving.rest.health_routes import health_routes
 from serving.rest.images import Remote
+from serving.rest.results_routes import results_routes
 from serving.service import Service
 
 
@@ -23,13 +25,19 @@ def add_routes(
     *,
     remote: Remote | None = None,
     desk: Desk | None = None,
+    hub: str | None = None,
 ) -> None:
     """Put the routes of one service into an application; `remote` fetches images by their address, None where
-    that is off; those of work lists and ratings where there is a desk."""
+    that is off; those of work lists and ratings where there is a desk, which publish to `hub`."""
     routers = [asking_routes(service, pictures, remote), adapter_routes(service), health_routes(service)]
     if desk is not None:
         opened = Opened(pictures.limits)
-        routers += [annotation_routes(desk, opened), annotation_list_routes(desk, opened)]
+        routers += [
+            annotation_routes(desk, opened),
+            annotation_list_routes(desk, opened),
+            results_routes(desk),
+            export_routes(desk, hub=hub),
+        ]
     for router in routers:
         app.include_router(router)
     add_key(app)
