@@ -16,6 +16,7 @@ from serving.ui.style import script
 from zoo.notice import NOTICE
 
 _HEADER = """
+<a class="mz-skip" href="#mz-content">Skip to the content</a>
 <header class="mz-top">
   <div class="mz-brand"><svg viewBox="0 0 48 48" aria-hidden="true"><rect width="48" height="48" rx="13"/>
     <path d="M8 26h8l4-11 7 20 5-14 2 5h6"/></svg>
@@ -25,6 +26,7 @@ _HEADER = """
 </header>
 <p class="mz-notice" role="note"><svg viewBox="0 0 24 24" aria-hidden="true"><path
   d="M12 4 2.8 20h18.4L12 4zM12 10v4.5M12 17.2v.3"/></svg>{notice}</p>
+<span id="mz-content" tabindex="-1"></span>
 """
 
 
@@ -60,6 +62,6 @@ def _header(service: Service, desk: Desk | None) -> None:
             sha=base.revision[: cards.SHORT],
             notice=escape(NOTICE),
         ),
-        js_on_load=script("api.js", "who.js") if desk else None,
+        js_on_load=script("bar.js", *(("api.js", "who.js") if desk else ())),
         elem_classes="mz-header",
     )

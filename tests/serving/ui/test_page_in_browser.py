@@ -147,7 +147,9 @@ def test_what_is_asked_about_is_the_picture_in_view_as_it_is_seen(page, png, sha
 
 def test_names_hide_behind_letters_in_another_order_until_they_are_shown(page, png):
     put(page, png)
-    page.evaluate("crypto.getRandomValues = (numbers) => numbers.fill(0)")  # a shuffle that is known
+    page.evaluate(
+        "() => { crypto.getRandomValues = (numbers) => numbers.fill(0); }"
+    )  # a shuffle that is known
     page.keyboard.press("Tab")
     page.locator("[data-do=hide]").click()
     ask(page, "Q")
