@@ -1,6 +1,6 @@
 """The page `Results`: what the ratings of a list come to.
 
-All of it is the script's, which asks `/v1/annotations`.
+All of it is the scripts', which ask `/v1/annotations`.
 """
 
 import gradio as gr
@@ -12,7 +12,8 @@ def build() -> None:
     """Fill the page."""
     gr.HTML(
         value="",
-        html_template='<main class="mz-results" aria-live="polite"></main>',
-        js_on_load=script("api.js", "results.js"),
+        html_template='<section class="mz-results" aria-label="Results" aria-live="polite"></section>',
+        js_on_load=script("api.js", "results_tables.js", "results.js"),
         elem_id="mz-results",
+        apply_default_css=False,
     )

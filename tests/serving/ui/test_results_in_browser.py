@@ -1,0 +1,128 @@
+"""The page Results in a real browser. `MEDZOO_SCREENSHOTS=FOLDER` keeps pictures of it."""
+
+import json
+import os
+import threading
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import uvicorn
+
+from serving.annotations.desk import Desk
+from serving.annotations.records import Click
+from serving.app import build_app
+from serving.run import listen
+from tests.serving.rest._rating import SaidBy, open_desk, open_list
+from tests.serving.ui._chromium import chromium, needs_chromium
+
+pytestmark = [pytest.mark.slow, needs_chromium]
+TASTE = {"base": 0.0, "sft": 0.3, "mdpo": 1.6}
+
+
+def rate_all(desk: Desk, work_list: str) -> None:
+    """Both raters prefer mdpo more often than not, and see less wrong in it."""
+    dice = np.random.default_rng(3)
+    for case in desk.lists.cases(work_list):
+        answers = desk.lists.answers(case.id)
+        for rater in desk.lists.raters(case.id):
+            worth = {one.adapter: TASTE[one.adapter] + dice.gumbel() for one in answers}
+            order = sorted(worth, key=worth.__getitem__, reverse=True)
+            for one in answers:
+                severity = ("none", "minor", "severe")[int(np.clip(1.6 - worth[one.adapter], 0, 2))]
+                errors = ["AM", "SLC"][: int(severity == "severe") + int(dice.random() < 0.2)]
+                said: dict[Any, Any] = {"severity": severity, "rank": order.index(one.adapter) + 1}
+                for sets, value in (said | {"errors": errors}).items():
+                    keep(desk, rater, case.id, sets, value, one.answer_sha256)
+            keep(desk, rater, case.id, "done", True)
+
+
+def keep(desk: Desk, rater: str, case: int, sets: Any, value: Any, sha256: str = "") -> None:
+    desk.clicks.add(
+        Click(
+            uid=str(uuid.uuid4()),
+            rater=rater,
+            case=case,
+            answer_sha256=sha256,
+            sets=sets,
+            value=json.dumps(value),
+        )
+    )
+
+
+@pytest.fixture
+def site(rig: Any, tmp_path: Path) -> Any:
+    """The pages on a desk with a list that is rated and one that is not."""
+    desk = open_desk(tmp_path / "ratings.db")
+    rated, fresh = open_list(desk, count=30), open_list(desk, count=3)
+    rate_all(desk, rated.id)
+    taken = listen("127.0.0.1", 0)
+    app = SaidBy(build_app(rig.service, desk=desk))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{taken.getsockname()[1]}", rated, fresh
+    server.should_exit = True
+    thread.join(20)
+    desk.close()
+
+
+def shot(page: Any, name: str) -> None:
+    if folder := os.environ.get("MEDZOO_SCREENSHOTS"):
+        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
+
+
+def test_results_are_told_in_tables_and_pictures_to_who_may_see_them(site: Any) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    address, rated, fresh = site
+    with chromium() as browser:
+        page = browser.new_page(extra_http_headers={"x-who": "root"}, viewport={"width": 1280, "height": 900})
+        wrong: list[str] = []
+        page.on("pageerror", lambda fault: wrong.append(str(fault)))
+        page.goto(f"{address}/results?list={rated.id}")
+        page.wait_for_selector(".mz-results figure >> nth=2")
+        page.wait_for_function(
+            "[...document.querySelectorAll('.mz-results img')].every((i) => i.naturalWidth)"
+        )
+        captions = page.locator(".mz-results caption").all_text_contents()
+        assert [words.split(":")[0].split(",")[0] for words in captions] == [
+            "How likely an answer is preferred",
+            "How often the first of two was preferred",
+            "What experts saw",
+            "How far raters agree",
+        ]
+        expert = page.locator(".mz-results table").nth(2)
+        assert expert.locator("tbody th").all_text_contents() == ["base", "sft", "mdpo"]
+        assert page.locator(".mz-counted").text_content() == "30 questions, 2 raters, 180 ratings of answers."
+        assert page.locator(".mz-few").count() == 0
+        assert page.get_by_role("link", name="Preference pairs").get_attribute("href") == (
+            f"/v1/annotations/lists/{rated.id}/export/pairs.zip"
+        )
+        shot(page, "results-1280")
+        serious = [
+            one
+            for one in Axe().run(page, context="#mz-results").response["violations"]
+            if one["impact"] in ("serious", "critical")
+        ]
+        assert serious == []
+        page.set_viewport_size({"width": 820, "height": 1100})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        shot(page, "results-820")
+        page.goto(f"{address}/results?list={fresh.id}")
+        page.wait_for_selector(".mz-results .mz-nothing")
+        assert "Nobody is done" in page.locator(".mz-nothing").text_content()
+        shot(page, "results-none")
+        rater = browser.new_page(extra_http_headers={"x-who": "ana"})
+        rater.goto(f"{address}/results?list={rated.id}")
+        rater.wait_for_selector(".mz-results figure >> nth=2")
+        assert rater.get_by_role("link", name="Preference pairs").count() == 0
+        rater.goto(f"{address}/results?list={fresh.id}")
+        rater.wait_for_selector(".mz-results .mz-nothing")
+        assert "once all of their cases are done" in rater.locator(".mz-nothing").text_content()
+        assert wrong == []
