@@ -29,8 +29,8 @@ function answerCard(answer, { number, count, mark, typing, picked }) {
     choice('radio', 'severity', value, { key, title, text, onchange: () => judge(value) })));
   const errors = group('Errors of the answer', 'errors', ...ERRORS.map(([value, text, key, title]) =>
     choice('checkbox', 'errors', value, { key, title, onchange: () => toggle(value),
-      text: make('span', {}, make('b', {}, value), ` ${text}`) })));
-  const ranks = count > 1 && group('Rank, 1 is the best; the same for ties', 'rank',
+      text: make('span', {}, make('b', {}, value), make('small', {}, text)) })));
+  const ranks = count > 1 && group('Rank: 1 is the best, ties share one', 'rank',
     ...Array.from({ length: count }, (_, place) => choice('radio', 'rank', place + 1,
       { text: String(place + 1), title: `Rank ${place + 1}`, onchange: () => placeAt(place + 1) })));
   const comment = make('textarea', { rows: 1, maxlength: 2000, 'aria-label': `Comment on answer ${letter}`,
@@ -41,9 +41,9 @@ function answerCard(answer, { number, count, mark, typing, picked }) {
   const missing = make('p', { class: 'mz-missing' });
   const node = make('article', { class: 'mz-answer', tabindex: -1, 'aria-label': `Answer ${letter}`, 'data-letter': letter,
     onfocusin: picked, onpointerdown: picked },
-  make('header', {}, make('b', { class: 'mz-badge' }, letter), make('kbd', { title: 'Key of this answer' }, String(number)), names),
-  make('p', { class: 'mz-said' }, answer.text || '(an empty answer)'),
-  severity, errors, ranks || null, comment, missing);
+  make('header', {}, make('b', { class: 'mz-badge' }, letter), make('kbd', { title: 'Key of this answer' }, String(number)),
+    make('div', {}, make('p', { class: 'mz-rate-text' }, answer.text || '(an empty answer)'), names)),
+  severity, errors, make('div', { class: 'mz-last' }, ranks || null, comment), missing);
 
   function paint() {
     for (const input of node.querySelectorAll('input')) {

@@ -1,7 +1,8 @@
 // One case on the page: its images and question on the left, its answers on the right, what is set and what is
 // missing below. Knows how to show a case and to take marks; where it goes next is the page's affair.
 
-// `saves` is a saver; `reveal` what stays as it was left from case to case; `go` = { next() }.
+// `saves` is a saver; `kept` is what stays as it was left from case to case: the reference answer is closed at
+// first, so that the image is read before it; `ended` hears that the case is done, `next` goes on.
 function caseView(shown, { saves, kept, ended, next }) {
   const path = `/cases/${shown.case}`;
   let done = shown.done;
@@ -38,7 +39,7 @@ function caseView(shown, { saves, kept, ended, next }) {
     return `${API}${path}/images/${number}?${new URLSearchParams(asked)}`;
   } }) : { destroy() {} };
 
-  const reference = shown.reference && make('details', { class: 'mz-reference', open: kept.reference,
+  const reference = shown.reference && make('details', { class: 'mz-rate-reference', open: kept.reference,
     ontoggle: () => { kept.reference = reference.open; } },
   make('summary', {}, 'Reference answer ', make('kbd', { 'aria-hidden': 'true' }, 'v')), make('p', {}, shown.reference));
   const remark = make('textarea', { rows: 2, maxlength: 2000, placeholder: 'Comment on the whole case', 'aria-label': 'Comment on the whole case',
@@ -48,12 +49,12 @@ function caseView(shown, { saves, kept, ended, next }) {
   const tell = make('p', { class: 'mz-tell', role: 'status' });
   const button = make('button', { type: 'button', class: 'mz-primary', onclick: finish });
   const node = make('div', { class: 'mz-case' },
-    make('section', { class: 'mz-study', 'aria-label': 'Images and question' },
-      pictures,
-      make('div', { class: 'mz-question' }, make('h2', {}, shown.prompt), reference || null,
-        shown.instructions ? make('details', { class: 'mz-how' }, make('summary', {}, 'Instructions'), make('p', {}, shown.instructions)) : null)),
-    make('section', { class: 'mz-answers', 'aria-label': 'Answers' }, cards.map((card) => card.node), remark),
-    make('div', { class: 'mz-finish' }, board ? make('div', { class: 'mz-order' }, make('span', {}, 'Order'), board.node) : null,
+    make('section', { class: 'mz-study', 'aria-label': 'Question and images' },
+      make('div', { class: 'mz-rate-question' }, make('h2', {}, shown.prompt), reference || null,
+        shown.instructions ? make('details', { class: 'mz-how' }, make('summary', {}, 'Instructions'), make('p', {}, shown.instructions)) : null),
+      pictures),
+    make('section', { class: 'mz-rate-answers', 'aria-label': 'Answers' }, cards.map((card) => card.node), remark),
+    make('div', { class: cards.length > 5 ? 'mz-finish mz-many' : 'mz-finish' }, board ? make('div', { class: 'mz-order' }, make('span', {}, 'Order'), board.node) : null,
       make('div', { class: 'mz-act' }, tell, button)));
 
   function select(card) {

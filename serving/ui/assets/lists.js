@@ -2,7 +2,6 @@
 // again while it can change.
 const page = element.querySelector('.mz-lists');
 const REFRESH_MS = 4000;
-const EXPORTS = [['ratings.csv', 'Ratings as CSV'], ['ratings.jsonl', 'Ratings as JSON lines'], ['pairs.zip', 'Preference pairs'], ['dataset.zip', 'Data set with card']];
 const STATES = { preparing: 'answers are being made', open: 'open', closed: 'closed' };
 const all = make('div', { class: 'mz-all' });
 const fresh = make('details', { class: 'mz-fresh' });
@@ -36,8 +35,8 @@ function card(one, open) {
   const due = one.raters.reduce((sum, { assigned }) => sum + assigned, 0);
   const problems = one.problems.length > 0 && fold('problems', `${one.problems.length} of ${one.cases} cases have a problem`,
     make('ul', {}, one.problems.map(({ number, problem }) => make('li', {}, `Case ${number}: ${problem}`))),
-    one.state === 'preparing' && make('p', { class: 'mz-row' }, act('Try these again', () => call('POST', `/lists/${one.id}/retry`)),
-      act('Drop these cases', () => call('POST', `/lists/${one.id}/drop`))));
+    one.state === 'preparing' ? make('p', { class: 'mz-row' }, act('Try these again', () => call('POST', `/lists/${one.id}/retry`)),
+      act('Drop these cases', async () => { for (const { case: id } of one.problems) await call('DELETE', `/cases/${id}`); })) : null);
   return make('article', { class: 'mz-worklist', 'aria-label': one.title },
     make('header', {}, make('h3', {}, one.title), make('span', { class: `mz-state mz-state-${one.state}` }, STATES[one.state])),
     make('p', { class: 'mz-soft' }, `${one.cases} cases · ${one.adapters.join(', ')} · ${one.overlap} ${one.overlap === 1 ? 'rater' : 'raters'} each · since ${one.made_at.slice(0, 10)}${one.keep ? ' · kept after closing' : ''}`),
@@ -45,9 +44,7 @@ function card(one, open) {
     problems || null,
     fold('raters', 'Raters', make('div', { class: 'mz-raters' }, one.raters.map(({ rater, assigned, done: count }) =>
       make('div', {}, make('b', {}, rater), bar(count, assigned, `${count} of ${assigned}`))))),
-    fold('exports', 'Exports', make('p', { class: 'mz-row' }, EXPORTS.map(([kind, words]) =>
-      make('a', { class: 'mz-plain', href: `${API}/lists/${one.id}/export/${kind}`, download: '' }, words)))),
-    make('footer', { class: 'mz-row' }, make('a', { class: 'mz-plain', href: `/results?list=${one.id}` }, 'Results'),
+    make('footer', { class: 'mz-row' }, make('a', { class: 'mz-plain', href: `/results?list=${one.id}` }, 'Results and exports'),
       one.state === 'closed' ? make('span', { class: 'mz-soft' }, `closed ${one.closed_at.slice(0, 10)}`)
         : make('button', { type: 'button', class: 'mz-plain', onclick: () => askToClose(one, due - done) }, 'Close …')));
 }
@@ -59,7 +56,7 @@ function askToClose(one, left) {
       make('li', {}, left ? `${left} ratings are not done; nobody can rate after this.` : 'All ratings are done.'),
       make('li', {}, one.keep ? 'Pictures, questions and answers stay, as was asked when it was made.'
         : 'Its pictures, questions, reference answers and models’ answers are erased for good. Ratings stay.'),
-      one.keep ? null : make('li', {}, 'Preference pairs and the data set need what is erased: fetch them before, under Exports.')),
+      one.keep ? null : make('li', {}, 'Preference pairs and the data set need what is erased: fetch them before, under Results and exports.')),
     make('p', { class: 'mz-row' },
       act(one.keep ? 'Close' : 'Close and erase', async () => { await call('POST', `/lists/${one.id}/close`); dialog.close(); }, 'mz-danger'),
       make('button', { type: 'button', class: 'mz-plain', onclick: () => dialog.close() }, 'Not now')));

@@ -3,7 +3,7 @@ const page = element.querySelector('.mz-rate');
 const kept = { reference: false };
 let me, saves, lists, list, cases, view = null;
 
-const SAVED = make('p', { class: 'mz-saved', role: 'status' });
+const SAVED = make('p', { class: 'mz-saved', role: 'status' }, 'Saved');
 const keys = keyboard({ view: () => view, step });
 
 function remember(where) {
@@ -69,7 +69,7 @@ async function openCase(one) {
   view = next;
   if (!one.opened) saves.add(`/cases/${one.case}/clicks`, { letter: null, sets: 'opened', value: true });
   one.opened = true;
-  scrollTo({ top: 0 });
+  page.querySelector('.mz-case-top').scrollIntoView({ block: 'start' });
   page.querySelector('.mz-answer')?.focus({ preventScroll: true });
 }
 const left = (from) => [...cases.slice(from + 1), ...cases.slice(0, from + 1)].find((one) => !one.done);
