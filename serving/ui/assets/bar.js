@@ -1,4 +1,4 @@
 // The bar of pages is Gradio's: its name and the page that is open are said to those who do not see it.
-const bar = document.querySelector('.nav-holder nav');
-bar?.setAttribute('aria-label', 'Pages');
-bar?.querySelector('a.active')?.setAttribute('aria-current', 'page');
+const pages = document.querySelector('.nav-holder nav');
+pages?.setAttribute('aria-label', 'Pages');
+pages?.querySelector('a.active')?.setAttribute('aria-current', 'page');
