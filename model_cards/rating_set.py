@@ -29,7 +29,7 @@ COLUMNS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "variant": ("the adapter's variant", _TEXT),
     "digest": ("sha256 of the adapter's weights; empty for the base", _TEXT),
     "case_sha256": ("sha256 over the pictures' pixels and the prompt that the rater saw", _TEXT),
-    "made_at": ("the day on which the rater was done with the question", _TEXT),
+    "made_at": ("the day on which the rater was done with the question", {"dtype": "date32"}),
     "comment": ("what the rater wrote of the answer; empty unless comments were asked for", _TEXT),
 }
 """What each key of a rating holds, and its type as `datasets` writes it."""

@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from PIL import Image
 
 from serving.annotations.desk import Desk
-from serving.annotations.export import KINDS, Kind, dataset_files, export, pair_files
+from serving.annotations.export import KINDS, Kind, dataset_files, export, pair_files, write_files
 from serving.annotations.records import WorkList
 from serving.annotations.results import ratings_of
 from tests.serving.annotations._rated_list import rated_list, sha
@@ -127,6 +128,19 @@ def test_the_card_says_who_rated_what_and_how_far_they_agree(three: Made) -> Non
         "license: apache-2.0",
     ):
         assert words in card
+
+
+def test_datasets_reads_each_table_by_the_cards_metadata(three: Made, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    desk, made = three
+    folder, cache = tmp_path / "set", str(tmp_path / "cache")
+    write_files(folder, dataset_files(desk, made.id))
+    for name, kind in (("ratings", Rating), ("predictions", Prediction), ("questions", Question)):
+        found = datasets.load_dataset(str(folder), name, split="train", cache_dir=cache)
+        lines = [json.loads(line) for line in (folder / f"{name}.jsonl").read_text().splitlines()]
+        assert found.column_names == [one.name for one in fields(kind)]
+        told = [row | ({"made_at": str(row["made_at"])} if "made_at" in row else {}) for row in found]
+        assert told == lines
 
 
 @pytest.mark.parametrize("kind", KINDS)
