@@ -15,7 +15,8 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     type=click.Choice(["kim"]),
     help="Print what experts saw as the table of a paper alone: kim, table 4 of Kim et al. 2026.",
 )
-def agreement(files: tuple[Path, ...], key: Path | None, layout: str | None) -> None:
+@click.option("--modality", help="Of experts' ratings take those of this modality's cases alone, such as CT.")
+def agreement(files: tuple[Path, ...], key: Path | None, layout: str | None, modality: str | None) -> None:
     """Compare the judges in FILES of verdicts, or the experts in FILES of ratings (JSON lines, or sheets that
     `medzoo rate` made, each named after its rater).
 
@@ -50,6 +51,12 @@ def agreement(files: tuple[Path, ...], key: Path | None, layout: str | None) -> 
             ratings += read_jsonl(path, Rating)
         else:
             verdicts += read_jsonl(path, Verdict)
+    if modality is not None:
+        here = {r.modality for r in ratings}
+        ratings = [r for r in ratings if r.modality == modality]
+        if not ratings:
+            named = ", ".join(sorted(filter(None, here))) or "none"
+            raise BadInput(f"no rating is of the modality {modality!r}", hint=f"modalities here: {named}")
     if layout is not None:
         if not ratings:
             raise BadInput(f"--layout {layout} is of experts' ratings, and in these files are none")

@@ -2,11 +2,11 @@
 const page = element.querySelector('.mz-results');
 const wanted = new URLSearchParams(location.search).get('list');
 const PLOTS = {
-  strengths: ['mz-wide', 'Forest plot of the strengths in the table beside it, with the reference at 50 %.'],
-  wins: ['', 'Matrix of how often the answer of a row was preferred to that of a column; its figures are in the table beside it.'],
-  severity: ['mz-wide', 'Bars of the shares of severe, minor and no misunderstanding in the table beside it.'],
+  strengths: 'Forest plot of the strengths in the table below it, with the reference at 50 %.',
+  wins: 'Matrix of how often the answer of a row was preferred to that of a column; its figures are in the table below it.',
+  severity: 'Bars of the shares of severe, minor and no misunderstanding in the table below it.',
 };
-const METHOD = 'Ratings made blind, of cases that their rater is done with. A question that several raters rated counts once. Intervals are 95 %, by bootstrap over questions, and not corrected for many comparisons; a difference whose interval holds none is no difference. Strengths: Bradley and Terry 1952, a tie half a win for either, one tie added to each pair that met.';
+const METHOD = 'Ratings made blind, of cases that their rater is done with. A question that several raters rated counts once. Intervals are 95 %, by bootstrap over questions, and not corrected for many comparisons; a difference whose interval holds none is no difference. That of a share of 0 or 100 % has no width: what was not seen on n questions can still be so of up to 3 in n. Strengths: Bradley and Terry 1952, a tie half a win for either, one tie added to each pair that met.';
 const figures = make('div', { class: 'mz-figures' });
 let asked = 0;
 
@@ -30,8 +30,8 @@ async function refresh(list, filters) {
 function sections({ id, outcome, plots }, query) {
   const counted = `${outcome.questions} questions, ${outcome.raters.length} ${outcome.raters.length === 1 ? 'rater' : 'raters'}, ${outcome.ratings} ratings of answers.`;
   if (!outcome.ratings) return [make('p', { class: 'mz-nothing' }, 'Nobody is done with a case of these yet.')];
-  const plot = (kind) => plots.includes(kind) && make('figure', { class: PLOTS[kind][0] },
-    make('img', { src: `${API}/lists/${id}/results/${kind}.svg?${query}`, alt: PLOTS[kind][1] }));
+  const plot = (kind) => plots.includes(kind) && make('figure', { style: kind === 'wins' && `max-width:${200 + 110 * outcome.adapters.length}px` },
+    make('img', { src: `${API}/lists/${id}/results/${kind}.svg?${query}`, alt: PLOTS[kind] }));
   const part = (title, ...inside) => make('section', {}, make('h3', {}, title), ...inside.map((one) => one || null));
   return [
     make('p', { class: 'mz-counted' }, counted),
@@ -39,7 +39,7 @@ function sections({ id, outcome, plots }, query) {
     outcome.ranked ? part('Which answers are preferred', plot('strengths'), strengthsTable(outcome.against)) : null,
     outcome.ranked ? part('Two by two', plot('wins'), winsTable(outcome.pairs)) : null,
     part('What experts saw', plot('severity'), expertTable(outcome.adapters)),
-    outcome.raters.length > 1 ? part('How far raters agree', agreementTable(outcome.agreement)) : null,
+    outcome.raters.length > 1 ? part('How far raters agree', ...agreementTables(outcome.agreement)) : null,
     make('p', { class: 'mz-method' }, METHOD),
   ].filter(Boolean);
 }

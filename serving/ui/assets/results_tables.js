@@ -10,8 +10,8 @@ const fixed = (value, { times = 100, digits = 1, signed = false } = {}) => {
 };
 // A figure with its interval below it; words in place of the figure where there are some.
 function figure(found, how = {}) {
-  const range = `${fixed(found.low, how)} to ${fixed(found.high, how)}`;
-  return [how.words ?? fixed(found.value, how), make('small', {}, range)];
+  const range = `${fixed(found.low, how)}${how.signed || how.apart ? ' to ' : '–'}${fixed(found.high, how)}`;
+  return [how.words ?? fixed(found.value, how), make('small', { class: 'mz-range' }, range)];
 }
 const name = (words) => make('th', { scope: 'row' }, words);
 const head = (words) => make('th', { scope: 'col' }, words);
@@ -54,7 +54,7 @@ function expertTable(adapters) {
   const row = ({ adapter, shares, unjudged }) => {
     const n = shares.none?.n ?? 0;
     const cells = n ? [...SEVERITIES.map((one) => cell(...figure(shares[one]))),
-      ...Object.keys(KINDS).map((one) => cell(`${+fixed(shares[one].value, { times: n })}`, make('small', {}, `${fixed(shares[one].low, { times: n })} to ${fixed(shares[one].high, { times: n })}`)))]
+      ...Object.keys(KINDS).map((one) => cell(...figure(shares[one], { times: n, words: `${+fixed(shares[one].value, { times: n })}` })))]
       : Array.from({ length: 7 }, () => cell(DASH));
     return make('tr', {}, name(adapter), cells, cell(`${n}`), cell(`${unjudged}`));
   };
@@ -62,16 +62,17 @@ function expertTable(adapters) {
     [over, heading('Adapter', 'None', 'Minor', 'Severe', ...Object.keys(KINDS), 'judged', 'cannot judge')], adapters.map(row));
 }
 
-function agreementTable(scales) {
+function agreementTables(scales) {
   const shown = (found) => {
     if (!found) return cell(DASH);
     if (found.value === null) return cell(DASH, make('small', {}, found.n ? 'one label alone' : 'nothing that two rated'));
-    const range = found.low === null ? 'no interval: too few with another label' : `${fixed(found.low, { times: 1, digits: 2 })} to ${fixed(found.high, { times: 1, digits: 2 })}`;
-    return cell(fixed(found.value, { times: 1, digits: 2 }), make('small', {}, range));
+    const how = { times: 1, digits: 2, apart: true };
+    return found.low === null ? cell(fixed(found.value, how), make('small', {}, 'no interval, too few differ')) : cell(...figure(found, how));
   };
-  const rows = scales.flatMap((one) => [
-    make('tr', {}, name(SCALES[one.name]), cell('all'), cell(DASH), cell(DASH), cell(DASH), shown(one.alpha), cell(`${one.alpha.n}`)),
-    ...one.pairs.map((two) => make('tr', {}, name(SCALES[one.name]), cell(`${two.first}, ${two.second}`), shown(two.same), shown(two.kappa), shown(two.linear_kappa), cell(DASH), cell(`${two.same.n}`)))]);
-  return table('How far raters agree: Cohen’s kappa of two, Krippendorff’s alpha of all, 95 % intervals',
-    heading('What was rated', 'Raters', 'same label', 'kappa', 'kappa by steps', 'alpha', 'answers'), rows);
+  const all = scales.map((one) => make('tr', {}, name(SCALES[one.name]), shown(one.alpha), cell(`${one.alpha.n}`)));
+  const twos = scales.flatMap((one) => one.pairs.map((two) => make('tr', {}, name(SCALES[one.name]), cell(two.first, make('br'), two.second),
+    shown(two.same), shown(two.kappa), shown(two.linear_kappa), cell(`${two.same.n}`))));
+  return [table('All raters: Krippendorff’s alpha, ordinal of misunderstanding, nominal of error types; 95 % intervals', heading('What was rated', 'alpha', 'answers'), all),
+    table('Two by two: the share of equal labels and Cohen’s kappa, by steps too where labels have an order; 95 % intervals',
+      heading('What was rated', 'Raters', 'same label', 'kappa', 'by steps', 'answers'), twos)];
 }

@@ -95,7 +95,8 @@ def test_results_are_told_in_tables_and_pictures_to_who_may_see_them(site: Any) 
             "How likely an answer is preferred",
             "How often the first of two was preferred",
             "What experts saw",
-            "How far raters agree",
+            "All raters",
+            "Two by two",
         ]
         expert = page.locator(".mz-results table").nth(2)
         assert expert.locator("tbody th").all_text_contents() == ["base", "sft", "mdpo"]
@@ -104,6 +105,8 @@ def test_results_are_told_in_tables_and_pictures_to_who_may_see_them(site: Any) 
         assert page.get_by_role("link", name="Preference pairs").get_attribute("href") == (
             f"/v1/annotations/lists/{rated.id}/export/pairs.zip"
         )
+        page.get_by_text("Publish as a data set").click()
+        assert page.get_by_label("private").is_checked()
         shot(page, "results-1280")
         serious = [
             one
@@ -112,7 +115,8 @@ def test_results_are_told_in_tables_and_pictures_to_who_may_see_them(site: Any) 
         ]
         assert serious == []
         page.set_viewport_size({"width": 820, "height": 1100})
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        every = "[...document.querySelectorAll('.mz-scroll, html')]"
+        assert page.evaluate(f"{every}.every((one) => one.scrollWidth <= one.clientWidth)")
         shot(page, "results-820")
         page.goto(f"{address}/results?list={fresh.id}")
         page.wait_for_selector(".mz-results .mz-nothing")

@@ -180,6 +180,12 @@ def test_from_predictions_to_agreement_by_the_verbs(tmp_path: Path) -> None:
     found = run(agreement, tmp_path / "ranked.jsonl", "--layout", "kim")
     assert found.startswith("Kim et al. 2026, table 4: ")
     assert "kappa" not in found
+    mixed = [replace(r, modality="CT" if r.rater == "anna" else "MR") for r in ratings]
+    write_jsonl(tmp_path / "mixed.jsonl", mixed)
+    found = run(agreement, tmp_path / "mixed.jsonl", "--modality", "CT")
+    assert found.startswith("misunderstanding: anna alone\n")
+    with pytest.raises(BadInput, match="modalities here: CT, MR"):
+        run(agreement, tmp_path / "mixed.jsonl", "--modality", "US")
 
 
 def test_a_rater_who_cannot_judge_says_so_in_the_sheet(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ _ORDER = ("MM", "SLC", "AM", "LAS")
 """The paper's."""
 NOTE = (
     "MM modality, SLC side and place, AM anatomy, LAS specificity. An answer that several experts rated "
-    "counts once, with the mean over those who could judge it; 95 % intervals are over questions."
+    "counts once, with the mean over those who could judge it; 95 % intervals are over questions. That "
+    "of a share of 0 or 100 % has no width: what was not seen on n questions can still be so of up to 3 in n."
 )
 
 

@@ -16,7 +16,8 @@ from zoo.evaluation.report.table import DASH, NO_DIFFERENCE
 from zoo.figures import COLOURS, DARK, GREY, beside, head, key, new_figure, plain
 from zoo.records import Severity
 
-_WIDTH, _ROW, _ROOM = 10.0, 0.36, 1.5
+_WIDTH, _ROW, _ROOM, _PANEL = 7.5, 0.32, 0.9, 0.6
+"""Inches: a picture, an adapter's row, what stands above and below, and a panel's title and scale."""
 _BLUE, _ORANGE = COLOURS[:2]
 _LESS, _PALE = "#b34d00", "#f2f2f2"
 """The orange on which white can be read, and the ground of no difference."""
@@ -26,6 +27,8 @@ _SEVERITIES: dict[Severity, tuple[str, str]] = {
     "none": (COLOURS[5], DARK),
 }
 """Colours of a bar and of what is written on it, in the order from the left."""
+_SHORT = 12
+"""Characters of a name that fits over a square."""
 _ROOM_FOR_TEXT = 0.08
 """Of the whole: a narrower part of a bar has no figure."""
 
@@ -33,18 +36,18 @@ _ROOM_FOR_TEXT = 0.08
 def strengths_figure(against: Mapping[str, Sequence[Strength]]) -> Figure:
     """A panel a reference: the probability of being preferred to it, and one half as its line."""
     names = list(dict.fromkeys([*against, *(s.adapter for found in against.values() for s in found)]))
-    figure = _figure(len(names))
-    axes = figure.subplots(1, len(against), sharey=True, squeeze=False)[0]
+    figure = _figure(len(names), panels=len(against))
+    axes = figure.subplots(len(against), 1, sharex=True, squeeze=False)[:, 0]
     for place, (reference, found) in zip(axes, against.items(), strict=True):
         place.axvline(50, color=DARK, linewidth=1.0, zorder=1)
         place.plot(50, names.index(reference), "D", color=DARK, markersize=6, zorder=3)
         for strength in found:
             _strength(place, names.index(strength.adapter), strength)
         place.set_xlim(0, 100)
-        place.set_title(_safe(f"against {reference}"), loc="left", fontsize=9.5, color=DARK)
-        place.set_xlabel("% preferred, ties half", fontsize=8, color=DARK)
+        place.set_title(_safe(f"against {reference}"), loc="left", fontsize=9, color=DARK)
         plain(place, grid="x")
-    _rows(axes[0], names)
+        _rows(place, names)
+    axes[-1].set_xlabel("% preferred, ties half", fontsize=8, color=DARK)
     head(figure, "Bradley-Terry strengths with 95 % intervals")
     looks = ((DARK, "D", "the reference"), (_BLUE, "o", "a difference"), (GREY, "o", NO_DIFFERENCE))
     key(figure, [Line2D([], [], color=c, marker=m, markersize=6, label=label) for c, m, label in looks])
@@ -60,16 +63,16 @@ def severity_figure(shares: Mapping[str, Mapping[str, Interval]]) -> Figure:
         start = 0.0
         for name, (colour, ink) in _SEVERITIES.items() if of else ():
             value = of[name].value
-            axes.barh(row, 100 * value, left=100 * start, height=0.64, color=colour, edgecolor="white")
+            axes.barh(row, 100 * value, left=100 * start, height=0.74, color=colour, edgecolor="white")
             if value > _ROOM_FOR_TEXT:
                 middle = 100 * (start + value / 2)
                 axes.text(middle, row, f"{100 * value:.0f}", color=ink, fontsize=8, ha="center", va="center")
             start += value
         if of:
             severe, none = of["severe"], of["none"]
-            _whisker(axes, row - 0.2, severe.low, severe.high)
-            _whisker(axes, row + 0.2, 1 - none.high, 1 - none.low)
-        beside(axes, row, f"n {of['none'].n}" if of else "none could be judged", faint=not of)
+            _whisker(axes, row - 0.26, severe.low, severe.high)
+            _whisker(axes, row + 0.26, 1 - none.high, 1 - none.low)
+        beside(axes, row, f"n {of['none'].n}" if of else "none could be judged")
     axes.set_xlim(0, 100)
     axes.set_xlabel("% of judged answers", fontsize=8, color=DARK)
     plain(axes, grid="x")
@@ -82,8 +85,7 @@ def severity_figure(shares: Mapping[str, Mapping[str, Interval]]) -> Figure:
 def wins_figure(pairs: Sequence[Pair], names: Sequence[str]) -> Figure:
     """A square a pair: on how many of their questions the row was preferred to the column, ties half."""
     size = len(names)
-    side = 1.05 * size + 0.2
-    figure = new_figure(min(_WIDTH, side * 1.25 + 2.4), side * 0.62 + 1.4)
+    figure = new_figure(min(_WIDTH, 1.75 + 0.95 * size), 1.3 + 0.62 * size)
     figure.set_layout_engine("constrained")
     axes = figure.subplots()
     for pair in pairs:
@@ -94,7 +96,13 @@ def wins_figure(pairs: Sequence[Pair], names: Sequence[str]) -> Figure:
     _rows(axes, names)
     axes.set_ylim(size - 0.5, -0.5)
     axes.xaxis.tick_top()
-    axes.set_xticks(range(size), [_safe(broken(name)) for name in names], fontsize=8, color=DARK)
+    if max(map(len, names)) <= _SHORT:
+        heads = [_safe(name) for name in names]
+    else:  # which would lie over each other
+        heads = [str(number) for number in range(1, size + 1)]
+        rows = [f"{_safe(broken(name))}  {head}" for name, head in zip(names, heads, strict=True)]
+        axes.set_yticks(range(size), rows)
+    axes.set_xticks(range(size), heads, fontsize=8, color=DARK)
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
@@ -106,13 +114,13 @@ def wins_figure(pairs: Sequence[Pair], names: Sequence[str]) -> Figure:
 
 def _strength(axes: Axes, row: int, found: Strength) -> None:
     if found.share is None:
-        beside(axes, row, DASH, faint=True)
+        beside(axes, row, DASH)
         return
     share, colour = found.share, _BLUE if found.differs else GREY
     axes.plot([100 * share.low, 100 * share.high], [row, row], color=colour, linewidth=1.8, zorder=2)
     axes.plot(100 * share.value, row, "o", color=colour, markersize=6.5, zorder=3)
     words = f"{100 * share.value:.0f} ({100 * share.low:.0f} to {100 * share.high:.0f})"
-    beside(axes, row, f"{words}, n {share.n}", faint=not found.differs)
+    beside(axes, row, f"{words}, n {share.n}")
 
 
 def _whisker(axes: Axes, row: float, low: float, high: float) -> None:
@@ -128,13 +136,13 @@ def _square(axes: Axes, row: int, column: int, pair: Pair, *, sign: int) -> None
     colour, ink = (_BLUE if share > 50 else _LESS, "white") if differs else (_PALE, DARK)
     axes.add_patch(Rectangle((column - 0.48, row - 0.48), 0.96, 0.96, facecolor=colour, edgecolor="none"))
     middle: dict[str, Any] = {"ha": "center", "va": "center", "color": ink}
-    axes.text(column, row - 0.14, f"{share:.0f}", fontsize=11, **middle)
-    axes.text(column, row + 0.1, f"{min(bounds):.0f} to {max(bounds):.0f}", fontsize=7, **middle)
-    axes.text(column, row + 0.3, f"n {pair.win.n}", fontsize=7, **middle)
+    axes.text(column, row - 0.2, f"{share:.0f}", fontsize=11, **middle)
+    axes.text(column, row + 0.08, f"{min(bounds):.0f} to {max(bounds):.0f}", fontsize=7.5, **middle)
+    axes.text(column, row + 0.3, f"n {pair.win.n}", fontsize=7.5, **middle)
 
 
-def _figure(rows: int) -> Figure:
-    figure = new_figure(_WIDTH, _ROOM + _ROW * max(2, rows))
+def _figure(rows: int, *, panels: int = 1) -> Figure:
+    figure = new_figure(_WIDTH, _ROOM + panels * (_PANEL + _ROW * max(2, rows)))
     figure.set_layout_engine("constrained", h_pad=0.06, w_pad=0.06)
     return figure
 
