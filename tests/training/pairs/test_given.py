@@ -2,6 +2,7 @@
 
 from training.pairs.given import Given as GivenStep
 from training.pairs.step import Draft, Dropped
+from training.pairs.weighed import Weighed
 from zoo.datasets import Given
 
 
@@ -24,3 +25,13 @@ def test_a_missing_weight_stays_missing(make_draft, make_tools) -> None:  # type
 def test_a_question_without_a_given_response_is_dropped(make_draft, make_tools) -> None:  # type: ignore[no-untyped-def]
     draft = make_draft("left")
     assert GivenStep().run([draft], make_tools()) == [Dropped(draft, "no rejected response is given")]
+
+
+def test_of_given_pairs_those_without_a_weight_are_dropped_where_weights_are_read(
+    make_draft, make_tools
+) -> None:  # type: ignore[no-untyped-def]
+    with_weight, without = make_draft("left").having({}, weight=0.0), make_draft("left")
+    assert Weighed().run([with_weight, without], make_tools()) == [
+        with_weight,
+        Dropped(without, "no weight is given"),
+    ]
