@@ -1,12 +1,17 @@
 """The web application: REST routes and the page, over one service."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 
 from serving.annotations.desk import Desk
 from serving.defence.headers import SafeHeaders
 from serving.defence.logs import RequestLog
 from serving.defence.wall import Defence, put_around
 from serving.pictures import Pictures
+from serving.preparing import Preparing
 from serving.rest.errors import add_error_replies, refusal
 from serving.rest.measuring import Measured
 from serving.rest.routes import add_routes
@@ -32,8 +37,28 @@ def build_app(
     """
     limits = limits or Limits()
     pictures = Pictures(limits)
-    app = FastAPI(title="MedVLM Zoo", version="1", description=NOTICE, docs_url=None, redoc_url=None)
-    add_routes(app, service, pictures, remote=defence.remote if defence else None, desk=desk, hub=hub)
+    preparing = Preparing(service, desk, limits=limits) if desk else None
+
+    @asynccontextmanager
+    async def running(app: FastAPI) -> AsyncIterator[None]:
+        """The answers of work lists are made while the application is served."""
+        if preparing:
+            preparing.start()
+        yield
+        if preparing:
+            await run_in_threadpool(preparing.close)
+
+    app = FastAPI(
+        title="MedVLM Zoo",
+        version="1",
+        description=NOTICE,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=running,
+    )
+    bounds = {"max_list_bytes": defence.max_list_bytes} if defence else {}
+    remote = defence.remote if defence else None
+    add_routes(app, service, pictures, remote=remote, preparing=preparing, hub=hub, **bounds)
     if desk:
         from serving.ui.sign_in import sign_in_routes
 

@@ -211,10 +211,15 @@ def iter_jsonl(path: Path, kind: type[Record]) -> Iterator[Record]:
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
-                yield _parse(line, kind, where=f"{path}:{number}")
+                yield parse_line(line, kind, where=f"{path}:{number}")
 
 
-def _parse(line: bytes, kind: type[Record], where: str) -> Record:
+def parse_line(line: bytes, kind: type[Record], where: str) -> Record:
+    """The record in one line; `where` begins what is told if it is none.
+
+    Raises:
+        BadRecord: see `read_jsonl`.
+    """
     try:
         raw = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:

@@ -84,7 +84,8 @@ class CaseAnswer:
     """`name@revision`."""
     text: str = field(repr=False)
     answer_sha256: str
-    finish: Finish
+    finish: Finish | Literal[""]
+    """Empty where it is not known, of answers that were made elsewhere."""
     tokens: int
     seed: int = 0
 

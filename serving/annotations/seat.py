@@ -116,15 +116,12 @@ class Seat:
             BadInput: the value does not fit, there is no such letter, or the case is not done yet.
         """
         found, ours = self._assigned(case)
-        said = self._desk.clicks.of(case, self.rater)
-        if any(one.uid == uid for one in said):
-            return False
-        if ours.state != "open":
+        if ours.state == "preparing":  # whether it is closed is seen by the write itself
             raise _not_open(ours)
         letters = {one.letter: one for one in self._letters(found, ours)}
         _check(sets, value, letter, letters)
         if sets == "done":
-            _check_done(fold(said), letters)
+            _check_done(fold(self._desk.clicks.of(case, self.rater)), letters)
         click = Click(
             uid=uid,
             rater=self.rater,

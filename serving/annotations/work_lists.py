@@ -42,9 +42,10 @@ class WorkLists:
         made_by: str,
         instructions: str = "",
         keep: bool = False,
+        said: Sequence[Sequence[CaseAnswer]] = (),
     ) -> WorkList:
         """Keep a list and assign its cases, `overlap` raters each, evenly. It is `preparing` until its
-        answers are there.
+        answers are there; with those that were `said` of each case before, it is open at once.
 
         Raises:
             BadInput: no case, no adapter, one twice, fewer raters than the overlap, or a text that cannot be
@@ -65,7 +66,7 @@ class WorkLists:
             "id": identity,
             "title": title,
             "instructions": instructions,
-            "state": "preparing",
+            "state": "open" if said else "preparing",
             "adapters": list(adapters),
             "overlap": overlap,
             "seed": seed,
@@ -76,6 +77,8 @@ class WorkLists:
         check(work_lists, row)
         rows = [_case_row(identity, number, case) for number, case in enumerate(new, start=1)]
         shares = assign(len(new), raters, overlap=overlap, seed=seed)
+        for number, one in enumerate(said, start=1):
+            _check_answers(number, one, adapters)
 
         def write(connection: Connection) -> None:
             known = select(accounts.c.name).where(accounts.c.closed_at.is_(None))
@@ -97,6 +100,9 @@ class WorkLists:
             for key, case in zip(keys, new, strict=True):
                 for place, data in enumerate(case.pictures):
                     connection.execute(insert(pictures).values(case_id=key, number=place, data=data))
+            if said:
+                of_all = zip(keys, said, strict=True)
+                connection.execute(insert(answers), [_row(key, one) for key, of in of_all for one in of])
 
         self._database.write(write)
         return self.get(identity)
@@ -195,23 +201,42 @@ class WorkLists:
         Raises:
             BadInput: not one answer of each of the list's adapters, or a text that cannot be kept.
         """
-        rows = [{"case_id": case, **vars(one)} for one in said]
-        for row in rows:
-            check(answers, row)
 
         def write(connection: Connection) -> None:
             of = select(work_lists).join(cases).where(cases.c.id == case)
             ours = _work_list(connection.execute(of.with_for_update(of=work_lists)).one()._mapping)
-            if sorted(one.adapter for one in said) != sorted(ours.adapters):
-                raise BadInput(f"the answers to case {case} are not of {', '.join(ours.adapters)}, one each")
+            _check_answers(case, said, ours.adapters)
             there = select(answers.c.case_id).where(answers.c.case_id == case).limit(1)
             if ours.state != "preparing" or connection.execute(there).first():
                 return
-            connection.execute(insert(answers), rows)
+            connection.execute(insert(answers), [_row(case, one) for one in said])
             connection.execute(update(cases).where(cases.c.id == case).values(problem=""))
-            missing = select(cases.c.id).where(cases.c.work_list == ours.id, _unanswered()).limit(1)
-            if not connection.execute(missing).first():
-                connection.execute(update(work_lists).where(work_lists.c.id == ours.id).values(state="open"))
+            _open_if_answered(connection, ours.id)
+
+        self._database.write(write)
+
+    def drop(self, case: int) -> None:
+        """Take a case without answers out of a list in preparation, which opens if the others have theirs.
+
+        Raises:
+            UnknownName: there is no such case.
+            BadInput: it has its answers, its list is not in preparation, or it is the only one.
+        """
+        of = self.case(case).work_list
+
+        def write(connection: Connection) -> None:
+            ours = select(work_lists.c.state).where(work_lists.c.id == of).with_for_update()
+            state = connection.execute(ours).scalar_one()
+            unanswered = select(cases.c.id).where(cases.c.id == case, _unanswered())
+            if state != "preparing" or not connection.execute(unanswered).first():
+                raise BadInput("only a case without answers is dropped, of a list in preparation")
+            others = select(cases.c.id).where(cases.c.work_list == of, cases.c.id != case).limit(1)
+            if not connection.execute(others).first():
+                raise BadInput("it is the only case of its list", hint="close the list")
+            for table, column in ((pictures, pictures.c.case_id), (assignments, assignments.c.case_id)):
+                connection.execute(delete(table).where(column == case))
+            connection.execute(delete(cases).where(cases.c.id == case))
+            _open_if_answered(connection, of)
 
         self._database.write(write)
 
@@ -293,6 +318,23 @@ def _case_row(work_list: str, number: int, case: NewCase) -> dict[str, Any]:
     row |= {"work_list": work_list, "number": number}
     check(cases, row)
     return row
+
+
+def _row(case: int, one: CaseAnswer) -> dict[str, Any]:
+    return {"case_id": case, **vars(one)}
+
+
+def _check_answers(case: int, said: Sequence[CaseAnswer], adapters: Sequence[str]) -> None:
+    if sorted(one.adapter for one in said) != sorted(adapters):
+        raise BadInput(f"the answers to case {case} are not of {', '.join(adapters)}, one each")
+    for one in said:
+        check(answers, _row(case, one))
+
+
+def _open_if_answered(connection: Connection, work_list: str) -> None:
+    missing = select(cases.c.id).where(cases.c.work_list == work_list, _unanswered()).limit(1)
+    if not connection.execute(missing).first():
+        connection.execute(update(work_lists).where(work_lists.c.id == work_list).values(state="open"))
 
 
 def _no_case(number: int) -> UnknownName:

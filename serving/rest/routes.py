@@ -2,8 +2,8 @@
 
 from fastapi import FastAPI
 
-from serving.annotations.desk import Desk
 from serving.pictures import Pictures
+from serving.preparing import Preparing
 from serving.rest.adapter_routes import adapter_routes
 from serving.rest.annotation_list_routes import annotation_list_routes
 from serving.rest.annotation_pictures import Opened
@@ -24,17 +24,20 @@ def add_routes(
     pictures: Pictures,
     *,
     remote: Remote | None = None,
-    desk: Desk | None = None,
+    preparing: Preparing | None = None,
+    max_list_bytes: int = 512 * 1024**2,
     hub: str | None = None,
 ) -> None:
     """Put the routes of one service into an application; `remote` fetches images by their address, None where
-    that is off; those of work lists and ratings where there is a desk, which publish to `hub`."""
+    that is off; those of work lists and ratings where somebody is `preparing` a desk's lists; they
+    publish to `hub`."""
     routers = [asking_routes(service, pictures, remote), adapter_routes(service), health_routes(service)]
-    if desk is not None:
-        opened = Opened(pictures.limits)
+    if preparing is not None:
+        desk, limits = preparing.desk, pictures.limits
+        opened = Opened(limits)
         routers += [
             annotation_routes(desk, opened),
-            annotation_list_routes(desk, opened),
+            annotation_list_routes(preparing, opened, service, limits=limits, max_bytes=max_list_bytes),
             results_routes(desk),
             export_routes(desk, hub=hub),
         ]

@@ -2,16 +2,21 @@
 
 import hashlib
 import io
+import time
 import uuid
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from unittest import mock
 
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from PIL import Image
 from starlette.types import Receive, Scope, Send
 
+from serving.annotations import accounts
 from serving.annotations.desk import Desk
 from serving.annotations.records import CaseAnswer, NewCase, WorkList
 
@@ -48,8 +53,10 @@ def as_(app: FastAPI, who: str) -> TestClient:
 def open_desk(where: Any) -> Desk:
     """A desk with an account for each of `ROLES`."""
     desk = Desk(str(where))
-    for name, role in ROLES.items():
-        desk.accounts.add(name, "administrator" if role == "admin" else "rater", "long enough words")
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with mock.patch.object(accounts, "_HASHER", quick):
+        for name, role in ROLES.items():
+            desk.accounts.add(name, "administrator" if role == "admin" else "rater", "long enough words")
     return desk
 
 
@@ -117,3 +124,36 @@ def finish(client: TestClient, case: int, *, letters: str = "ABC") -> None:
         assert click(client, case, "rank", rank, letter).status_code == 201
     reply = click(client, case, "done", True)
     assert reply.status_code == 201, reply.text
+
+
+def archive(files: dict[str, bytes | str]) -> bytes:
+    """A ZIP of them."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, content in files.items():
+            packed.writestr(name, content)
+    return out.getvalue()
+
+
+def scans(count: int = 2, head: str = "images,question,reference,modality,id") -> dict[str, bytes | str]:
+    """Files of an archive of so many cases."""
+    rows = [f"{n}.png,What is in scan {n}?,A nodule on the left,CT,case-{n}" for n in range(1, count + 1)]
+    pictures: dict[str, bytes | str] = {f"{n}.png": picture(40 + n) for n in range(1, count + 1)}
+    return {"cases.csv": "\n".join((head, *rows)), **pictures}
+
+
+def send(client: TestClient, data: bytes, **params: Any) -> Any:
+    """Upload an archive."""
+    given = {"title": "Chest", "adapters": "base,mdpo", "raters": "ana,ben", "overlap": 2} | params
+    headers = {"content-type": "application/zip"}
+    return client.post("/lists", params=given, content=data, headers=headers)
+
+
+def until(client: TestClient, work_list: str, done: Any) -> dict[str, Any]:
+    """The list as an administrator sees it, once `done` says so of it."""
+    for _ in range(400):
+        (found,) = [one for one in client.get("/lists").json() if one["id"] == work_list]
+        if done(found):
+            return dict(found)
+        time.sleep(0.02)
+    raise AssertionError(found)
