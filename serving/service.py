@@ -1,5 +1,5 @@
-"""The use cases: ask, compare, bring and drop adapters, list them, be healthy. REST, the page and Python are
-faces of this.
+"""The use cases: ask, compare, look, bring and drop adapters, list them, be healthy. REST, the page and
+Python are faces of this.
 
 Holds no pixels and writes no question anywhere; images go to the engine and are forgotten.
 """
@@ -19,7 +19,7 @@ from serving.asking import Checked, too_late
 from serving.asking import Opening as Opening
 from serving.core.engine import Engine, OnDisk, Work
 from serving.core.registry import Registry
-from serving.core.requests import BASE, AdapterId, Answering, Comparison, check_adapters, check_turns
+from serving.core.requests import BASE, AdapterId, Answering, Comparison, Heat, check_adapters, check_turns
 from serving.futures import arrived
 from serving.library import Brought, Library
 from serving.listing import Listing as Listing
@@ -101,14 +101,30 @@ class Service:
         """
         with self._counted():
             checked = self._check(asked, images=len(asked.images))
-            try:
-                brought = {
-                    name: one.result(timeout=self._left(checked.deadline))
-                    for name, one in self._get(checked.names).items()
-                }
-            except FutureTimeout:
-                raise too_late(self._timeout_s) from None
-            return self._put(checked, asked.images, brought, on_piece)
+            return self._put(checked, asked.images, self._bring(checked), on_piece)
+
+    def look(self, asked: Asked) -> tuple[Heat, ...]:
+        """Where every adapter named looks in the images when it is about to answer, waited for. What it would
+        say is not drawn, so `sampling` is not read.
+
+        Raises:
+            BadDeclaration: the base's image tokens are no grid that is known, or a layer does not see them.
+            ZooError: see `ask`.
+        """
+        with self._counted():
+            checked = self._check(asked, images=len(asked.images))
+            brought = self._bring(checked)
+            looking = self._engine.look(self._work(checked, asked.images, brought))
+        try:
+            looks = looking.result(timeout=self._left(checked.deadline))
+        except FutureTimeout:
+            raise too_late(self._timeout_s) from None
+        finally:
+            looking.cancel()  # where nobody waits for it any more
+        return tuple(
+            Heat(**vars(who), maps=one.maps, peak=one.peak, load=one.load)
+            for who, one in zip(self._answering(checked, brought), looks, strict=True)
+        )
 
     async def begin(
         self, asked: Asked, on_piece: Callable[[Piece], None] | None = None, *, opening: Opening
@@ -162,6 +178,16 @@ class Service:
         self._engine.check_room(rows=len(names), client=asked.client)
         return Checked(asked, turns, names, sampling, now, now + self._timeout_s)
 
+    def _bring(self, checked: Checked) -> dict[str, Brought]:
+        """Every adapter named, waited for."""
+        try:
+            return {
+                name: one.result(timeout=self._left(checked.deadline))
+                for name, one in self._get(checked.names).items()
+            }
+        except FutureTimeout:
+            raise too_late(self._timeout_s) from None
+
     def _get(self, names: Sequence[str]) -> "dict[str, Future[Brought]]":
         return {name: self._library.get(name) for name in names if name != BASE}
 
@@ -172,8 +198,22 @@ class Service:
         brought: Mapping[str, Brought],
         on_piece: Callable[[Piece], None] | None,
     ) -> Asking:
+        work = self._work(checked, images, brought)
+        submitted = self._clock()
+        return Asking(
+            question=checked.turns[-1].text,
+            sampling=checked.sampling,
+            answering=self._answering(checked, brought),
+            ticket=self._engine.submit(work, on_piece),
+            arrived=checked.arrived,
+            submitted=submitted,
+            deadline=checked.deadline,
+            clock=self._clock,
+        )
+
+    def _work(self, checked: Checked, images: "tuple[Image, ...]", brought: Mapping[str, Brought]) -> Work:
         found = [brought.get(name) for name in checked.names]
-        work = Work(
+        return Work(
             images=images,
             turns=checked.turns,
             adapters=tuple(one.adapter if one else None for one in found),
@@ -181,26 +221,20 @@ class Service:
             client=checked.asked.client,
             deadline=checked.deadline,
         )
-        submitted = self._clock()
+
+    def _answering(self, checked: Checked, brought: Mapping[str, Brought]) -> tuple[Answering, ...]:
+        """Who answers in each row."""
         itself = AdapterId(self.base.repo, self.base.revision, "")
-        return Asking(
-            question=checked.turns[-1].text,
-            sampling=checked.sampling,
-            answering=tuple(
-                Answering(
-                    asked=name,
-                    adapter=one.adapter.id if one else itself,
-                    variant=one.adapter.manifest.variant.name if one else BASE,
-                    base=self.base.pinned,
-                    hub_unreachable=one is not None and one.resolved.hub_unreachable,
-                )
-                for name, one in zip(checked.names, found, strict=True)
-            ),
-            ticket=self._engine.submit(work, on_piece),
-            arrived=checked.arrived,
-            submitted=submitted,
-            deadline=checked.deadline,
-            clock=self._clock,
+        found = [brought.get(name) for name in checked.names]
+        return tuple(
+            Answering(
+                asked=name,
+                adapter=one.adapter.id if one else itself,
+                variant=one.adapter.manifest.variant.name if one else BASE,
+                base=self.base.pinned,
+                hub_unreachable=one is not None and one.resolved.hub_unreachable,
+            )
+            for name, one in zip(checked.names, found, strict=True)
         )
 
     def _left(self, deadline: float) -> float:

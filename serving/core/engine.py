@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from serving.core.requests import AdapterId
+from serving.core.requests import AdapterId, HeatMap
 from zoo.asking import Finish, Piece, Sampling, Turn
 
 if TYPE_CHECKING:
@@ -54,6 +54,16 @@ class Output:
     """Number of the load that answered, fresh for each load; 0 for the base."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """Where one adapter of a comparison looked; see `serving.core.requests.Heat`."""
+
+    maps: tuple[HeatMap, ...]
+    peak: float
+    load: int
+    """Number of the load that looked, fresh for each load; 0 for the base."""
+
+
 class Ticket(Protocol):
     """A comparison that an engine has taken on."""
 
@@ -80,6 +90,14 @@ class Engine(Protocol):
             Busy: the queue is full.
             Stopped: the engine takes no work any more.
             BadInput: more adapters than the engine can ever run at once.
+        """
+
+    def look(self, work: Work) -> "Future[tuple[Look, ...]]":
+        """Say where each adapter of a comparison looks in its images when it is about to answer, one a row.
+        It waits, holds slots and is too late as a comparison is; cancel the future to give it up.
+
+        Raises:
+            Busy, Stopped, BadInput: see `submit`. The future raises BadDeclaration if the base cannot tell.
         """
 
     def check_room(self, *, rows: int, client: str) -> None:

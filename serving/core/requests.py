@@ -2,9 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from zoo.asking import Finish, Turn
 from zoo.errors import BadInput
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 BASE = "base"
 """The name by which the base itself is asked for, as one more adapter."""
@@ -62,6 +67,29 @@ class Comparison:
     answers: tuple[Answer, ...]
     milliseconds: float
     """From the question's arrival to the last answer, waiting and fetching included."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeatMap:
+    """Where one picture was looked at."""
+
+    values: "npt.NDArray[np.float32]" = field(repr=False)
+    """(rows, columns), from the upper left, 0 to 1."""
+    box: tuple[float, float, float, float]
+    """The part of the picture that the map lies on: left, top, right and bottom as shares of its width and
+    height. Within 0 to 1 where the model sees a crop, beyond where it sees the picture padded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heat(Answering):
+    """Where one adapter looked in the pictures of a question, before its first word."""
+
+    maps: tuple[HeatMap, ...]
+    """One a picture, in the order given, on one scale: 1 is where it looked most in all of them."""
+    peak: float
+    """What 1 stands for: so many times the attention that a general description pays to the same place."""
+    load: int
+    """Number of the load that looked; 0 for the base."""
 
 
 def check_turns(turns: Sequence[Turn], *, longest: int) -> tuple[Turn, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from serving.core.watch import Watch
 from serving.engines.jobs import Job, named
+from serving.engines.looks import looks
 from serving.engines.model import Model
 from serving.engines.running import Running
 from serving.engines.seen import Seen
@@ -75,6 +76,16 @@ class Batches:
         if running.first_token is not None:
             for job in running.jobs:
                 self._watch.first_token(running.first_token - job.submitted)
+
+    def look(self, job: Job) -> None:
+        """Say where a comparison's adapters look; it is over in this one turn, with its slots held."""
+        try:
+            found = looks(self._model, self._features(job), job)
+            end: Any = self._wrong(job) or found
+        except Exception as error:  # the edge: whatever it was, it is this look's end
+            end = named(error)
+        self._slots.free(job, now=self._clock())
+        self._end(job, end)
 
     def step(self) -> None:
         """One step of the batch whose turn it is."""

@@ -13,7 +13,7 @@ from concurrent.futures import CancelledError, Future
 from traceback import format_tb
 from typing import Any
 
-from serving.core.engine import OnDisk, Work
+from serving.core.engine import Look, OnDisk, Work
 from serving.core.registry import Registry
 from serving.core.requests import AdapterId
 from serving.core.scheduler import Scheduler, check_room
@@ -82,13 +82,22 @@ class EmbeddedEngine:
 
     def submit(self, work: Work, on_piece: Callable[[Piece], None] | None = None) -> Job:
         """Take a comparison on; see `serving.core.engine.Engine`."""
+        job = Job(work, rows=self._rows(work), submitted=self._clock(), on_piece=on_piece)
+        self._add(job)
+        return job
+
+    def look(self, work: Work) -> "Future[tuple[Look, ...]]":
+        """Say where a comparison's adapters look; see `serving.core.engine.Engine`."""
+        job = Job(work, rows=self._rows(work), looks=True, submitted=self._clock())
+        self._add(job)
+        return job.done
+
+    def _rows(self, work: Work) -> int:
         rows, adapters = len(work.adapters), {one.id for one in work.adapters if one}
         if not rows or rows > self._max_rows or len(adapters) > self._max_slots:
             most = min(self._max_rows, self._max_slots)
             raise BadInput(f"{rows} adapters in one comparison, this engine runs at most {most}")
-        job = Job(work, rows=rows, submitted=self._clock(), on_piece=on_piece)
-        self._add(job)
-        return job
+        return rows
 
     def check_room(self, *, rows: int, client: str) -> None:
         """Raise Busy or Stopped if so many rows could not wait; see `serving.core.engine.Engine`."""
@@ -162,7 +171,9 @@ class EmbeddedEngine:
     def _turn(self) -> None:
         self._end_lost()
         jobs = self._plan()
-        if jobs:
+        if jobs and jobs[0].looks:  # such a job is always alone
+            self._batches.look(jobs[0])
+        elif jobs:
             self._batches.begin(jobs)
         elif self._batches:
             self._batches.step()

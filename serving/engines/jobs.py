@@ -6,8 +6,8 @@ from concurrent.futures import Future
 from traceback import format_tb
 from typing import Any
 
-from serving.core.engine import Output, Work
-from serving.core.registry import Hold
+from serving.core.engine import Look, OnDisk, Output, Work
+from serving.core.registry import Hold, Load
 from serving.core.requests import AdapterId
 from zoo.asking import Piece
 from zoo.errors import EngineFailed, ZooError
@@ -16,7 +16,8 @@ log = logging.getLogger(__name__)
 
 
 class Job:
-    """A comparison; or, without `rows`, the loading of its adapters for their own sake."""
+    """A comparison, or a look at where its adapters look; or, without `rows`, the loading of its adapters for
+    their own sake."""
 
     def __init__(
         self,
@@ -24,6 +25,7 @@ class Job:
         *,
         rows: int,
         pin: bool = False,
+        looks: bool = False,
         submitted: float,
         on_piece: Callable[[Piece], None] | None = None,
     ) -> None:
@@ -36,11 +38,18 @@ class Job:
         self.rows = rows
         self.hold: Hold | None = None
         self.ready_at: float | None = None
-        self.alone = False
+        self.looks = looks
+        self.alone = looks
         self.told = False
         """True once somebody was told a piece, so that it cannot be begun anew."""
         self.done: Future[Any] = Future()
         self._on_piece = on_piece
+
+    def load_of(self, adapter: OnDisk | None) -> Load | None:
+        """The load that an adapter of a placed comparison answers from; None for the base."""
+        if adapter is None or self.hold is None:
+            return None
+        return next(load for load in self.hold.loads if load.adapter == adapter.id)
 
     def cancel(self) -> None:
         """See `serving.core.engine.Ticket`."""
@@ -57,7 +66,7 @@ class Job:
             log.error("a listener failed: %s", type(error).__name__)
             self.cancel()
 
-    def settle(self, end: "tuple[Output, ...] | Exception | None") -> None:
+    def settle(self, end: "tuple[Output, ...] | tuple[Look, ...] | Exception | None") -> None:
         """The end of it, unless it was cancelled before. Once."""
         if not self.done.set_running_or_notify_cancel():
             return

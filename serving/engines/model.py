@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from zoo.asking import Piece, Sampling, Turn
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from PIL.Image import Image
 
     from zoo.manifest import AdapterManifest
@@ -30,6 +32,16 @@ class Row:
     slot: int
     """Of the adapter; 0 is the base."""
     sampling: Sampling
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Where the adapters looked in one image."""
+
+    ratios: "npt.NDArray[np.float32]" = field(repr=False)
+    """(slots, rows, columns): attention to each token, over that of a general description."""
+    box: tuple[float, float, float, float]
+    """See `serving.core.requests.HeatMap`."""
 
 
 class Batch(Protocol):
@@ -74,6 +86,12 @@ class Model(Protocol):
 
     def clear(self, slot: int) -> None:
         """Empty a slot."""
+
+    def look(
+        self, features: Any, sizes: Sequence[tuple[int, int]], turns: Sequence[Turn], slots: Sequence[int]
+    ) -> "Sequence[Looked]":
+        """Where the adapter in each slot looks in each image before it answers; `sizes` are the images' width
+        and height. Raises BadDeclaration where the base cannot tell."""
 
     def begin(self, rows: Sequence[Row]) -> Batch:
         """A batch of these rows."""

@@ -102,8 +102,7 @@ class Running:
 
 
 def _answers(job: Job) -> list[_Answer]:
-    loads = {load.adapter: load for load in job.hold.loads} if job.hold else {}
-    asked = [adapter and loads[adapter.id] for adapter in job.work.adapters]
+    asked = [job.load_of(adapter) for adapter in job.work.adapters]
     return [
         _Answer(job, number, load.number if load else 0, load.slot if load else 0)
         for number, load in enumerate(asked)

@@ -14,11 +14,12 @@ from PIL import Image
 
 from serving.core.registry import Registry
 from serving.engines.embedded import EmbeddedEngine
+from serving.engines.model import Looked
 from serving.library import Library
 from serving.service import Service
 from zoo.asking import Finish, Piece
 from zoo.bases import Base
-from zoo.errors import BadInput, NotOnHub, WrongBase
+from zoo.errors import BadDeclaration, BadInput, NotOnHub, WrongBase
 from zoo.hub import RepoRef
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -75,6 +76,7 @@ class FakeModel:
         self.digests: dict[int, str] = {0: ""}
         self.batches: list[list[int]] = []
         self.steps: list[tuple[int, ...]] = []
+        self.looked: list[list[int]] = []
         self.encoded = 0
         self.read_from: list[str] = []
         self.loads = 0
@@ -90,6 +92,19 @@ class FakeModel:
     def check(self, features: Any, turns: Any, *, max_tokens: int) -> None:
         if "unspeakable" in turns[-1].text:
             raise BadInput("this cannot be asked")
+
+    def look(self, features: Any, sizes: Any, turns: Any, slots: Any) -> list[Looked]:
+        """Every adapter looks at the upper left; the base twice as much as usual, the next three times."""
+        self.busy.set()
+        self.gate.wait(10)
+        if "gridless" in turns[-1].text:
+            raise BadDeclaration("no grid")
+        if "explode" in turns[-1].text:
+            raise RuntimeError(turns[-1].text)
+        self.looked.append(list(slots))
+        ratios = np.ones((len(slots), 2, 3), dtype=np.float32)
+        ratios[:, 0, 0] = [2 + slot for slot in slots]
+        return [Looked(ratios, (0.0, 0.0, 1.0, 1.0)) for _ in sizes]
 
     def read(self, folder: Path) -> bytes:
         self.read_from.append(folder.name)

@@ -1,7 +1,7 @@
-"""Where a prompt looks in its first image: the model's own attention by layer, and as a heat map.
+"""Where a prompt looks in its images: the model's own attention by layer, and as a heat map.
 
 Knows nothing of regions or of what the map is for. The map covers what the vision tower sees: a picture
-that the processor crops or pads is covered as cropped or padded.
+that the processor crops or pads is covered as cropped or padded (`zoo.vlm.patches.token_box`).
 """
 
 import math
@@ -13,37 +13,51 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from zoo.asking import Turn
 from zoo.errors import BadDeclaration, BadInput
 from zoo.vlm.batch import pad_batch
 from zoo.vlm.encoded import EncodedImage, ImageFeatures
 from zoo.vlm.model import VisionLanguageModel
 
 
-@torch.no_grad()
 def layer_attention(
     vlm: VisionLanguageModel,
     features: ImageFeatures,
-    prompt: str,
+    prompt: str | Sequence[Turn],
     *,
     layers: Sequence[int] | None = None,
     slots: Sequence[int] = (0,),
 ) -> npt.NDArray[np.float32]:
-    """The last prompt token's attention over the first image's tokens by layer, a mean over heads, for the
+    """`image_attention` of the first image alone: (slots, layers, rows, columns)."""
+    return image_attention(vlm, features, prompt, layers=layers, slots=slots)[0]
+
+
+@torch.no_grad()
+def image_attention(
+    vlm: VisionLanguageModel,
+    features: ImageFeatures,
+    prompt: str | Sequence[Turn],
+    *,
+    layers: Sequence[int] | None = None,
+    slots: Sequence[int] = (0,),
+) -> tuple[npt.NDArray[np.float32], ...]:
+    """The last prompt token's attention over the tokens of each image by layer, a mean over heads, for the
     adapter in each of some slots of the bank at once; slot 0 is the base.
 
     `layers` counts from 0; the default is all. The tokens before the last are read as the model is; only the
     last one needs eager attention, whose weights are one row a head.
 
     Returns:
-        (slots, layers, rows, columns), shares of the token's whole attention; rows from the top.
+        For each image (slots, layers, rows, columns), shares of the token's whole attention; rows from the
+        top.
 
     Raises:
         BadInput: the model has no such layer, or no adapter bank to hold these slots.
-        BadDeclaration: the image's tokens are no grid that is known, or a layer does not see that far back.
+        BadDeclaration: an image's tokens are no grid that is known, or a layer does not see that far back.
     """
     if vlm.bank is None and any(slots):
         raise BadInput(f"slot {max(slots)} is asked for and no adapter bank is attached")
-    tokens, shape = len(features.images[0]), token_grid(vlm, features.images[0])
+    shapes = [token_grid(vlm, image) for image in features.images]
     ids = vlm.prompt_ids(prompt, features)
     before = pad_batch(vlm, [ids[:-1]] * len(slots), [features] * len(slots), side="left")
     language: Any = vlm.model.model.language_model
@@ -61,16 +75,18 @@ def layer_attention(
     chosen = range(len(weights)) if layers is None else layers
     if not chosen or not all(0 <= layer < len(weights) for layer in chosen):
         raise BadInput(f"layers {list(chosen)}: {vlm.base.name} has layers 0 to {len(weights) - 1}")
-    start = ids.index(vlm.model.config.image_token_id)
+    tokens = np.flatnonzero(np.asarray(ids) == vlm.model.config.image_token_id)
     if near := [layer for layer in chosen if weights[layer].shape[-1] < len(ids)]:
         raise BadDeclaration(
             f"layer {near[0]} of {vlm.base.name} sees {weights[near[0]].shape[-1]} of {len(ids)} tokens back",
             hint="choose layers without a sliding window",
         )
     # Each is (slots, heads, 1, tokens so far).
-    seen = [weights[layer][:, :, -1, start : start + tokens].float().mean(1) for layer in chosen]
-    return np.asarray(
-        torch.stack(seen, dim=1).reshape(len(slots), -1, *shape).cpu().numpy(), dtype=np.float32
+    seen = torch.stack([weights[layer][:, :, -1].float().mean(1)[:, tokens] for layer in chosen], dim=1)
+    ends = np.cumsum([len(image) for image in features.images])[:-1].tolist()
+    return tuple(
+        np.asarray(part.reshape(len(slots), -1, *shape).cpu().numpy(), dtype=np.float32)
+        for part, shape in zip(seen.tensor_split(ends, dim=2), shapes, strict=True)
     )
 
 

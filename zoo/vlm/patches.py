@@ -1,9 +1,12 @@
-"""How much of each image token's part of a picture lies inside a mask, whatever the processor does to it.
+"""How much of each image token's part of a picture lies inside a mask, and which part of the picture the
+tokens are of, whatever the processor does to it.
 
 The processor itself is asked: it is shown the mask, an all-black and an all-white picture of the same size.
 One that crops, pads, resizes and normalises does nothing but weigh pixels and add constants, so what the mask
 changed against black, over what white changed, is the share of the mask. Knows no data set.
 """
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +37,48 @@ def patch_coverage(vlm: VisionLanguageModel, image: EncodedImage, mask: Image.Im
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(seen > 1e-3 * seen.max(), (of_mask - of_black) / seen, 0.0)
     return np.asarray(np.clip(share, 0.0, 1.0).reshape(shape))
+
+
+def token_box(
+    vlm: VisionLanguageModel, image: EncodedImage, size: tuple[int, int]
+) -> tuple[float, float, float, float]:
+    """The part of a picture of `size` (width, height) that its tokens' grid covers: left, top, right and
+    bottom as shares of the picture's width and height, from its upper left corner. Within 0 to 1 where the
+    processor crops, beyond where it pads.
+
+    The processor is shown two ramps, across and down: how bright a token is tells where its middle lies.
+
+    Raises:
+        BadDeclaration: as `patch_coverage`, or fewer than two rows or columns see the picture.
+    """
+    shape, (width, height) = token_grid(vlm, image), size
+    across, down = (
+        np.rint((np.arange(length) + 0.5) / length * 255).astype(np.uint8) for length in (width, height)
+    )
+    black, white, middle, level = (
+        _by_token(vlm, picture, shape).reshape(shape)
+        for picture in (
+            Image.new("L", size, 0),
+            Image.new("L", size, 255),
+            Image.fromarray(across[None]).resize(size, Image.Resampling.NEAREST),
+            Image.fromarray(down[:, None]).resize(size, Image.Resampling.NEAREST),
+        )
+    )
+    seen = white - black
+    whole = seen > 0.999 * seen.max()  # tokens with padding in them are as bright as that
+    rows, columns = np.flatnonzero(whole.any(axis=1)), np.flatnonzero(whole.any(axis=0))
+    if len(rows) < 2 or len(columns) < 2:
+        raise BadDeclaration(f"{vlm.base.name} sees a picture of {width} x {height} pixels by too few tokens")
+    x, y = (np.where(whole, (ramp - black) / seen, 0.0) for ramp in (middle, level))
+    left, right = _ends(columns, x.sum(axis=0)[columns] / whole.sum(axis=0)[columns], shape[1])
+    top, bottom = _ends(rows, y.sum(axis=1)[rows] / whole.sum(axis=1)[rows], shape[0])
+    return left, top, right, bottom
+
+
+def _ends(numbers: npt.NDArray[Any], middles: Floats, count: int) -> tuple[float, float]:
+    """Where the first of `count` steps begins and the last one ends, from the middles of some."""
+    step, first = np.polyfit(numbers, middles, 1)
+    return float(first - step / 2), float(first + step * (count - 0.5))
 
 
 def _by_token(vlm: VisionLanguageModel, picture: Image.Image, shape: tuple[int, int]) -> Floats:
