@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, Executable, bindparam, exists, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from serving.annotations.database import Database, now
@@ -84,38 +84,17 @@ class Clicks:
 
 
 def add_click(connection: Connection, click: Click) -> bool:
-    """Keep a click within a write; see `Clicks.add`. The statements hold the rater's place in the case and
-    the list's state to the write's end, so that no other server can change them meanwhile."""
+    """Keep a click within a write; see `Clicks.add`.
+
+    The rater's place in the case and the list's state are held to the write's end, so that no other server
+    can change them meanwhile. The place is held first, by a statement of its own: only the next one sees what
+    another server has written of it.
+    """
     for_answer = click.sets in ("severity", "errors", "rank")
     if click.sets != "comment" and for_answer != bool(click.answer_sha256):
         raise BadInput(f"{click.sets!r} is said of {'an answer' if for_answer else 'a whole case'}")
-    ours = (assignments.c.case_id == click.case) & (assignments.c.rater == click.rater)
-    assigned = (
-        in_range(click.case)
-        and connection.execute(select(assignments.c.rater).where(ours).with_for_update()).first()
-    )
-    known = connection.execute(select(clicks).where(clicks.c.uid == click.uid)).first()
-    if known:
-        before = _click(known._mapping)
-        if replace(before, made_at=click.made_at, blind=click.blind) == click:
-            return False
-        raise BadInput("that uid is another click's", hint="draw one for each click")
-    if not assigned:
-        raise NotAllowed(f"case {click.case} is not {click.rater}'s to rate", hint="see your work lists")
-    answered = (answers.c.case_id == click.case) & (answers.c.answer_sha256 == click.answer_sha256)
-    done = (clicks.c.case_id == click.case) & (clicks.c.rater == click.rater) & (clicks.c.field == "done")
-    asked = select(
-        work_lists.c.state,
-        exists().where(answered).label("answered"),
-        exists().where(done).label("done"),
-    )
-    asked = asked.join(cases).where(cases.c.id == click.case).with_for_update(read=True, of=work_lists)
-    stands = connection.execute(asked).one()
-    if stands.state != "open":
-        now_is = "closed" if stands.state == "closed" else "not open yet"
-        raise NotOpen(f"the work list of case {click.case} is {now_is}", hint="what was rated before is kept")
-    if click.answer_sha256 and not stands.answered:
-        raise BadInput(f"no answer to case {click.case} has the sha256 {click.answer_sha256[:64]!r}")
+    if not in_range(click.case):
+        raise _not_theirs(click)
     row = {
         "uid": click.uid,
         "made_at": now(),
@@ -124,12 +103,75 @@ def add_click(connection: Connection, click: Click) -> bool:
         "answer_sha256": click.answer_sha256,
         "field": click.sets,
         "value": click.value,
-        "blind": not stands.done,
     }
     check(clicks, row)
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    adding = dialect.insert(clicks).values(**row).on_conflict_do_nothing().returning(clicks.c.id)
-    return connection.execute(adding).first() is not None
+    if connection.dialect.name == "postgresql":
+        connection.execute(_HOLD, row)
+        adding: Executable = _ADD_POSTGRESQL
+    else:
+        adding = _ADD_SQLITE
+    if connection.execute(adding, row).first() is not None:
+        return True
+    return _was_kept(connection, click)
+
+
+def _was_kept(connection: Connection, click: Click) -> bool:
+    """False: a click that was not added is there already. Raises: why it was not, see `Clicks.add`."""
+    known = connection.execute(select(clicks).where(clicks.c.uid == click.uid)).first()
+    if known:
+        before = _click(known._mapping)
+        if replace(before, made_at=click.made_at, blind=click.blind) == click:
+            return False
+        raise BadInput("that uid is another click's", hint="draw one for each click")
+    ours = (assignments.c.case_id == click.case) & (assignments.c.rater == click.rater)
+    joined = assignments.join(cases).join(work_lists)
+    asked = select(work_lists.c.state).select_from(joined).where(ours)
+    state = connection.execute(asked).scalar_one_or_none()
+    if state is None:
+        raise _not_theirs(click)
+    if state != "open":
+        now_is = "closed" if state == "closed" else "not open yet"
+        raise NotOpen(f"the work list of case {click.case} is {now_is}", hint="what was rated before is kept")
+    if click.sets in ("opened", "done"):
+        return False
+    raise BadInput(f"no answer to case {click.case} has the sha256 {click.answer_sha256[:64]!r}")
+
+
+def _not_theirs(click: Click) -> NotAllowed:
+    return NotAllowed(f"case {click.case} is not {click.rater}'s to rate", hint="see your work lists")
+
+
+def _adding(insert: Any) -> Executable:
+    """Add a click if its list is open, its rater assigned and its answer the case's; it is blind if the rater
+    is not done with the case."""
+    given = {column.name: bindparam(column.name, type_=column.type) for column in clicks.c}
+    before = clicks.alias()
+    done = (
+        (before.c.case_id == given["case_id"])
+        & (before.c.rater == given["rater"])
+        & (before.c.field == "done")
+    )
+    answered = (answers.c.case_id == given["case_id"]) & (answers.c.answer_sha256 == given["answer_sha256"])
+    names = ("uid", "made_at", "rater", "case_id", "answer_sha256", "field", "value")
+    chosen = (
+        select(*(given[name] for name in names), ~exists().where(done))
+        .select_from(assignments)
+        .join(cases)
+        .join(work_lists)
+        .where(_PLACE, work_lists.c.state == "open")
+        .where((given["answer_sha256"] == "") | exists().where(answered))
+        .with_for_update(read=True, of=work_lists)
+    )
+    adding: Executable = (
+        insert.from_select([*names, "blind"], chosen).on_conflict_do_nothing().returning(clicks.c.id)
+    )
+    return adding
+
+
+_PLACE = (assignments.c.case_id == bindparam("case_id")) & (assignments.c.rater == bindparam("rater"))
+_HOLD = select(assignments.c.rater).where(_PLACE).with_for_update()
+_ADD_SQLITE = _adding(sqlite.insert(clicks))
+_ADD_POSTGRESQL = _adding(postgresql.insert(clicks))
 
 
 def fold(said: Iterable[Click], *, blind_only: bool = False) -> CaseState:

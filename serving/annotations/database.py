@@ -10,7 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -153,21 +153,23 @@ class Database:
                 self._commit(wanted)
 
     def _commit(self, batch: Sequence[Waiting]) -> None:
-        """Run the writes in one transaction; if the database fails at one of them, each in its own, until
-        the one at which it fails again."""
+        """Run the writes in one transaction; where one is refused, again, each apart from the others; where
+        the database fails, each in a transaction of its own until it fails again."""
         try:
-            self._together(batch)
+            if not self._together(batch, apart=False):
+                self._together(batch, apart=True)
         except SQLAlchemyError:
             for place, one in enumerate(batch):
                 try:
-                    self._together([one])
+                    self._together([one], apart=True)
                 except SQLAlchemyError as error:
                     for _, done in batch[place:]:
                         done.set_exception(_failed(error))
                     return
 
-    def _together(self, batch: Sequence[Waiting]) -> None:
-        """Run the writes in one transaction and tell each how it ended.
+    def _together(self, batch: Sequence[Waiting], *, apart: bool) -> bool:
+        """Run the writes in one transaction and tell each how it ended: with savepoints, which cost as much
+        as a click, or without. False: without, and one was refused; nothing is kept and nobody told.
 
         Raises:
             SQLAlchemyError: the database failed before the commit; nothing is kept and nobody told.
@@ -176,11 +178,14 @@ class Database:
         with self._writer.connect() as connection, connection.begin() as transaction:
             for write, done in batch:
                 try:
-                    with connection.begin_nested():
+                    with connection.begin_nested() if apart else nullcontext():
                         ended.append((done, write(connection), None))
                 except Exception as fault:  # whoever asked for it is told
                     if _of_the_database(fault):
                         raise
+                    if not apart:
+                        transaction.rollback()
+                        return False
                     ended.append((done, None, fault))
             try:
                 transaction.commit()
@@ -191,6 +196,7 @@ class Database:
                 done.set_result(result)
             else:
                 done.set_exception(refused)
+        return True
 
 
 def _of_the_database(fault: Exception) -> bool:
