@@ -34,16 +34,18 @@ class Live:
     def bursts(self, *, gather_s: float = 0.0) -> Generator[tuple[Piece, ...]]:
         """What has been said since the last burst, until all is said or it failed; `result` tells which.
 
-        The pieces that come within `gather_s` of the first are given together. A burst may be empty, and no
-        two are more than half a second apart. An iterator that is closed early cancels the comparison.
+        The pieces that come within `gather_s` of the first are given together, but for the very first words,
+        which are given at once. A burst may be empty, and no two are more than half a second apart. An
+        iterator that is closed early cancels the comparison.
         """
         try:
-            ended = False
+            ended = begun = False
             while not ended and not self._asking.overdue:
                 burst = []
                 with suppress(Empty):
                     burst.append(self._pieces.get(timeout=BREATH_S))
-                    gathered = time.monotonic() + gather_s
+                    gathered = time.monotonic() + (gather_s if begun else 0.0)
+                    begun = True
                     while burst[-1] is not None:
                         burst.append(self._pieces.get(timeout=max(0.0, gathered - time.monotonic())))
                     ended = True

@@ -14,6 +14,7 @@ from serving.pictures import Pictures
 from serving.service import Asked, Listing, Service
 from serving.ui import cards
 from serving.ui.examples import Example, examples
+from serving.ui.heat import Looked, about, heat_uri, read_wanted
 from serving.ui.tray import Tray
 from serving.ui.views import Shown, View, png_uri, read_views
 from zoo import asking
@@ -26,6 +27,8 @@ GATHER_S = 0.1
 """Text that comes within this time of another is drawn with it."""
 TEMPERATURE = 0.7
 """Of another sample; the first answers are greedy."""
+HEAT_PIXELS = 640
+"""Longest side of a picture under a map."""
 _FAILED = ZooError("the server failed on this question", hint="ask the operator")
 
 
@@ -36,7 +39,7 @@ class Comparing:
         self.examples: list[Example] = examples() if service.base.name == "phantom" else []
         self._service, self._pictures = service, pictures
         self._scans: Tray[Shown] = Tray()
-        self._asked: Tray[Asked] = Tray()
+        self._asked: Tray[Looked] = Tray()
         self._known: dict[str, Listing] = {}
         """The adapters as they stood when a page was last opened: for titles and scores."""
 
@@ -59,8 +62,24 @@ class Comparing:
             return _problem(error)
 
     def heat(self, text: str) -> dict[str, Any]:
-        """Where the answers of a comparison looked; to come with `Service.look`."""
-        raise NotImplementedError
+        """Where one answer of a comparison looked, over the pictures that were asked about, or what is wrong.
+        All answers of a comparison are looked into at the first call for one."""
+        try:
+            wanted = read_wanted(text)
+            looked = self._asked.get(wanted.asked)
+            heats = looked.heats()
+            if wanted.row >= len(heats):
+                raise BadInput(f"there is no answer {wanted.row}", hint="load the page anew")
+            heat = heats[wanted.row]
+            drawn = self._pictures.run_now(
+                lambda: [
+                    {"picture": png_uri(image, longest=HEAT_PIXELS), "heat": heat_uri(map), "box": map.box}
+                    for image, map in zip(looked.asked.images, heat.maps, strict=True)
+                ]
+            )
+        except ZooError as error:
+            return _problem(error)
+        return {"pictures": drawn, "about": about(heat), "problem": ""}
 
     def example(self, number: int) -> tuple[dict[str, Any], str]:
         """An example's picture as `look` gives it, and its question."""
@@ -94,7 +113,7 @@ class Comparing:
                     yield cards.live_html(question, live.answering, texts)
             how = "" if seed is None else f"sample of seed {seed} at temperature {TEMPERATURE:g}"
             size = sum(3 * image.width * image.height for image in asked.images)
-            key = self._asked.put(asked, size=size)
+            key = self._asked.put(Looked(self._service, asked, live.answering), size=size)
             yield cards.comparison_html(
                 live.result(), self._known, reference=reference.strip(), asked=key, how=how
             )

@@ -197,6 +197,29 @@ def test_the_answers_can_be_copied_as_text_with_where_they_come_from(page, png):
     assert f"mdpo: mdpo: Q 64x48\n  adapter: local/mdpo@{'2' * 40}\n  sha256: " in copied
 
 
+def test_where_an_answer_looked_lies_over_the_picture_on_demand_and_is_asked_for_once(page, png, rig):
+    put(page, png)
+    ask(page, "Q")
+    texts(page)
+    assert rig.model.looked == []
+    for card, much in ((0, "2.0 times"), (2, "times")):
+        page.locator("[data-act=look]").nth(card).click()
+        heat = page.locator(".mz-card").nth(card).locator(".mz-heat")
+        heat.locator("figure").wait_for()
+        assert much in heat.locator(".mz-about").inner_text()
+    assert len(rig.model.looked) == 1
+    boxes = [page.locator(".mz-heat figure > img").nth(number).bounding_box() for number in (0, 1)]
+    assert boxes[0] == boxes[1]
+    page.locator(".mz-through input").first.fill("20")
+    assert page.locator(".mz-map").first.evaluate("map => map.style.opacity") == "0.2"
+    page.locator("[data-act=look]").first.click()
+    assert not page.locator(".mz-heat").first.is_visible()
+    ask(page, "gridless")
+    page.get_by_text("base: gridless 64x48").wait_for()
+    page.locator("[data-act=look]").first.click()
+    page.get_by_text("no grid").wait_for()
+
+
 @pytest.mark.parametrize("width", [1280, 820])
 def test_the_page_is_no_wider_than_the_screen_and_has_no_serious_fault_of_accessibility(page, png, width):
     from axe_playwright_python.sync_playwright import Axe
