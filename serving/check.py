@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -52,11 +53,12 @@ def check_settings(flags: Mapping[str, object], environment: Mapping[str, str] |
     environment = os.environ if environment is None else environment
     upper = {name.upper(): value for name, value in environment.items()}
     settings, wrong = try_settings(**flags)
+    no_accounts, few_accounts = _accounts(settings)
     return Checked(
         settings=settings,
         rows=tuple(_row(name, settings, flags, upper) for name in Settings.model_fields),
-        problems=(*wrong, *_problems(settings)),
-        remarks=(*_strangers(upper), *_slow(settings), *_open(settings)),
+        problems=(*wrong, *_problems(settings), *no_accounts),
+        remarks=(*_strangers(upper), *_slow(settings), *_open(settings), *few_accounts),
     )
 
 
@@ -124,7 +126,7 @@ def _where(settings: Settings) -> list[str]:
 
 
 def _who_may_ask(settings: Settings) -> list[str]:
-    found = [*_proxies(settings), *_accounts(settings)[0]]
+    found = _proxies(settings)
     if settings.keys_file is None:
         if not is_loopback(settings.host) and settings.annotations is None:
             found.append(
@@ -192,6 +194,14 @@ def _accounts(settings: Settings) -> tuple[list[str], list[str]]:
     return [], [] if administrators else [f"no account is an administrator's, who makes work lists: {make}"]
 
 
+def _has_this_machine(addresses: tuple[str, ...]) -> bool:
+    try:
+        networks = read_addresses(addresses)
+    except ZooError:  # told as a problem
+        return False
+    return any(ip_address(one) in network for network in networks for one in ("127.0.0.1", "::1"))
+
+
 def _open(settings: Settings) -> list[str]:
     """What lets more in than may be meant."""
     found = []
@@ -203,11 +213,11 @@ def _open(settings: Settings) -> list[str]:
             f"host is {settings.host!r}: {', '.join(secrets)} and images travel in clear unless a proxy with "
             "TLS is in front"
         )
-    if settings.proxy_user_header and any(is_loopback(one) for one in settings.proxy_addresses):
+    if settings.proxy_user_header and _has_this_machine(settings.proxy_addresses):
         found.append(
             "proxy_addresses has this machine: whoever runs a program here can ask in anybody's name"
         )
-    return [*found, *_accounts(settings)[1]]
+    return found
 
 
 def _what_fits(settings: Settings) -> list[str]:

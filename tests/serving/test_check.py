@@ -3,6 +3,7 @@ import re
 import pytest
 from click.testing import CliRunner
 
+from serving.annotations.desk import Desk
 from serving.check import Row, check_settings
 from serving.cli.keys import keys
 from serving.cli.serve import serve
@@ -110,6 +111,80 @@ def test_another_host_than_this_machine_s_needs_keys(host, tmp_path):
     assert check_settings({"host": host, "keys_file": path}).problems == ()
 
 
+@pytest.fixture
+def where(tmp_path):
+    """A database with one rater."""
+    desk = Desk(str(tmp_path / "ratings.db"))
+    desk.accounts.add("ana", "rater", "four words are easy")
+    desk.close()
+    return str(tmp_path / "ratings.db")
+
+
+MAKE = "make one by `medzoo accounts new NAME --role administrator`"
+
+
+def test_people_who_sign_in_may_ask_from_other_machines_and_in_clear_is_said(where):
+    found = check_settings({"host": "0.0.0.0", "annotations": where})
+    assert (found.problems, found.remarks) == (
+        (),
+        (
+            "host is '0.0.0.0': passwords and images travel in clear unless a proxy with TLS is in front",
+            f"no account is an administrator's, who makes work lists: {MAKE}",
+        ),
+    )
+    desk = Desk(where)
+    desk.accounts.add("chief", "administrator", "four words are easy")
+    desk.close()
+    assert check_settings({"annotations": where}).remarks == ()
+
+
+def test_a_database_without_accounts_is_told_and_none_is_made_by_looking(tmp_path, where):
+    missing = str(tmp_path / "none.db")
+    told = f"nobody has an account in {missing}: {MAKE}"
+    assert check_settings({"annotations": missing}).problems == (told,)
+    assert not (tmp_path / "none.db").exists()
+    add_key(tmp_path / "keys", new_key("a", "read")[1])
+    found = check_settings({"annotations": missing, "keys_file": tmp_path / "keys"})
+    assert (found.problems, found.remarks) == ((), (told,))
+    desk = Desk(where)
+    desk.accounts.close("ana")
+    desk.close()
+    assert check_settings({"annotations": where}).problems == (f"nobody has an account in {where}: {MAKE}",)
+
+
+def test_a_database_that_cannot_be_opened_is_told_without_its_password(tmp_path):
+    (tmp_path / "text.db").write_text("no database at all, " * 200)
+    for written in (str(tmp_path / "text.db"), "postgresql://ana:hush@127.0.0.1:1/x?password=hush"):
+        found = check_settings({"annotations": written})
+        (problem,) = found.problems
+        assert problem.startswith("the ratings' database ")
+        assert " cannot be opened: " in problem
+        assert "hush" not in "".join([problem, *found.remarks, row(found, "MEDZOO_ANNOTATIONS").value])
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"proxy_addresses": "nowhere"}, "proxy_addresses has 'nowhere', which is no address"),
+        ({"proxy_user_header": "X Y"}, "proxy_user_header is 'X Y', which is no header's name"),
+        ({"proxy_addresses": ""}, "proxy_user_header is set and proxy_addresses is not"),
+        ({"annotations": ""}, "proxy_user_header is set and there are no accounts"),
+    ],
+)
+def test_a_proxy_that_names_people_has_an_address_a_header_and_accounts(where, changed, problem):
+    flags = {"annotations": where, "proxy_addresses": "10.1.0.1", "proxy_user_header": "X-Remote-User"}
+    assert check_settings(flags).problems == ()
+    left = {name: value for name, value in {**flags, **changed}.items() if value}
+    (found,) = check_settings(left).problems
+    assert found.startswith(problem)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.0/8", "::1", "0.0.0.0/0"])
+def test_a_proxy_on_this_machine_lets_its_programs_be_anybody_and_that_is_said(where, address):
+    flags = {"annotations": where, "proxy_user_header": "X-Remote-User", "proxy_addresses": address}
+    assert check_settings(flags).remarks[0].startswith("proxy_addresses has this machine: whoever runs a")
+
+
 def test_a_file_of_keys_that_cannot_be_used_is_told(tmp_path):
     path = tmp_path / "keys"
     (missing,) = check_settings({"keys_file": path}).problems
@@ -142,6 +217,7 @@ def test_the_shell_prints_every_setting_and_all_that_is_wrong_and_starts_nothing
     assert (len(rows), last) == (len(Settings.model_fields), "all is well; no keys: this machine alone")
     assert re.search(r"^MEDZOO_ALLOW +me/\*, you/\*, x/y +flag +Patterns of", good.stdout, re.MULTILINE)
     assert re.search(r"^MEDZOO_COMPILE +True +flag ", good.stdout, re.MULTILINE)
+    assert re.search(r"^MEDZOO_PROXY_USER_HEADER +default", good.stdout, re.MULTILINE)
     assert re.search(r"^MEDZOO_LOAD_IN_4BIT +False +default ", good.stdout, re.MULTILINE)
     assert good.stderr == "remark: MEDZOO_SLOT is no setting; did you mean MEDZOO_SLOTS?\n"
     bad = CliRunner().invoke(serve, ["--check", "--host", "0.0.0.0", "--base", "x"])

@@ -8,6 +8,6 @@ async function signOut() {
 
 call('GET', '/me').then((me) => {
   const button = me.account ? make('button', { type: 'button', onclick: signOut }, 'Sign out') : null;
-  place.replaceChildren(make('span', {}, 'signed in as ', make('b', {}, me.name)), ...[button].filter(Boolean));
+  place.replaceChildren(make('span', {}, make('span', { class: 'mz-as' }, 'signed in as '), make('b', {}, me.name)), ...[button].filter(Boolean));
   place.hidden = false;
 }).catch(() => {});  // who is not signed in is on the way to the sign-in page

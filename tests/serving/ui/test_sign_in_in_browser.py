@@ -1,0 +1,111 @@
+"""Signing in and out in Chromium, by keys alone, without scripts on the sign-in page."""
+
+import re
+import threading
+import time
+from itertools import product
+
+import pytest
+import uvicorn
+
+from serving.annotations.desk import Desk
+from serving.annotations.people import People
+from serving.app import build_app
+from serving.defence.callers import Callers
+from serving.defence.pace import Pace, Quota
+from serving.defence.wall import Defence
+from serving.run import listen
+from tests.serving.ui._chromium import chromium, needs_chromium
+
+pytestmark = [pytest.mark.slow, needs_chromium]
+PASSWORD = "four words are easy"
+
+
+@pytest.fixture
+def address(rig, tmp_path):
+    """A server on fakes where ana may sign in."""
+    desk = Desk(str(tmp_path / "ratings.db"))
+    desk.accounts.add("ana", "rater", PASSWORD)
+    pace = Pace(Quota(per_minute=6000, burst=1000, at_once=50))
+    defence = Defence(callers=Callers(keys=None, people=People(desk.accounts)), pace=pace)
+    taken = listen("127.0.0.1", 0)
+    app = build_app(rig.service, desk=desk, defence=defence)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(20)
+    desk.close()
+
+
+@pytest.fixture
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+def faults_of(page):
+    """What axe-core finds of the serious kind."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
+
+
+def test_who_opens_a_page_signs_in_by_keys_alone_lands_there_and_signs_out_again(browser, address):
+    context = browser.new_context(viewport={"width": 820, "height": 1000})
+    page = context.new_page()
+    said = []
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.goto(f"{address}/rate?case=3")
+    assert page.url == f"{address}/sign-in?to=/rate%3Fcase%3D3"
+    page.keyboard.type("Ana")
+    page.keyboard.press("Tab")
+    page.keyboard.type("wrong")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[role=alert]")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{address}/rate?case=3")
+    who = page.wait_for_selector(".mz-who:visible")
+    assert re.sub(r"\s+", " ", who.inner_text()) == "signed in as ana Sign out"
+    middles = [page.query_selector(part).bounding_box() for part in (".mz-brand", ".mz-base", ".mz-who")]
+    assert len({round(box["y"] + box["height"] / 2) for box in middles}) == 1, "the head is on one line"
+    (cookie,) = context.cookies()
+    kept = {name: cookie[name] for name in ("name", "httpOnly", "sameSite", "secure", "path")}
+    assert kept == {
+        "name": "medzoo_session",
+        "httpOnly": True,
+        "sameSite": "Strict",
+        "secure": False,
+        "path": "/",
+    }
+    assert page.evaluate("[document.cookie, localStorage.length, sessionStorage.length]") == ["", 0, 0]
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url(f"{address}/sign-in")
+    assert context.cookies() == []
+    page.goto(f"{address}/")
+    assert page.url == f"{address}/sign-in?to=/"
+    assert [text for text in said if "401" not in text] == []
+
+
+def test_the_sign_in_page_is_whole_and_within_reach_of_all(browser, address):
+    for theme, width in product(("light", "dark"), (1280, 820, 360)):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme=theme,
+            bypass_csp=True,  # axe is a script
+        )
+        page = context.new_page()
+        page.goto(f"{address}/sign-in")
+        assert faults_of(page) == [], (theme, width)
+        page.fill("#name", f"ana{width}")
+        page.fill("#password", "wrong")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("[role=alert]")
+        assert faults_of(page) == [], (theme, width)
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        context.close()
