@@ -194,14 +194,15 @@ def bootstrap_mean(
         ValueError: there are no values, or not as many groups as values.
     """
     array = np.asarray(values, dtype=np.float64)
-    resamples = _resamples(tuple(groups) if groups is not None else tuple(range(len(array))), seed)
+    resamples = resamples_of(tuple(groups) if groups is not None else tuple(range(len(array))), seed=seed)
     return resamples.of(
         np.stack([array, np.ones_like(array)], axis=1), lambda sums: sums[..., 0] / sums[..., 1]
     ).interval
 
 
 @lru_cache(maxsize=8)
-def _resamples(groups: tuple[Hashable, ...], seed: int) -> Resamples:
+def resamples_of(groups: tuple[Hashable, ...], *, seed: int = 0) -> Resamples:
+    """The same resamples for the same groups, drawn once."""
     return Resamples(groups, seed=seed)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from zoo.errors import BadInput
 from zoo.evaluation.agreement import Rated
-from zoo.evaluation.bootstrap import Interval, bootstrap_mean
+from zoo.evaluation.bootstrap import Interval, Sample, resamples_of
 from zoo.evaluation.metrics.facts import LABELS, labels
 from zoo.evaluation.metrics.green import counts, green
 from zoo.evaluation.metrics.judge import relevance, says_correct
@@ -94,18 +94,20 @@ def shares(ratings: Sequence[Rating]) -> dict[str, dict[str, Interval]]:
     An answer that several experts rated counts once, with the mean over those who could judge it (Kim et al.
     2026, table 4, give shares of 40 answers a data set).
     """
+    names = (*SEVERITIES, *ERROR_TYPES)
     found: dict[str, dict[str, Interval]] = {}
     for adapter in in_order(ratings):
         of_answer: dict[Hashable, list[Rating]] = {}
         for r in ratings:
             if r.adapter == adapter and r.misunderstanding is not None:
                 of_answer.setdefault(_question(r), []).append(r)
-        found[adapter] = {
-            name: bootstrap_mean(
-                [float(np.mean([_has(r, name) for r in rated])) for rated in of_answer.values()]
-            )
-            for name in ((*SEVERITIES, *ERROR_TYPES) if of_answer else ())
-        }
+        found[adapter] = {}
+        if of_answer:
+            seen = ([[_has(r, name) for name in names] for r in rated] for rated in of_answer.values())
+            columns, n = np.stack([np.mean(one, axis=0) for one in seen]), len(of_answer)
+            drawn = resamples_of(tuple(range(n))).sums(columns) / n
+            for place, name in enumerate(names):
+                found[adapter][name] = Sample(float(columns[:, place].mean()), drawn[:, place], n).interval
     return found
 
 

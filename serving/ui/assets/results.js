@@ -8,6 +8,7 @@ const PLOTS = {
 };
 const METHOD = 'Ratings made blind, of cases that their rater is done with. A question that several raters rated counts once. Intervals are 95 %, by bootstrap over questions, and not corrected for many comparisons; a difference whose interval holds none is no difference. That of a share of 0 or 100 % has no width: what was not seen on n questions can still be so of up to 3 in n. Strengths: Bradley and Terry 1952, a tie half a win for either, one tie added to each pair that met.';
 const figures = make('div', { class: 'mz-figures' });
+const counted = make('p', { class: 'mz-counted', role: 'status' });
 let asked = 0;
 
 // The list's results by the filters that are set.
@@ -28,13 +29,12 @@ async function refresh(list, filters) {
 }
 
 function sections({ id, outcome, plots }, query) {
-  const counted = `${outcome.questions} questions, ${outcome.raters.length} ${outcome.raters.length === 1 ? 'rater' : 'raters'}, ${outcome.ratings} ratings of answers.`;
+  counted.textContent = `${outcome.questions} questions, ${outcome.raters.length} ${outcome.raters.length === 1 ? 'rater' : 'raters'}, ${outcome.ratings} ratings of answers.`;
   if (!outcome.ratings) return [make('p', { class: 'mz-nothing' }, 'Nobody is done with a case of these yet.')];
   const plot = (kind) => plots.includes(kind) && make('figure', { style: kind === 'wins' && `max-width:${200 + 110 * outcome.adapters.length}px` },
     make('img', { src: `${API}/lists/${id}/results/${kind}.svg?${query}`, alt: PLOTS[kind] }));
   const part = (title, ...inside) => make('section', {}, make('h3', {}, title), ...inside.map((one) => one || null));
   return [
-    make('p', { class: 'mz-counted' }, counted),
     outcome.few ? make('p', { class: 'mz-few', role: 'note' }, 'Few questions: intervals of fewer than 20 are too narrow. Lean on nothing here.') : null,
     outcome.ranked ? part('Which answers are preferred', plot('strengths'), strengthsTable(outcome.against)) : null,
     outcome.ranked ? part('Two by two', plot('wins'), winsTable(outcome.pairs)) : null,
@@ -105,7 +105,7 @@ function exportsOf(list) {
     const pick = choice('Work list', lists.map((one) => [one.id, `${one.title} (${one.cases} cases, ${one.made_at.slice(0, 10)})`, one === list]),
       (id) => location.assign(`/results?list=${id}`));
     const bars = make('div', { class: 'mz-filters' }, pick);
-    page.replaceChildren(make('h2', {}, 'Results'), bars, figures);
+    page.replaceChildren(make('h2', {}, 'Results'), bars, counted, figures);
     const found = await refresh(list, {});
     if (!found) return;
     bars.append(...filters(list, found, {}).filter(Boolean));

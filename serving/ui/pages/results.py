@@ -12,7 +12,7 @@ def build() -> None:
     """Fill the page."""
     gr.HTML(
         value="",
-        html_template='<section class="mz-results" aria-label="Results" aria-live="polite"></section>',
+        html_template='<section class="mz-results" aria-label="Results"></section>',
         js_on_load=script("api.js", "results_tables.js", "results.js"),
         elem_id="mz-results",
         apply_default_css=False,
