@@ -12,7 +12,7 @@ from PIL import Image
 from serving.engines.model import Looked, Row
 from zoo.asking import Turn, question
 from zoo.bases import Base
-from zoo.evaluation.grounding import GENERAL, relative_attention
+from zoo.evaluation.grounding import GENERAL
 from zoo.manifest import AdapterManifest
 from zoo.vlm import decode
 from zoo.vlm.attention import image_attention
@@ -24,6 +24,9 @@ from zoo.vlm.quantised import Quantization
 from zoo.vlm.weights import AdapterFiles
 
 Floats = npt.NDArray[Any]
+FLOOR = 0.03
+"""Of the general description's mean attention to a token, added above and below the ratio: a token to which
+it pays next to none would outshine all others."""
 MOST_BOXES = 1024
 """Sizes of pictures of which it is remembered what of them the model sees."""
 
@@ -102,7 +105,8 @@ class BankedModel:
 def _over(own: Floats, general: Floats) -> Floats:
     """(slots, layers, rows, columns) each -> (slots, rows, columns)."""
     own, general = (one.mean(axis=1, dtype=np.float64) for one in (own, general))
-    return relative_attention(own, general).astype(np.float32)
+    floor = FLOOR * general.mean(axis=(1, 2), keepdims=True)
+    return np.asarray((own + floor) / (general + floor), dtype=np.float32)
 
 
 def load_banked(

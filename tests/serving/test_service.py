@@ -102,3 +102,29 @@ def test_what_was_loaded_for_nobody_any_more_waits_no_longer(make_rig, image):
     running.result()
     assert rig.engine.drain(timeout_s=5)
     assert rig.model.loads == 1
+
+
+def test_where_each_adapter_looks_comes_in_the_order_asked_with_its_provenance(rig, image):
+    asked = Asked(images=(image,), turns=question("Q"), adapters=("mdpo", "base", "local/sft@main"))
+    found = rig.service.look(asked)
+    digest = brought(rig.library, "mdpo").adapter.manifest.weights_sha256
+    assert [(one.asked, one.variant) for one in found] == [
+        ("mdpo", "mdpo"),
+        ("base", "base"),
+        ("local/sft@main", "sft"),
+    ]
+    assert found[0].adapter == AdapterId("local/mdpo", "2" * 40, digest)
+    assert found[1].adapter == AdapterId("medvlm-zoo/phantom", "a" * 40, "")
+    assert (found[1].peak, found[1].load) == (2.0, 0)
+    assert found[0].load > 0
+    assert [one.maps[0].values.tolist() for one in found[1:2]] == [[[1.0, 0.5, 0.5], [0.5, 0.5, 0.5]]]
+
+
+def test_a_look_that_makes_no_sense_or_takes_too_long_is_given_up(rig, image):
+    with pytest.raises(BadInput, match="0 images in one question"):
+        rig.service.look(Asked(turns=question("Q", images=0), adapters=("base",)))
+    rig.service._timeout_s = 0.05
+    rig.model.gate.clear()
+    with pytest.raises(DeadlinePassed, match="no answer within"):
+        rig.service.look(Asked(images=(image,), turns=question("Q"), adapters=("base",)))
+    rig.model.gate.set()

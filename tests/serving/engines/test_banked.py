@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from peft import PeftModel
+from PIL import Image
 
 from serving.core.engine import OnDisk, Work
 from serving.core.registry import Registry
@@ -14,6 +17,8 @@ from zoo.asking import Sampling, question
 from zoo.bases import get_base
 from zoo.datasets import load_questions
 from zoo.errors import BadInput
+from zoo.evaluation.grounding import GENERAL
+from zoo.vlm.attention import layer_attention
 from zoo.vlm.bank import AdapterBank
 from zoo.vlm.decode import Row
 from zoo.vlm.generate import generate
@@ -74,3 +79,39 @@ def test_a_question_that_the_base_cannot_be_asked_is_refused_by_name(text, words
     with pytest.raises(BadInput, match=words):
         engine.submit(work).done.result(60)
     engine.close()
+
+
+def merged_attention(folder: Path | None, image: Image.Image, asked: str) -> np.ndarray:
+    """The base's attention by layer with an adapter added into its own weights by PEFT, and no bank."""
+    vlm = load_base(get_base("phantom"))
+    if folder is not None:
+        vlm.model = PeftModel.from_pretrained(vlm.model, str(folder)).merge_and_unload()
+    return layer_attention(vlm, vlm.encode_images([image]), asked)[0]
+
+
+def test_where_each_looks_is_where_it_looks_alone_with_its_weights_merged(tmp_path):
+    on_disk = [None, *(adapter(tmp_path / name, seed) for seed, name in enumerate("ab"))]
+    questions = load_questions("phantom", "test", limit=1)
+    asked, image = questions.questions[0].prompt, questions.open_image(questions.questions[0].images[0])
+    large = image.resize((96, 160))
+    model = BankedModel(load_base(get_base("phantom")), slots=2, max_rank=8)
+    engine = EmbeddedEngine(model, Registry(slots=2), slots=2)
+    work = Work(images=(large,), turns=question(asked), adapters=tuple(on_disk), sampling=GREEDY)
+    before = engine.submit(work).done.result(60)
+    looks = engine.look(work).result(60)
+    again = engine.submit(work).done.result(60)
+    engine.close()
+    assert [one.text for one in again] == [one.text for one in before]
+    for one, look in zip(on_disk, looks, strict=True):
+        folder = one and one.folder
+        own, general = (
+            merged_attention(folder, large, text).mean(axis=0, dtype=np.float64) for text in (asked, GENERAL)
+        )
+        floor = 0.03 * general.mean()
+        expected = (own + floor) / (general + floor)
+        (only,) = look.maps
+        assert look.peak == pytest.approx(expected.max(), rel=1e-4)
+        assert (only.values.shape, only.values.dtype) == ((8, 8), np.float32)
+        np.testing.assert_allclose(only.values, expected / expected.max(), atol=1e-4)
+        np.testing.assert_allclose(only.box, (0, 0, 1, 1), atol=0.01)
+    assert np.abs(looks[0].maps[0].values - looks[1].maps[0].values).max() > 0.01

@@ -8,9 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
+from zoo.asking import question
 from zoo.datasets import QuestionSet
 from zoo.errors import BadDeclaration, BadInput
-from zoo.vlm.attention import attention_map
+from zoo.vlm.attention import attention_map, image_attention, token_grid
 from zoo.vlm.batch import pad_batch
 from zoo.vlm.decode import Row
 from zoo.vlm.encoded import EncodedImage, ImageFeatures
@@ -107,3 +108,21 @@ def test_tokens_that_are_no_square_are_refused(
     cut = dataclasses.replace(features[0], images=(EncodedImage(features[0].images[0].tokens[:60]),))
     with pytest.raises(BadDeclaration, match="60 tokens of an image, which is no square grid"):
         attention_map(vlm, cut, PROMPT)
+
+
+@pytest.mark.parametrize("kind", ["llava", "qwen2.5-vl", "qwen3-vl", "gemma3"])
+def test_of_several_images_each_has_its_part_of_a_plain_forward_pass(
+    kind: str, load_tiny: Callable[..., VisionLanguageModel], pictures: list[Image.Image]
+) -> None:
+    vlm = load_tiny(kind)
+    images = vlm.encode_images(pictures[:2])
+    found = image_attention(vlm, images, question("w5 w6", images=2), layers=[1])
+    ids = vlm.prompt_ids(question("w5 w6", images=2), images)
+    batch = pad_batch(vlm, [ids], [images], side="left")
+    vlm.model.model.language_model.set_attn_implementation("eager")
+    with torch.no_grad():
+        weights = vlm.model.model(**batch.model_inputs(), use_cache=False, output_attentions=True).attentions
+    is_image = torch.tensor(ids) == vlm.model.config.image_token_id
+    expected = weights[1][0, :, -1, is_image].mean(0)
+    assert [one.shape for one in found] == [(1, 1, *token_grid(vlm, image)) for image in images.images]
+    np.testing.assert_allclose(np.concatenate([one.ravel() for one in found]), expected, atol=1e-5)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from zoo.errors import BadDeclaration
 from zoo.vlm.model import VisionLanguageModel
-from zoo.vlm.patches import patch_coverage
+from zoo.vlm.patches import patch_coverage, token_box
 
 
 def box(size: tuple[int, int], left: int, top: int, right: int, bottom: int) -> Image.Image:
@@ -92,3 +92,44 @@ def test_a_processor_that_cuts_a_picture_into_several_is_refused(
     monkeypatch.setattr(vlm, "image_processor", twice)
     with pytest.raises(BadDeclaration, match=r"\[2, 3, 64, 64\] values of a picture of 64 x 64"):
         patch_coverage(vlm, image, box((64, 64), 0, 0, 8, 8))
+
+
+@pytest.mark.parametrize("size", [(64, 64), (512, 256), (100, 300)])
+def test_a_picture_squashed_to_a_square_is_seen_whole(
+    vlm: VisionLanguageModel, size: tuple[int, int]
+) -> None:
+    image = vlm.encode_images([Image.new("RGB", size)]).images[0]
+    np.testing.assert_allclose(token_box(vlm, image, size), (0, 0, 1, 1), atol=0.005)
+
+
+def test_of_a_cropped_picture_the_middle_is_seen(load_tiny: Callable[..., VisionLanguageModel]) -> None:
+    """120 x 40 become 84 x 28, of which the middle 28 stay: a third of the width."""
+    vlm = load_tiny("llava")
+    vlm.image_processor.size = {"shortest_edge": 28}
+    image = vlm.encode_images([Image.new("RGB", (120, 40))]).images[0]
+    np.testing.assert_allclose(token_box(vlm, image, (120, 40)), (1 / 3, 0, 2 / 3, 1), atol=0.01)
+
+
+def test_the_tokens_of_a_padded_picture_reach_beyond_it(
+    vlm: VisionLanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """64 x 32 pixels from pixel 16 of a square of 64, so half their height above and below them."""
+    scaled = vlm.image_processor
+
+    def squared(images: list[Image.Image], **more: str) -> Any:
+        square = Image.new("RGB", (64, 64), (128, 128, 128))
+        square.paste(images[0], (0, 16))
+        return scaled(images=[square], **more)
+
+    monkeypatch.setattr(vlm, "image_processor", squared)
+    image = vlm.encode_images([Image.new("RGB", (64, 32))]).images[0]
+    np.testing.assert_allclose(token_box(vlm, image, (64, 32)), (0, -0.5, 1, 1.5), atol=0.01)
+
+
+@pytest.mark.parametrize("kind", ["qwen2.5-vl", "qwen3-vl", "gemma3"])
+def test_in_every_family_the_whole_picture_is_seen(
+    kind: str, load_tiny: Callable[..., VisionLanguageModel]
+) -> None:
+    vlm = load_tiny(kind)
+    image = vlm.encode_images([Image.new("RGB", (84, 56))]).images[0]
+    np.testing.assert_allclose(token_box(vlm, image, (84, 56)), (0, 0, 1, 1), atol=0.03)
