@@ -15,6 +15,7 @@ from serving.service import Asked, Listing, Service
 from serving.ui import cards
 from serving.ui.examples import Example, examples
 from serving.ui.heat import Looked, about, heat_uri, read_wanted
+from serving.ui.suggestions import suggestions
 from serving.ui.tray import Tray
 from serving.ui.views import Shown, View, png_uri, read_views
 from zoo import asking
@@ -149,6 +150,7 @@ class Comparing:
             "modality": scan.modality,
             "burned_in": scan.burned_in,
             "window": {"centre": window.centre, "width": window.width} if window else None,
+            "suggestions": suggestions(scan.modality, base=self._service.base.name),
             "range": {"low": values[0], "high": values[1]} if values else None,
         }
 

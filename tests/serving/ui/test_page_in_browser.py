@@ -81,6 +81,13 @@ def test_a_scan_is_asked_about_side_by_side_and_nothing_leaves_this_machine(page
         page.screenshot(path=path, full_page=True)
 
 
+def test_a_suggested_question_is_one_click_from_being_asked(page, png):
+    put(page, png)
+    page.get_by_role("button", name="What is the main finding?", exact=True).click()
+    page.keyboard.press("Control+Enter")
+    assert texts(page)[0] == "base: What is the main finding? 64x48"
+
+
 def test_an_example_is_one_click_from_its_answers(page):
     page.locator(".mz-strip button").first.click()
     assert len(texts(page)) == 4
