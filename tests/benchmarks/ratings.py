@@ -20,8 +20,8 @@ from serving.annotations.desk import Desk
 from serving.annotations.records import CaseAnswer, Click, NewCase
 
 RATERS = 32
-CLICKS = 1600
-REPETITIONS = 5
+CLICKS = 320
+REPETITIONS = 3
 _SHA256 = "a" * 64
 
 
