@@ -4,18 +4,21 @@ Pictures are named by their pixels, so that the same one in two cases is one and
 """
 
 import io
+import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from serving.annotations.desk import Desk
 from serving.annotations.records import Case, CaseAnswer
 from zoo.evaluation.pictures import pixels_digest
-from zoo.images import decode
+from zoo.images import Limits, decode
 from zoo.records import BASE, Prediction, Question
 
 YES_NO = ("Yes", "No")
 _NAMED = 16
 """Hex digits of a picture's digest that its name has."""
+_SEEN_BEFORE = Limits(max_bytes=sys.maxsize, max_pixels=sys.maxsize, max_frames=sys.maxsize)
+"""The operator's own limits were kept when the picture was uploaded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +51,7 @@ def shown(desk: Desk, work_list: str, *, only: Collection[tuple[str, str, str]])
             continue
         digests = []
         for number in range(case.pictures):
-            image = decode(desk.lists.picture(case.id, number))
+            image = decode(desk.lists.picture(case.id, number), limits=_SEEN_BEFORE)
             digests.append(pixels_digest(image))
             png = io.BytesIO()
             image.save(png, format="PNG")
