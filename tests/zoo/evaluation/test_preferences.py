@@ -153,18 +153,18 @@ def invented(dice: np.random.Generator, questions: int, names: Sequence[str]) ->
     return found
 
 
-@pytest.mark.parametrize("questions", [20, 60])
+@pytest.mark.parametrize("questions", [20, pytest.param(60, marks=pytest.mark.slow)])
 def test_the_interval_holds_the_strength_at_the_stated_rate(questions: int) -> None:
-    """Of 150 invented lists; a share of 0.95 of 300 intervals has a standard error of 0.013."""
+    """Of 100 invented lists; a share of 0.95 of 200 intervals has a standard error of 0.015."""
     dice = np.random.default_rng(0)
     held = []
-    for _ in range(150):
+    for _ in range(100):
         for one in Preferences(invented(dice, questions, tuple(STRENGTH))).strengths("base"):
             assert one.share is not None
             truth = 1 / (1 + math.exp(-STRENGTH[one.adapter]))
             held.append(one.share.low <= truth <= one.share.high)
     print(f"{np.mean(held):.3f} of {len(held)} intervals, {questions} questions")
-    assert 0.91 <= np.mean(held) <= 0.98
+    assert 0.90 <= np.mean(held) <= 0.99
 
 
 def test_eight_adapters_on_two_hundred_questions_take_seconds() -> None:
