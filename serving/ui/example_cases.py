@@ -17,7 +17,8 @@ COLUMNS = ("id", "images", "question", "reference", "modality")
 
 def example_cases(*, count: int) -> bytes:
     """The ZIP: `count` scans with a finding, a question each, and `cases.csv`."""
-    found = (scan for seed in range(FIRST_SEED, FIRST_SEED + 100 * count) if (scan := make_scan(seed)).finding)
+    scans = (make_scan(seed) for seed in range(FIRST_SEED, FIRST_SEED + 100 * count))
+    found = (scan for scan in scans if scan.finding is not None)
     out, table = io.BytesIO(), io.StringIO()
     rows = csv.writer(table)
     rows.writerow(COLUMNS)
@@ -25,9 +26,9 @@ def example_cases(*, count: int) -> bytes:
         for number, scan in zip(range(1, count + 1), found, strict=False):
             picture = io.BytesIO()
             Image.fromarray(scan.pixels).save(picture, "PNG")
-            archive.writestr(f"scan-{number}.png", picture.getvalue())
+            archive.writestr(zipfile.ZipInfo(f"scan-{number}.png"), picture.getvalue())
             open_ones = [item for item in ask(scan) if item.answer_type == "open"]
             item = open_ones[number % len(open_ones)]
             rows.writerow((number, f"scan-{number}.png", item.prompt, item.answer, scan.modality))
-        archive.writestr("cases.csv", table.getvalue())
+        archive.writestr(zipfile.ZipInfo("cases.csv"), table.getvalue())
     return out.getvalue()

@@ -7,11 +7,20 @@ const all = make('div', { class: 'mz-all' });
 const fresh = make('details', { class: 'mz-fresh' });
 
 async function refresh({ forced = false } = {}) {
-  if (!forced && (document.hidden || all.contains(document.activeElement) || page.querySelector('dialog[open]'))) return;
+  if (!forced && (document.hidden || page.querySelector('dialog[open]'))) return null;
   const found = await call('GET', '/lists');
   const open = new Set([...all.querySelectorAll('details[open]')].map((one) => one.dataset.of));
+  const at = focused();
   all.replaceChildren(...(found.length ? found.map((one) => card(one, open)) : [make('p', { class: 'mz-nothing' }, 'There is no work list yet.')]));
+  at?.();
   return found;
+}
+// What has the focus, to find it again in the card that takes its card's place.
+function focused() {
+  const place = (of) => [...all.querySelectorAll(`[data-list="${of}"] :is(summary, button, a)`)];
+  const of = document.activeElement?.closest?.('[data-list]')?.dataset.list;
+  const number = of ? place(of).indexOf(document.activeElement) : -1;
+  return number < 0 ? null : () => place(of)[number]?.focus({ preventScroll: true });
 }
 // An act of a button: what goes wrong is said beside it, and what is there now is shown.
 const act = (words, does, kind = 'mz-plain') => {
@@ -37,7 +46,7 @@ function card(one, open) {
     make('ul', {}, one.problems.map(({ number, problem }) => make('li', {}, `Case ${number}: ${problem}`))),
     one.state === 'preparing' ? make('p', { class: 'mz-row' }, act('Try these again', () => call('POST', `/lists/${one.id}/retry`)),
       act('Drop these cases', async () => { for (const { case: id } of one.problems) await call('DELETE', `/cases/${id}`); })) : null);
-  return make('article', { class: 'mz-worklist', 'aria-label': one.title },
+  return make('article', { class: 'mz-worklist', 'data-list': one.id, 'aria-label': one.title },
     make('header', {}, make('h3', {}, one.title), make('span', { class: `mz-state mz-state-${one.state}` }, STATES[one.state])),
     make('p', { class: 'mz-soft' }, `${one.cases} cases · ${one.adapters.join(', ')} · ${one.overlap} ${one.overlap === 1 ? 'rater' : 'raters'} each · since ${one.made_at.slice(0, 10)}${one.keep ? ' · kept after closing' : ''}`),
     one.state === 'preparing' ? bar(one.answered, one.cases, `${one.answered} of ${one.cases} cases have answers`) : bar(done, due, `${done} of ${due} ratings done`),

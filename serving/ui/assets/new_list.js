@@ -14,7 +14,7 @@ function newList({ adapters, raters, most, example, made }) {
   make('b', {}, 'Drop a ZIP of cases or click'), make('span', {}, 'Images with a table of questions'), input);
   const title = make('input', { type: 'text', maxlength: 200, required: true });
   const overlap = make('input', { type: 'number', min: 1, max: Math.max(raters.length, 1), value: Math.min(2, Math.max(raters.length, 1)) });
-  const instructions = make('textarea', { rows: 3, maxlength: 4000 });
+  const instructions = make('textarea', { rows: 3, maxlength: 2000 });
   const keep = make('input', { type: 'checkbox' });
   const answered = make('input', { type: 'checkbox', onchange: () => { who.adapters.hidden = answered.checked; } });
   const ticks = (legend, name, options, on) => make('fieldset', { class: 'mz-set' }, make('legend', {}, legend), make('div', {},

@@ -28,7 +28,7 @@ ROLES = {"ana": "rater", "ben": "rater", "chief": "administrator"}
 TEXTS = {
     "base": "No abnormality is seen.",
     "sft": "There is a round nodule in the right upper lobe, about 9 mm, well circumscribed.",
-    "mdpo": "The MRI shows a mass in the left lower lobe with irregular margins, and a small effusion beside it.",
+    "mdpo": "The MRI shows a mass in the left lower lobe with irregular margins, and an effusion.",
     "text_hallu": "Nodule in the right lung.",
 }
 

@@ -98,7 +98,10 @@ def test_a_case_is_rated_by_keys_alone_and_names_come_after(open_page, place):
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
     assert "text_hallu" not in page.inner_text(".mz-rate")
-    assert page.inner_text(".mz-answer.mz-current .mz-missing") == "Still needed: image misunderstanding and rank"
+    assert (
+        page.inner_text(".mz-answer.mz-current .mz-missing")
+        == "Still needed: image misunderstanding and rank"
+    )
     page.keyboard.press("c")
     page.keyboard.press("Enter")
     page.wait_for_selector(".mz-names span")
@@ -257,9 +260,14 @@ def test_fingers_rate_a_case_and_nothing_is_cut(open_page, place, width):
     page.mouse.move(end["x"] + 15, end["y"] + 40, steps=5)
     page.mouse.up()
     assert column.inner_text().split() == ["1", "A", "D"]
-    small = page.locator("section.mz-rate").locator("button, label, summary").evaluate_all(
-        "all => all.filter(one => one.checkVisibility() && !one.closest('.mz-viewer'))"
-        ".map(one => [one.textContent, one.getBoundingClientRect().height]).filter(([, high]) => high < 44)"
+    small = (
+        page.locator("section.mz-rate")
+        .locator("button, label, summary")
+        .evaluate_all(
+            "all => all.filter(one => one.checkVisibility() && !one.closest('.mz-viewer'))"
+            ".map(one => [one.textContent, one.getBoundingClientRect().height])"
+            ".filter(([, high]) => high < 44)"
+        )
     )
     assert small == []
     assert page.evaluate("document.documentElement.scrollWidth") == width
@@ -285,7 +293,9 @@ def test_of_two_lists_one_is_chosen_and_each_rater_sees_an_order_of_their_own(op
             one.locator(".mz-list-card").nth(1).click()
         seen = []
         for number in range(1, 9):
-            one.wait_for_function(f"document.querySelector('.mz-jump summary')?.textContent === 'Case {number} of 8'")
+            one.wait_for_function(
+                f"document.querySelector('.mz-jump summary')?.textContent === 'Case {number} of 8'"
+            )
             seen.append(tuple(letters(one).values()))
             one.keyboard.press("f")
         orders.append(seen)
