@@ -108,6 +108,21 @@ def test_a_look_at_no_image_is_told_so_and_another_function_is_not_there(ask):
     assert ask("component_server", fn_name="__init__").status_code == 404
 
 
+def test_a_view_or_a_map_that_the_page_never_asks_for_is_told_so_without_its_words(ask, client):
+    tools = next(
+        one["id"]
+        for one in client.get("/config").json()["components"]
+        if one["props"].get("elem_id") == "mz-tools"
+    )
+    for text in ("Planted", '{"key": "Planted"}', '{"key": 1}', "[" * 5000, '{"asked": "Planted", "row": 0}'):
+        for changed in ({"fn_name": "show"}, {"fn_name": "heat", "component_id": tools}):
+            reply = ask("component_server", data=text, **changed)
+            assert reply.status_code == 200, (text, changed)
+            assert reply.json().keys() == {"problem"}
+            assert reply.json()["problem"]
+            assert "Planted" not in reply.text
+
+
 def test_a_question_by_no_function_or_with_other_values_is_a_wrong_request(ask):
     assert ask("queue/join").status_code == 200
     for changed in ({"fn_index": 99_999}, {"fn_index": None}, {"data": []}, {"data": None}):
