@@ -1,4 +1,4 @@
-"""What the API's own document shows as replies on work lists."""
+"""What the API's own document shows as replies on work lists; see `annotation_samples`."""
 
 from serving.rest.annotation_list_bodies import (
     ActReply,
@@ -16,16 +16,16 @@ _LIST = ListReply(
     id="5f0c1d7e",
     title="Chest, November",
     instructions="",
-    state="preparing",
+    state="closed",
     adapters=["base", "sft", "mdpo"],
     overlap=2,
     keep=False,
     made_at=_AT,
-    closed_at=None,
+    closed_at=_AT,
     cases=12,
     mine=MineReply(assigned=12, done=0),
     raters=[ProgressReply(rater="ana", assigned=12, done=0), ProgressReply(rater="ben", assigned=12, done=0)],
-    answered=7,
+    answered=12,
     problems=[ProblemReply(case=7, number=3, problem="EngineFailed")],
 )
 RATERS = shown([RaterReply(name="ana", role="rater", closed=False)])

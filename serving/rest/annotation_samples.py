@@ -1,18 +1,20 @@
-"""What the API's own document shows as replies on work lists and ratings."""
+"""What the API's own document shows as replies on ratings. A null would not: FastAPI leaves it out."""
 
 from collections.abc import Sequence
 from typing import Any
 
+from serving.annotations.records import Judged
 from serving.rest.annotation_bodies import (
     ImageReply,
     Kept,
     Me,
+    Named,
     RangeReply,
     SeenAnswerReply,
     SeenCaseReply,
     WindowReply,
 )
-from serving.rest.answers import Reply
+from serving.rest.answers import DIGEST, SHA, Reply
 
 
 def shown(reply: Reply | Sequence[Reply]) -> dict[str, Any]:
@@ -32,17 +34,10 @@ _IMAGE = ImageReply(
 )
 
 
-def _answer(letter: str, text: str, severity: str | None = None, rank: int | None = None) -> SeenAnswerReply:
-    return SeenAnswerReply.model_validate(
-        {
-            "letter": letter,
-            "text": text,
-            "severity": severity,
-            "errors": ["SLC"] if severity else [],
-            "rank": rank,
-            "comment": "",
-            "names": None,
-        }
+def _answer(letter: str, text: str, severity: Judged, rank: int, adapter: str) -> SeenAnswerReply:
+    who = Named(adapter=adapter, variant=adapter, repo=f"local/phantom-{adapter}", sha=SHA, digest=DIGEST)
+    return SeenAnswerReply(
+        letter=letter, text=text, severity=severity, errors=[], rank=rank, comment="", names=[who]
     )
 
 
@@ -60,9 +55,12 @@ CASE = shown(
         modality="CT",
         instructions="",
         images=(_IMAGE,),
-        answers=(_answer("A", "Left"), _answer("B", "It is on the right.", "minor", 2)),
+        answers=(
+            _answer("A", "Left", "none", 1, "mdpo"),
+            _answer("B", "Right", "severe", 2, "sft"),
+        ),
         comment="",
-        done=False,
+        done=True,
         corrections=0,
         previous=6,
         next=8,
