@@ -35,3 +35,4 @@ def test_words_that_another_text_does_not_say_there_are_marked(text, against, ht
 def test_among_several_a_word_is_marked_that_fewer_than_half_of_the_others_say():
     others = ["a left mass", "a left cyst", "a right cyst"]
     assert marked("a left mass", {"others": others}) == 'a left <mark data-not="others">mass</mark>'
+    assert marked("left", {"others": ["left", "right"]}) == "left"
