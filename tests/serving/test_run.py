@@ -14,6 +14,8 @@ import httpx
 import pytest
 from PIL import Image
 
+from serving.annotations.desk import Desk
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -147,3 +149,24 @@ def test_a_second_signal_ends_the_server_at_once(serve):
     assert server.process.wait(2) == -signal.SIGTERM
     server.end()
     assert server.events[-1] == "broken off"
+
+
+def test_with_accounts_the_server_says_how_to_sign_in_and_this_machine_is_nobody_in_particular(
+    serve, tmp_path
+):
+    desk = Desk(str(tmp_path / "ratings.db"))
+    desk.accounts.add("ana", "rater", "four words are easy")
+    desk.close()
+    server = serve(step_s=0.01, MEDZOO_ANNOTATIONS=str(tmp_path / "ratings.db"))
+    said = [server.process.stdout.readline().rstrip("\n") for _ in range(4)]
+    assert said[0].startswith("ask:  curl -H 'Authorization: Bearer KEY' ")
+    assert said[2:] == [
+        "browsers sign in (medzoo accounts new NAME)",
+        "no keys: programs are refused (medzoo keys new NAME)",
+    ]
+    assert server.client.get("/v1/models").status_code == 401
+    form = {"name": "ana", "password": "four words are easy"}
+    assert server.client.post("/sign-in", data=form).status_code == 303
+    assert server.client.get("/v1/models").status_code == 200
+    server.process.terminate()
+    assert server.process.wait(10) == 0
