@@ -34,7 +34,6 @@ def build_site(service: Service, pictures: Pictures, *, desk: Desk | None = None
     """All pages; those of ratings where there is a desk."""
     site = gr.Blocks(title="MedVLM Zoo", analytics_enabled=False, fill_width=True, delete_cache=(60, 600))
     with site:
-        gr.components.Navbar(main_page_name="Compare")
         _header(service, desk)
         compare.build(site, service, pictures)
     if desk is not None:
@@ -54,6 +53,7 @@ def build_site(service: Service, pictures: Pictures, *, desk: Desk | None = None
 
 
 def _header(service: Service, desk: Desk | None) -> None:
+    gr.components.Navbar(main_page_name="Compare")
     base = service.base
     gr.HTML(
         _HEADER.format(
