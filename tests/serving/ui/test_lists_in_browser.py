@@ -29,6 +29,9 @@ def test_the_example_becomes_a_list_that_opens_and_is_closed(place, tmp_path):
         page.get_by_text("What the ZIP must hold").click()
         assert faults(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") == 820
+        left, right = (page.locator(f".mz-new > div >> nth={side}") for side in (0, 1))
+        assert left.evaluate("one => one.scrollWidth <= one.clientWidth")
+        assert left.bounding_box()["x"] + left.bounding_box()["width"] <= right.bounding_box()["x"]
         with page.expect_download() as coming:
             page.get_by_text("Download an example of 12 drawn scans").click()
         coming.value.save_as(tmp_path / "cases.zip")
