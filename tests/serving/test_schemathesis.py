@@ -14,6 +14,7 @@ from serving.defence.callers import Callers
 from serving.defence.keys import KeyFile, add_key, new_key
 from serving.defence.pace import Pace, Quota
 from serving.defence.wall import Defence
+from tests.serving.rest._rating import SaidBy, open_desk, open_list
 from zoo.errors import HubError, HubUnreachable
 
 SERVER_ERRORS = {502, 503, 504}
@@ -125,3 +126,44 @@ def _send(cases, headers, count):
 
     send()
     return statuses
+
+
+schemathesis.serializer.alias("application/zip", "application/octet-stream")
+RATING = {
+    "get_/v1/annotations/lists": 200,
+    "get_/v1/annotations/me": 200,
+    "post_/v1/annotations/lists": 422,
+    "post_/v1/annotations/cases/{id}/clicks": 422,
+}
+
+
+@pytest.mark.parametrize("who", ["root", "ana"])
+def test_whatever_is_sent_to_the_routes_of_ratings_they_keep_to_the_document(who, make_rig, tmp_path):
+    desk = open_desk(tmp_path / "ratings.db")
+    ours = open_list(desk, count=2, raters=("root", "ana"))
+    app = build_app(make_rig().service, page=False, desk=desk)
+    headers = {"x-who": who}
+    document = schemathesis.openapi.from_asgi("/openapi.json", SaidBy(app), headers=headers)
+    statuses = set()
+    for operation in (one.ok() for one in document.get_all_operations()):
+        if not operation.path.startswith("/v1/annotations") or operation.path.endswith("/publish"):
+            continue
+        label = f"{operation.method}_{operation.path}"
+        fitting = operation.as_strategy(generation_mode=GenerationMode.POSITIVE)
+        kinds = [_known(fitting, ours.id)]
+        if any(operation.iter_parameters()) or len(operation.body):
+            kinds.append(operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
+        for cases in kinds:
+            statuses.update((label, status) for status in _send(cases, headers, 10))
+    desk.close()
+    assert statuses >= {(label, status) for label, status in RATING.items() if who == "root"}, statuses
+
+
+@st.composite
+def _known(draw, fitting, work_list):
+    """Requests about a list and cases that there are."""
+    case = draw(fitting)
+    if "id" in case.path_parameters:
+        known = work_list if "/lists/" in case.path else draw(st.sampled_from([1, 2, 3]))
+        case.path_parameters["id"] = known
+    return case
