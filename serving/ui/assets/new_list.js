@@ -46,7 +46,7 @@ function newList({ adapters, raters, most, example, made }) {
       make('a', { href: await example(), download: 'example-cases.zip' }).click();
     } }, 'Download an example of 12 drawn scans');
     return make('details', { class: 'mz-what' }, make('summary', {}, 'What the ZIP must hold'),
-      make('p', {}, make('b', {}, 'cases.csv'), ', a row a case, saved by any spreadsheet:'), make('pre', { tabindex: 0 }, CSV),
+      make('p', {}, make('b', {}, 'cases.csv'), ', a row a case, saved by any spreadsheet:'), make('pre', {}, CSV),
       make('ul', {},
         make('li', {}, make('b', {}, 'images'), ' names files in the ZIP (PNG, JPEG, DICOM), several with ; between'),
         make('li', {}, make('b', {}, 'question'), ' is what the models are asked'),
