@@ -11,6 +11,8 @@ _SAID = {
     b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
 }
 _PRIVATE = {b"cache-control": b"no-store"}
+_ASKED = ("/v1/", "/gradio_api/")
+"""Where replies hold what was asked and answered, which browsers would keep on disk."""
 _NEVER = b"access-control-"
 """No other site's page may read a reply, whatever a part of the application would allow."""
 
@@ -25,7 +27,7 @@ class SafeHeaders:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        said = _SAID | _PRIVATE if scope["path"].startswith("/v1/") else _SAID
+        said = _SAID | _PRIVATE if scope["path"].startswith(_ASKED) else _SAID
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
