@@ -4,6 +4,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 
+from serving.core.engine import OnDisk
 from serving.core.registry import Registry, Status
 from serving.core.requests import AdapterId
 from serving.library import Brought
@@ -25,6 +26,8 @@ class Listing:
     base: str
     status: Status
     evaluation: tuple[Evaluation, ...] = ()
+    files: OnDisk | None = None
+    """Its files on this machine; None from another server."""
 
     @property
     def accuracy(self) -> Evaluation | None:
@@ -57,4 +60,5 @@ def list_adapter(alias: str, written: str, getting: "Future[Brought]", *, regist
         base=f"{manifest.base.name}@{manifest.base.revision}",
         status=registry.status(adapter.id.repo, adapter.id.sha),
         evaluation=tuple(manifest.evaluation),
+        files=adapter,
     )
