@@ -63,9 +63,8 @@ def _board(board: Board) -> str:
     scale = _Scale(board)
     lines = "".join(_line(row, board, scale) for row in board.rows)
     less = " Less is better." if board.measure.better < 0 else ""
-    caption = (
-        f"{board.measure.about}{less} Drawn: the score, its 95 % interval, the base's score as a broken line."
-    )
+    about = escape(f"{board.measure.about}{less}".strip())
+    caption = f"<caption>{about}</caption>" if board.measure.subset == "all" and about else ""
     apart = ""
     if board.apart:
         apart = (
@@ -77,7 +76,7 @@ def _board(board: Board) -> str:
     )
     return (
         f'{apart}<div class="mz-scroll" role="group" tabindex="0" aria-label="{name}">'
-        f'<table class="mz-ladder"><caption>{escape(caption.strip())}</caption><thead><tr>'
+        f'<table class="mz-ladder">{caption}<thead><tr>'
         f'<th scope="col">adapter</th><th scope="col">score (95 % interval)</th>'
         f'<th scope="col" class="mz-axis"><span class="mz-unseen">drawn</span>{scale.ticks()}</th>'
         f'<th scope="col">n</th><th scope="col">against base</th><th scope="col">against SFT</th>'
@@ -88,14 +87,7 @@ def _board(board: Board) -> str:
 def _line(row: Row, board: Board, scale: "_Scale") -> str:
     e = row.score
     if e is None:
-        value = _DASH if row.value is None else f"{row.value:.3f}"
-        note = "no manifest has it" if row.value is None else "interval not in the manifests"
-        drawn = scale.drawn(row.value, None, None, f"{row.name}, {value}") if row.value is not None else ""
-        return (
-            f'<tr class="mz-against"><th scope="row">{escape(row.name)}</th>'
-            f"<td>{value} <small class="mz-note">{note}</small></td><td>{drawn}</td><td>{_DASH}</td><td>{_DASH}</td>"
-            f"<td>{_DASH}</td></tr>"
-        )
+        return _against(row, board, scale)
     said = f"{e.value:.3f}, interval {e.low:.3f} to {e.high:.3f}{_beside(e.value, board.base_value)}"
     name = f'<a href="#{escape(row.variant)}">{escape(row.name)}</a>'
     if row.variant != row.name:
@@ -107,6 +99,21 @@ def _line(row: Row, board: Board, scale: "_Scale") -> str:
         f"<td>{scale.drawn(e.value, e.low, e.high, said)}</td><td>{escape(words.questions(e))}</td>"
         f"<td>{_difference(words.difference(e.value, e.base_value, e.over_base))}</td>"
         f"<td>{_difference(words.difference(e.value, e.sft_value, e.over_sft))}</td></tr>"
+    )
+
+
+def _against(row: Row, board: Board, scale: "_Scale") -> str:
+    """The line of the base, or of an SFT adapter that is not here."""
+    value, note, drawn = _DASH, "no manifest has it", ""
+    if row.value is not None:
+        value, note = f"{row.value:.3f}", "interval not in the manifests"
+        drawn = scale.drawn(row.value, None, None, f"{row.name}, {value}")
+    counts = {words.questions(one.score) for one in board.rows if one.score}
+    n = escape(counts.pop()) if len(counts) == 1 and row.value is not None else _DASH
+    return (
+        f'<tr class="mz-against"><th scope="row">{escape(row.name)}</th>'
+        f'<td>{value} <small class="mz-note">{note}</small></td><td>{drawn}</td><td>{n}</td>'
+        f"<td>{_DASH}</td><td>{_DASH}</td></tr>"
     )
 
 
@@ -127,7 +134,9 @@ def _difference(said: str) -> str:
     if said == "–":
         return _DASH
     head, opened, rest = escape(said).partition("(")
-    return f"{head}<small>{opened}{rest}</small>" if opened else head
+    bounds, closed, after = rest.partition(")")
+    after = f'<small class="mz-note">{after.removeprefix(", ")}</small>' if after else ""
+    return f"{head}<small>{opened}{bounds}{closed}</small>{after}" if opened else head
 
 
 class _Scale:

@@ -40,7 +40,7 @@ _READING = (
     "A table is of one benchmark, one metric and one judge, all of one base; nothing else is comparable. "
     "Scores and intervals are the adapters&#39; own, from their manifests. Overlapping intervals decide "
     "nothing: the differences are paired by question, and one whose interval holds zero is called no "
-    "difference."
+    "difference. Drawn in each row: the score, its interval, and the base&#39;s score as a broken line."
 )
 
 
