@@ -94,7 +94,7 @@ class Files:
         self._unasked.discard(name)
         try:
             with self._zip.open(self._entries[name]) as file:
-                return file.read()
+                return file.read(self._entries[name].file_size)  # and nothing that it did not tell of
         except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, OSError):
             self._faults.add(f"{shown(name)}: it is broken and cannot be unpacked")
             return None

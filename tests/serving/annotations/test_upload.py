@@ -3,6 +3,8 @@
 import io
 import json
 import stat
+import struct
+import tracemalloc
 import zipfile
 from dataclasses import asdict
 
@@ -167,3 +169,16 @@ def test_an_archive_beyond_its_bounds_is_refused_before_it_is_unpacked():
     with pytest.raises(ImageTooLarge, match="when unpacked"):
         read({**files, **bomb})
     assert "the limit is 100000" in fault({**files, "large.png": b"\0" * 100_001})
+
+
+def test_a_file_that_understates_its_size_is_not_unpacked_beyond_it():
+    data = bytearray(archive({**scans(1), "1.png": bytes(50_000_000)}))
+    entry = data.rfind(b"PK\x01\x02")
+    struct.pack_into("<I", data, entry + 24, 100)
+    tracemalloc.start()
+    try:
+        assert fault(bytes(data)).startswith("'1.png': it is broken")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 5_000_000
