@@ -30,15 +30,20 @@ class Children:
         self._ended = False
 
     def run(
-        self, *words: str, into: TextIO | None = None, environment: Mapping[str, str] | None = None
+        self,
+        *words: str,
+        into: TextIO | None = None,
+        environment: Mapping[str, str] | None = None,
+        said: str = "",
     ) -> None:
-        """Run a verb to its end, its output on this terminal or `into` a file.
+        """Run a verb to its end, `said` on its standard input, its output on this terminal or `into` a file.
 
         Raises:
             ZooError: it failed, or all children were told to end.
         """
-        child = self._start(words, output=into, environment=environment or {})
-        status = child.wait()
+        child = self._start(words, output=into, environment=environment or {}, listens=bool(said))
+        child.communicate(said or None)
+        status = child.returncode
         if status:
             where = f"{into.name} says" if into else "it says above"
             raise ZooError(
@@ -80,7 +85,12 @@ class Children:
             _end(child)
 
     def _start(
-        self, words: tuple[str, ...], *, output: TextIO | int | None, environment: Mapping[str, str]
+        self,
+        words: tuple[str, ...],
+        *,
+        output: TextIO | int | None,
+        environment: Mapping[str, str],
+        listens: bool = False,
     ) -> subprocess.Popen[str]:
         with self._lock:
             if self._ended:
@@ -88,7 +98,7 @@ class Children:
             child = subprocess.Popen(
                 [sys.executable, "-m", "zoo", *words],
                 env={**os.environ, **self.environment, **environment, PARENT: str(os.getpid())},
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if listens else subprocess.DEVNULL,
                 stdout=output,
                 stderr=None if output == subprocess.PIPE else output,
                 text=True,

@@ -12,8 +12,6 @@ import signal
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
@@ -24,7 +22,7 @@ from tqdm import tqdm
 
 from zoo.bases import get_base
 from zoo.children import Children
-from zoo.errors import ZooError
+from zoo.demo_ward import PEOPLE, Session, Ward
 from zoo.manifest import MANIFEST_NAME, read_manifest
 from zoo.notice import NOTICE
 
@@ -52,16 +50,19 @@ class Demo:
             **{name: f"{os.environ.get(name, '')},127.0.0.1,localhost" for name in ("NO_PROXY", "no_proxy")},
         }
 
-    def run(self, *, port: int, once: bool, image: Path | None, question: str | None) -> None:
-        """Make what is missing, serve, and ask one question; then stay until Ctrl-C, or end if `once`."""
+    def run(self, *, port: int, once: bool, image: Path | None, question: str | None, rate: bool) -> None:
+        """Make what is missing, serve, and ask one question; then stay until Ctrl-C, or end if `once`. To
+        `rate` there are accounts and a work list beside it."""
         began = time.monotonic()
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         try:
-            self._run(began, port=port, once=once, image=image, question=question)
+            self._run(began, port=port, once=once, image=image, question=question, rate=rate)
         finally:
             self.children.end()
 
-    def _run(self, began: float, *, port: int, once: bool, image: Path | None, question: str | None) -> None:
+    def _run(
+        self, began: float, *, port: int, once: bool, image: Path | None, question: str | None, rate: bool
+    ) -> None:
         _say("medzoo hub serve")
         with self.children.serve("hub", "serve", "--root", str(self.folder / "hub")) as hub:
             self.hub = self.children.environment["HF_ENDPOINT"] = hub
@@ -72,18 +73,25 @@ class Demo:
             self._verb("ls", "--hub", hub)
             options = [word for repo in repos for word in ("--adapter", repo)]
             asked_of = ["base", *VARIANTS]
+            ward = Ward(self.children, self.folder) if rate else None
             _say("medzoo serve")
             with self.children.serve("serve", *options, "--hub", hub, "--port", str(port)) as url:
                 picture = image or self._example()
                 asked = question or EXAMPLE_QUESTION
                 _say(f"asking {url} about {picture.name}: {asked}")
-                print(_table(_compare(url, picture, asked, asked_of)))
+                session = ward.sign_in(url) if ward else Session(url)
+                print(_table(_compare(session, picture, asked, asked_of)))
+                if ward:
+                    _say(f"the work list {session.add_list(asked_of)!r} waits; sign in at {url}")
+                    for name, password in ward.passwords.items():
+                        print(f"  {name:<6} {password}  {PEOPLE[name]}")
                 print(f"\nthis run of the demo took {time.monotonic() - began:.0f} s to this comparison")
                 if not once:
-                    _say(f"open {url} to compare in the page, or ask over REST:")
-                    fields = [f"image=@{picture}", f"question={asked}", f"adapters={','.join(asked_of)}"]
-                    words = [word for field in fields for word in ("-F", field)]
-                    print(f"  {shlex.join(['curl', *words, f'{url}/v1/compare'])}")
+                    _say(f"open {url} to compare in the page")
+                    if not ward:
+                        fields = [f"image=@{picture}", f"question={asked}", f"adapters={','.join(asked_of)}"]
+                        words = [word for field in fields for word in ("-F", field)]
+                        print(f"or ask over REST: {shlex.join(['curl', *words, f'{url}/v1/compare'])}")
                     print(f"{NOTICE}\nCtrl-C ends the demo.", flush=True)
                     _wait()
 
@@ -165,7 +173,7 @@ class Demo:
         self.children.run(*words)
 
 
-def _compare(url: str, image: Path, question: str, adapters: Sequence[str]) -> dict[str, Any]:
+def _compare(session: Session, image: Path, question: str, adapters: Sequence[str]) -> dict[str, Any]:
     """One comparison over REST."""
     kind = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}.get(
         image.suffix.lower(), "application/dicom"
@@ -175,16 +183,8 @@ def _compare(url: str, image: Path, question: str, adapters: Sequence[str]) -> d
         "question": question,
         "adapters": list(adapters),
     }
-    request = urllib.request.Request(
-        f"{url}/v1/compare", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
-    try:
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never by a proxy
-        with direct.open(request, timeout=120) as reply:
-            found: dict[str, Any] = json.load(reply)
-            return found
-    except urllib.error.HTTPError as error:
-        raise ZooError(f"the server answered {error.code}: {error.read().decode()}") from error
+    found: dict[str, Any] = session.ask("/v1/compare", body)
+    return found
 
 
 def _table(comparison: dict[str, Any]) -> str:

@@ -4,7 +4,6 @@ at the same address, work lists, and browsers."""
 import csv
 import io
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -103,8 +102,3 @@ def scan_png(seed: int) -> bytes:
     out = io.BytesIO()
     Image.fromarray(make_scan(seed).pixels).resize((256, 256)).save(out, "PNG")
     return out.getvalue()
-
-
-def chromium(playwright: Any) -> Any:
-    """Debian's Chromium."""
-    return playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])

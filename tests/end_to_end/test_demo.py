@@ -72,6 +72,15 @@ def test_the_demo_ends_in_a_comparison_and_sft_is_better_than_the_base(demoed: t
     assert "step" not in again  # nothing was trained again
 
 
+def test_a_demo_with_a_ward_names_who_may_sign_in_and_what_waits_to_be_rated(
+    demoed: tuple[Path, str],
+) -> None:
+    said = demo(demoed[0], "--rate").rpartition("the work list")[2]
+    assert "'Twelve drawn scans' waits" in said
+    named = dict(line.split()[::2] for line in said.splitlines() if line.endswith(("rater", "administrator")))
+    assert named == {"chief": "administrator", "anna": "rater", "boris": "rater"}
+
+
 ALONE = """
 import json, sys
 from PIL import Image

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end._ward import ADAPTERS, PASSWORD, Ward, archive, chromium, forge_adapters, scan_png
+from tests.end_to_end._ward import ADAPTERS, PASSWORD, Ward, archive, forge_adapters, scan_png
+from tests.serving.ui._chromium import chromium, needs_chromium
 from zoo.localhub.server import serving
 from zoo.manifest import read_manifest
 from zoo.records import PreferencePair, Rating, read_jsonl
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [needs_chromium, pytest.mark.slow, pytest.mark.timeout(900)]
 CASES = 12
 TITLE = "Twelve scans"
 RATERS = ("anna", "boris")
@@ -74,11 +75,9 @@ def upload(page: Any, zipped: bytes) -> None:
 
 def rate(ward: Ward, name: str, words: dict[str, str], done: "Counter[str]") -> list[dict[str, str]]:
     """Rate every case by keyboard as `VERDICTS` says; which name stood at which text afterwards."""
-    from playwright.sync_api import sync_playwright
-
     order = list(words.values())
     revealed = []
-    with sync_playwright() as playwright, chromium(playwright) as browser:
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(60_000)
         sign_in(page, ward, name, "/rate")
@@ -109,8 +108,6 @@ def rate(ward: Ward, name: str, words: dict[str, str], done: "Counter[str]") -> 
 def test_two_raters_rate_blind_through_a_killed_server_and_a_variant_is_trained_on_what_they_said(
     ward: Ward, words: dict[str, str], tmp_path: Path
 ) -> None:
-    from playwright.sync_api import sync_playwright
-
     cases = [
         {
             "id": f"case-{n}",
@@ -123,7 +120,7 @@ def test_two_raters_rate_blind_through_a_killed_server_and_a_variant_is_trained_
     ]
     done: Counter[str] = Counter()
     with ward.server() as first:
-        with sync_playwright() as playwright, chromium(playwright) as browser:
+        with chromium() as browser:
             page = browser.new_page()
             sign_in(page, ward, "chief", "/lists")
             upload(page, archive(cases))
@@ -141,7 +138,7 @@ def test_two_raters_rate_blind_through_a_killed_server_and_a_variant_is_trained_
                 repo = next(repo for repo, word in words.items() if text.startswith(word))
                 assert repo.rpartition("/")[2] in name
     with ward.server():  # noqa: SIM117, the browser ends first
-        with sync_playwright() as playwright, chromium(playwright) as browser:
+        with chromium() as browser:
             page = browser.new_page(accept_downloads=True)
             sign_in(page, ward, "chief", "/results")
             strengths = page.get_by_role("table").first.inner_text()

@@ -13,6 +13,7 @@ import click
     help="Ask about your own picture (PNG, JPEG, DICOM). Default: a drawn scan.",
 )
 @click.option("--question", help="What to ask. Default: a description.")
+@click.option("--rate", is_flag=True, help="With accounts and a work list of drawn scans to rate blind.")
 @click.option("--port", default=7860, show_default=True, help="Port of the page; 0 takes a free one.")
 @click.option(
     "--dir",
@@ -22,8 +23,8 @@ import click
     show_default=True,
     help="Where the demo keeps its work; a stopped demo goes on from there.",
 )
-def demo(once: bool, image: Path | None, question: str | None, port: int, folder: Path) -> None:
+def demo(once: bool, image: Path | None, question: str | None, rate: bool, port: int, folder: Path) -> None:
     """Train, evaluate, publish, serve and compare three variants of the phantom base on this machine."""
     from zoo.demo import Demo
 
-    Demo(folder).run(port=port, once=once, image=image, question=question)
+    Demo(folder).run(port=port, once=once, image=image, question=question, rate=rate)

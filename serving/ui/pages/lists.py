@@ -7,8 +7,8 @@ import base64
 
 import gradio as gr
 
-from serving.ui.example_cases import example_cases
 from serving.ui.style import script
+from zoo.phantom.cases import example_cases
 
 EXAMPLE_CASES = 12
 

@@ -2,8 +2,8 @@ import csv
 import io
 import zipfile
 
-from serving.ui.example_cases import COLUMNS, example_cases
 from zoo.images import decode
+from zoo.phantom.cases import COLUMNS, example_cases
 
 
 def test_the_example_is_a_table_of_scans_that_open_and_is_the_same_each_time():

@@ -1,0 +1,133 @@
+"""All pages of a ward as people see them: nothing cut at two widths, nothing that keeps someone out, and no
+trace of a patient when a session is over."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.end_to_end._pages import Someone, rated_list, visits
+from tests.end_to_end._ward import ADAPTERS, PASSWORD, Ward, forge_adapters
+from tests.serving.test_no_traces import dicom
+from tests.serving.ui._chromium import CHROMIUM, chromium, needs_chromium
+from zoo.localhub.server import serving
+
+pytestmark = [needs_chromium, pytest.mark.slow, pytest.mark.timeout(600)]
+PAGES = ["compare", "lists", "results", "browse", "rate"]
+WIDTHS = (1280, 820)
+PLANTED = "Plantedpatient"
+DICOM = Path(__file__).resolve().parents[3] / "shared" / "data" / "dicom" / "CT_small.dcm"
+QUESTION = f"Has {PLANTED} a nodule?"
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[str]]]:
+    """Its address, and the repos of three adapters."""
+    with serving(tmp_path_factory.mktemp("hub")) as url:
+        yield url, list(forge_adapters(url, tmp_path_factory.mktemp("forged")))
+
+
+def made(folder: Path, hub: tuple[str, list[str]], **environment: str) -> Ward:
+    ward = Ward(folder, *hub, MEDZOO_MAX_NEW_TOKENS="6", **environment)
+    for name, role in (("chief", "administrator"), ("anna", "rater"), ("boris", "rater")):
+        ward.account(name, role)
+    return ward
+
+
+@contextmanager
+def browsing(profile: Path) -> Iterator[Any]:
+    """A browser with a profile on disk, which keeps what browsers keep."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            str(profile), executable_path=CHROMIUM, args=["--no-sandbox"]
+        )
+        yield context
+        context.close()
+
+
+@pytest.mark.skipif(not DICOM.is_file(), reason="needs shared/data beside the repository")
+def test_no_page_is_cut_or_keeps_anyone_out(hub: tuple[str, list[str]], tmp_path: Path) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    ward = made(tmp_path, hub)
+    faults, wide, seen = [], [], []
+    with ward.server(), chromium() as browser:
+        people = {name: Someone(browser, ward.url, name, PASSWORD) for name in ("chief", "anna", "boris")}
+        chief, anna, boris = people.values()
+        work_list = rated_list(chief, [anna, boris], ["base", *ADAPTERS])
+        for width in WIDTHS:
+            for one in people.values():
+                one.page.set_viewport_size({"width": width, "height": 1000})
+            for name, page in visits(chief, boris, work_list, DICOM):
+                seen.append(name)
+                if page.evaluate("document.documentElement.scrollWidth") > width:
+                    wide.append((name, width))
+                faults += [
+                    (name, width, fault["id"], [node["html"][:200] for node in fault["nodes"]])
+                    for fault in Axe().run(page).response["violations"]
+                    if fault["impact"] in ("serious", "critical")
+                ]
+    assert seen == PAGES * len(WIDTHS)
+    assert faults == []
+    assert wide == []
+
+
+def test_after_a_session_no_name_question_or_pixel_is_anywhere(
+    hub: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    places = {name: tmp_path / name for name in ("home", "tmp", "profile", "downloads")}
+    for place in places.values():
+        place.mkdir()
+    ward = made(
+        tmp_path,
+        hub,
+        HOME=str(places["home"]),
+        TMPDIR=str(places["tmp"]),
+        MPLCONFIGDIR=str(Path.home() / ".cache" / "matplotlib"),  # its list of fonts takes seconds
+    )
+    noise = np.random.default_rng(7).integers(0, 256, (96, 96), dtype=np.uint8)
+    noisy = places["downloads"] / f"{PLANTED}.png"
+    Image.fromarray(noise).save(noisy)
+    scan = places["downloads"] / f"{PLANTED}.dcm"
+    scan.write_bytes(dicom().replace(b"Planted", PLANTED[:7].encode()))
+    with ward.server(), browsing(places["profile"]) as context:
+        someone = Someone(context, ward.url, "anna", PASSWORD)
+        page = someone.page
+        for picture in (noisy, scan):
+            page.goto(ward.url)
+            page.locator("#mz-adapters label").first.wait_for()
+            page.locator("#mz-picker input[type=file]").set_input_files(picture)
+            page.locator(".mz-viewer img").first.wait_for()
+            page.locator("#mz-question textarea").fill(QUESTION)
+            page.locator("#mz-compare").click()
+            page.locator(".mz-text").nth(2).wait_for()
+            page.get_by_role("button", name="Where it looked").last.click()
+            page.locator(".mz-heat figure").first.wait_for()
+        stored = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
+        assert PLANTED not in stored
+        assert page.evaluate("(async () => (await indexedDB.databases()).length)()") == 0
+        assert page.evaluate("(async () => (await caches.keys()).length)()") == 0
+    for picture in (noisy, scan):
+        picture.unlink()
+    traces = [
+        PLANTED.encode(),
+        b"Planted^Jane",
+        QUESTION.encode(),
+        noise[40].tobytes()[:32],
+        hashlib.sha256(noise.tobytes()).hexdigest().encode(),
+        hashlib.sha256(np.stack([noise] * 3, axis=-1).tobytes()).hexdigest().encode(),
+    ]
+    looked = 0
+    for path in tmp_path.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            looked += 1
+            data = path.read_bytes()
+            assert [trace for trace in traces if trace in data] == [], path
+    assert looked > 20
