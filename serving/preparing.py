@@ -81,17 +81,21 @@ class Preparing:
                 self._ended.wait(wait_s)
 
     def _round(self) -> bool:
-        """All cases once that have no answers and no problem; False if something is to be tried again."""
+        """All cases once that have no answers and no problem; False if something is to be tried again, for
+        which the rest of its list waits and no other list."""
+        waiting: set[str] = set()
         for case in self._lists.unanswered():
             if self._ended.is_set():
                 break
-            if not case.problem and not self._one(case):
-                return False
-        return True
+            if not case.problem and case.work_list not in waiting and not self._one(case):
+                waiting.add(case.work_list)
+        return not waiting
 
     def _one(self, case: Case) -> bool:
         try:
             ours = self._lists.get(case.work_list)
+            if ours.state != "preparing":  # closed since the round began
+                return True
             pins = self._pinned(ours)
             said = self._ask(case, ours, pins)
             _check(said, pins)
@@ -107,13 +111,12 @@ class Preparing:
         except ZooError as error:
             log.error("work list %s, case %d: %s", case.work_list, case.number, type(error).__name__)
             self._lists.put_problem(case.id, type(error).__name__)
-        else:
-            self._pins[ours.id] = {one.adapter: _who(one) for one in said}
         self._late.pop(case.id, None)
         return True
 
     def _pinned(self, ours: WorkList) -> Mapping[str, Who]:
-        """Who answers as what in this list: whoever answered its first case."""
+        """Who answers as what in this list: whoever answered its first case, by what is kept, since another
+        server may have been first."""
         if ours.id not in self._pins:
             first = next(iter(self._lists.answers_of_list(ours.id).values()), [])
             if not first:

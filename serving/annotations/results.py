@@ -1,12 +1,13 @@
 """A list's finished ratings as records, raters by their pseudonyms. It knows no statistics.
 
 A case counts for a rater once they are done with it, with what they had said by then: what they changed after
-they had seen the names is kept as a correction and is no blind rating.
+they had seen the names is kept as a correction and is no blind rating. Who cannot judge an answer says nothing
+else of it: a rank or error types from before they said so do not count.
 """
 
 from serving.annotations.clicks import CaseState, fold
 from serving.annotations.desk import Desk
-from serving.annotations.records import Case, CaseAnswer
+from serving.annotations.records import CANNOT_JUDGE, Case, CaseAnswer
 from zoo.evaluation.rated import ERROR_TYPES
 from zoo.records import Rating
 
@@ -39,6 +40,7 @@ def _ratings(case: Case, answers: list[CaseAnswer], state: CaseState, rater: str
         said = state.answers.get(answer.answer_sha256)
         if said is None or said.severity is None:
             continue
+        judged = said.severity != CANNOT_JUDGE
         rating = Rating(
             question_id=case.question_id,
             dataset=case.dataset,
@@ -46,9 +48,9 @@ def _ratings(case: Case, answers: list[CaseAnswer], state: CaseState, rater: str
             adapter=answer.adapter,
             answer_sha256=answer.answer_sha256,
             rater=rater,
-            misunderstanding=None if said.severity == "cannot judge" else said.severity,
-            error_types=tuple(kind for kind in ERROR_TYPES if kind in said.errors),
-            rank=said.rank,
+            misunderstanding=None if said.severity == CANNOT_JUDGE else said.severity,
+            error_types=tuple(kind for kind in ERROR_TYPES if judged and kind in said.errors),
+            rank=said.rank if judged else None,
             modality=case.modality,
             variant=answer.variant,
             digest=answer.digest,

@@ -159,12 +159,16 @@ def in_range(number: int) -> bool:
 
 
 def check(table: Table, row: Mapping[str, Any]) -> None:
-    """See that a row's texts fit its table in every database: SQLite alone keeps whatever it is given.
+    """See that a row's texts and numbers fit its table in every database: SQLite alone keeps whatever it is
+    given.
 
     Raises:
-        BadInput: a text is too long for its column, or holds a NUL or half a surrogate pair.
+        BadInput: a text is too long for its column, or holds a NUL or half a surrogate pair; a number has more
+            than 32 bits.
     """
     for name, value in row.items():
+        if isinstance(value, int) and not -(2**31) <= value < 2**31:
+            raise BadInput(f"{name}: a number of more than 32 bits", param=name)
         if not isinstance(value, str):
             continue
         most = getattr(table.c[name].type, "length", None)

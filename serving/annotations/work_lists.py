@@ -252,6 +252,12 @@ class WorkLists:
         with self._database.read() as connection:
             return [_case(row._mapping) for row in connection.execute(asked)]
 
+    def answered(self, work_list: str) -> int:
+        """How many cases of a list have their answers."""
+        asked = select(func.count()).where(cases.c.work_list == work_list, ~_unanswered())
+        with self._database.read() as connection:
+            return connection.execute(asked).scalar_one()
+
     def progress(self, work_list: str) -> list[Progress]:
         """How far each rater is."""
         done = (clicks.c.case_id == assignments.c.case_id) & (clicks.c.rater == assignments.c.rater)

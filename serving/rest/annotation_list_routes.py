@@ -1,6 +1,7 @@
 """The routes of work lists: raters see their own, administrators make, follow and close them."""
 
 import threading
+from collections import Counter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
@@ -169,7 +170,7 @@ def annotation_list_routes(
     @router.get("/acts", responses={**_ALWAYS, 200: {"content": ACTS}})
     def acts(person: Administrator) -> list[ActReply]:
         """Who did what to which list or account, the newest first; never a word of a case."""
-        newest = desk.acts.all()[: -MOST_ACTS - 1 : -1]
+        newest = desk.acts.newest(MOST_ACTS)
         return [ActReply(made_at=one.made_at, who=one.who, act=one.act, what=one.what) for one in newest]
 
     return router
@@ -192,7 +193,6 @@ def list_reply(desk: Desk, one: WorkList, person: Person) -> ListReply:
     """A list as this person may see it."""
     told = person.is_administrator
     cases = desk.lists.cases(one.id)
-    unanswered = {case.id for case in desk.lists.unanswered()} if one.state == "preparing" else set()
     progress = desk.lists.progress(one.id)
     mine = next((it for it in progress if person.account and it.rater == person.name), None)
     return ListReply(
@@ -208,7 +208,7 @@ def list_reply(desk: Desk, one: WorkList, person: Person) -> ListReply:
         cases=len(cases),
         mine=MineReply(assigned=mine.assigned, done=mine.done) if mine else None,
         raters=[ProgressReply(**vars(it)) for it in progress] if told else [],
-        answered=sum(case.id not in unanswered for case in cases),
+        answered=desk.lists.answered(one.id),
         problems=[
             ProblemReply(case=case.id, number=case.number, problem=case.problem)
             for case in cases
@@ -218,19 +218,16 @@ def list_reply(desk: Desk, one: WorkList, person: Person) -> ListReply:
 
 
 def _all_cases(desk: Desk, work_list: str) -> list[CaseReply]:
-    desk.lists.get(work_list)
     overlap, marks = desk.lists.get(work_list).overlap, desk.clicks.marks(work_list)
-    found = []
-    for case in desk.lists.cases(work_list):
-        ours = [set_ for (number, _), set_ in marks.items() if number == case.id]
-        done = sum("done" in set_ for set_ in ours)
-        found.append(
-            CaseReply(
-                case=case.id,
-                number=case.number,
-                done=done >= overlap,
-                opened=bool(ours),
-                raters_done=done,
-            )
+    opened = Counter(case for case, _ in marks)
+    done = Counter(case for (case, _), set_ in marks.items() if "done" in set_)
+    return [
+        CaseReply(
+            case=case.id,
+            number=case.number,
+            done=done[case.id] >= overlap,
+            opened=opened[case.id] > 0,
+            raters_done=done[case.id],
         )
-    return found
+        for case in desk.lists.cases(work_list)
+    ]

@@ -24,6 +24,7 @@ REFERENCE = "reference"
 """In the place of an adapter where the true answer is chosen."""
 EMPTY = "an answer is empty"
 SEVERE = "a rater calls the better answer a severe misunderstanding too"
+SAME = "both are the same words, up to space around them"
 SPLIT = "raters are split"
 TIED = "tied by every rater"
 UNJUDGED = "nobody judged the rejected answer"
@@ -140,6 +141,8 @@ def _preferred(one: _Answer, other: _Answer) -> tuple[_Answer, _Answer, str]:
     chosen, rejected = (one, other) if min(gaps) < 0 else (other, one)
     if not (chosen.text and rejected.text):
         return chosen, rejected, EMPTY
+    if chosen.text == rejected.text:
+        return chosen, rejected, SAME
     if not rejected.severities:
         return chosen, rejected, UNJUDGED
     return chosen, rejected, SEVERE if "severe" in chosen.severities.values() else ""
@@ -156,7 +159,9 @@ def _worst(
     if not judged:
         return None, UNJUDGED
     worst = max(judged, key=lambda one: (statistics.fmean(one.ranks.values()), one.weight(scale)))
-    return (None, NO_FAULT) if set(worst.severities.values()) == {"none"} else (worst, "")
+    if set(worst.severities.values()) == {"none"}:
+        return None, NO_FAULT
+    return (None, SAME) if worst.text == truth.strip() else (worst, "")
 
 
 def _pair(

@@ -127,6 +127,20 @@ def test_what_was_changed_after_the_names_were_seen_is_no_blind_rating(desk: Des
     assert found == {"base": (None, None), "sft": ("minor", 1), "mdpo": ("minor", 1)}
 
 
+def test_who_cannot_judge_an_answer_after_all_has_neither_ranked_it_nor_seen_errors(desk: Desk) -> None:
+    work_list = open_list(desk, raters=("anna",), cases=1)
+    only = desk.lists.cases(work_list)[0].id
+    for sets, value in {"severity": "severe", "errors": ["MM"], "rank": 1, "comment": "too dark"}.items():
+        say(desk, only, "anna", sets, value, "A")
+    say(desk, only, "anna", "severity", "cannot judge", "A")
+    say(desk, only, "anna", "severity", "minor", "B")
+    say(desk, only, "anna", "rank", 2, "B")
+    say(desk, only, "anna", "done", True)
+    base, sft, _ = ratings_of(desk, work_list)
+    assert (base.misunderstanding, base.error_types, base.rank, base.comment) == (None, (), None, "too dark")
+    assert (sft.misunderstanding, sft.rank) == ("minor", 2)
+
+
 def test_ratings_outlive_the_closing_of_their_list(desk: Desk) -> None:
     work_list = open_list(desk, raters=("anna",), cases=1)
     only = desk.lists.cases(work_list)[0].id

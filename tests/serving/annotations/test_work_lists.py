@@ -127,6 +127,7 @@ def test_answers_that_come_after_the_end_are_not_kept_and_open_nothing(desk: Des
     desk.lists.close(made.id)
     desk.lists.put_answers(case.id, [answer(adapter) for adapter in ADAPTERS])
     assert desk.lists.answers(case.id) == []
+    assert desk.lists.answered(made.id) == 0
     assert desk.lists.get(made.id).state == "closed"
 
 
@@ -137,6 +138,16 @@ def test_answers_of_other_adapters_than_the_lists_are_refused(desk: Desk, of: tu
     (case,) = desk.lists.cases(made.id)
     with pytest.raises(BadInput, match=f"the answers to case {case.id} are not of mdpo, base, dpo, one each"):
         desk.lists.put_answers(case.id, [answer(adapter) for adapter in of])
+    assert desk.lists.unanswered() == [case]
+
+
+@pytest.mark.parametrize("change", [{"tokens": 2**31}, {"seed": -(2**31) - 1}, {"tokens": 2**70}])
+def test_a_number_that_no_database_could_hold_is_refused_by_each(desk: Desk, change: dict[str, int]) -> None:
+    add_raters(desk, "anna")
+    made = add_list(desk, "anna", overlap=1, cases=1, answered=False)
+    (case,) = desk.lists.cases(made.id)
+    with pytest.raises(BadInput, match=f"{next(iter(change))}: a number of more than 32 bits"):
+        desk.lists.put_answers(case.id, [answer(adapter, **change) for adapter in ADAPTERS])
     assert desk.lists.unanswered() == [case]
 
 

@@ -233,6 +233,50 @@ def test_a_branch_that_moves_while_answers_are_made_never_mixes_two_adapters_und
     assert {one.sha for of in said.values() for one in of if one.adapter == "mdpo"} == {sha}
 
 
+def test_what_another_server_answered_first_says_by_which_adapter_this_one_goes_on(rig, desk, make_adapter):
+    with as_(build_app(rig.service, page=False, desk=desk), "root") as root:
+        earlier = send(root, archive(scans(1))).json()["id"]
+        until(root, earlier, is_open)
+        (theirs,) = desk.lists.answers_of_list(earlier).values()
+        rig.hub.add("local/mdpo", "7" * 40, make_adapter("moved", variant="mdpo", seed=99))
+        rig.model.gate.clear()
+        rig.model.busy.clear()
+        made = send(root, archive(scans(3))).json()["id"]
+        rig.model.busy.wait(5)  # the first case is being answered, by the branch as it is now
+        desk.lists.put_answers(desk.lists.cases(made)[0].id, theirs)
+        rig.model.gate.set()
+        until(root, made, is_open)
+    said = desk.lists.answers_of_list(made)
+    assert {one.sha for of in said.values() for one in of if one.adapter == "mdpo"} == {theirs[1].sha}
+
+
+def test_a_list_whose_adapter_is_away_holds_up_no_other(rig, desk, monkeypatch):
+    ask = rig.service.ask
+
+    def away(asked, on_piece=None):
+        if "mdpo" in asked.adapters:
+            raise HubUnreachable("away")
+        return ask(asked, on_piece)
+
+    monkeypatch.setattr(rig.service, "ask", away)
+    with as_(build_app(rig.service, page=False, desk=desk), "root") as root:
+        waiting = send(root, archive(scans(2))).json()["id"]
+        until(root, send(root, archive(scans(2)), adapters="base").json()["id"], is_open)
+        assert [one["answered"] for one in root.get("/lists").json() if one["id"] == waiting] == [0]
+
+
+def test_no_model_is_asked_for_a_list_that_was_closed(rig, desk):
+    with as_(build_app(rig.service, page=False, desk=desk), "root") as root:
+        rig.model.gate.clear()
+        made = send(root, archive(scans(3)), adapters="base", keep=True).json()["id"]
+        rig.model.busy.wait(5)
+        closed = root.post(f"/lists/{made}/close").json()
+        rig.model.gate.set()
+        until(root, send(root, archive(scans(1)), adapters="base").json()["id"], is_open)
+    assert (closed["state"], closed["answered"]) == ("closed", 0)
+    assert len(rig.model.batches) == 2, "the one under way, and the other list's"
+
+
 def test_another_base_than_that_of_the_first_case_is_told_as_a_problem(rig, make_rig, desk):
     rig.model.gate.clear()
     with as_(build_app(rig.service, page=False, desk=desk), "root") as root:

@@ -12,6 +12,7 @@ from zoo.evaluation.rated_pairs import (
     EMPTY,
     NO_FAULT,
     NO_TRUTH,
+    SAME,
     SEVERE,
     SPLIT,
     TIED,
@@ -140,6 +141,13 @@ def test_every_two_answers_are_a_pair_and_the_same_words_are_one_answer() -> Non
 def test_an_answer_without_words_is_in_no_pair() -> None:
     said = {"r1": {"x": ("none", 1), "y": ("severe", 2)}}
     assert made(said, {"x": "Yes.", "y": " "}) == ([], {EMPTY: 1})
+
+
+def test_no_answer_is_chosen_over_its_own_words() -> None:
+    said = {"r1": {"x": ("none", 1), "y": ("severe", 2)}}
+    assert made(said, {"x": "Yes.", "y": "Yes. "}) == ([], {SAME: 1})
+    alone = {"r1": {"x": ("minor", 1)}}
+    assert made(alone, {"x": "A mass. "}, truth="A mass.", reference=True) == ([], {SAME: 1})
 
 
 def test_the_true_answer_is_chosen_over_the_worst_where_that_is_asked_for() -> None:
