@@ -7,7 +7,7 @@ else of it: a rank or error types from before they said so do not count.
 
 from serving.annotations.clicks import CaseState, fold
 from serving.annotations.desk import Desk
-from serving.annotations.records import CANNOT_JUDGE, Case, CaseAnswer
+from serving.annotations.records import Case, CaseAnswer
 from zoo.evaluation.rated import ERROR_TYPES
 from zoo.records import Rating
 
@@ -40,7 +40,7 @@ def _ratings(case: Case, answers: list[CaseAnswer], state: CaseState, rater: str
         said = state.answers.get(answer.answer_sha256)
         if said is None or said.severity is None:
             continue
-        judged = said.severity != CANNOT_JUDGE
+        severity = None if said.severity == "cannot judge" else said.severity
         rating = Rating(
             question_id=case.question_id,
             dataset=case.dataset,
@@ -48,9 +48,9 @@ def _ratings(case: Case, answers: list[CaseAnswer], state: CaseState, rater: str
             adapter=answer.adapter,
             answer_sha256=answer.answer_sha256,
             rater=rater,
-            misunderstanding=None if said.severity == CANNOT_JUDGE else said.severity,
-            error_types=tuple(kind for kind in ERROR_TYPES if judged and kind in said.errors),
-            rank=said.rank if judged else None,
+            misunderstanding=severity,
+            error_types=tuple(kind for kind in ERROR_TYPES if severity and kind in said.errors),
+            rank=said.rank if severity else None,
             modality=case.modality,
             variant=answer.variant,
             digest=answer.digest,
