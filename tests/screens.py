@@ -1,7 +1,8 @@
-"""The pictures of `docs/` that show commands and a card: `python -m tests.screens DEMO_FOLDER docs`.
+"""The pictures of `docs/` that show commands, a card and pages: `python -m tests.screens DEMO_FOLDER docs`.
 
 Takes the folder that `medzoo demo` left (`.demo/REVISION`), serves its Hub, runs commands and
-photographs what they print, and one card as a page, with Chromium.
+photographs what they print, one card as a page, and the pages of a ward in which twelve drawn scans are
+rated by a rule, with Chromium.
 """
 
 import html
@@ -16,6 +17,11 @@ from pathlib import Path
 from huggingface_hub import HfApi
 from markdown_it import MarkdownIt
 
+from tests.end_to_end._pages import Someone, rated_list, visits
+from tests.end_to_end._ward import PASSWORD, Ward
+from tests.serving.ui._chromium import chromium
+from zoo.demo import VARIANTS
+from zoo.demo_ward import PEOPLE
 from zoo.localhub.server import serving
 
 CARD = "local/phantom-mdpo"
@@ -49,7 +55,22 @@ def main(demo: Path, docs: Path) -> None:
             _terminal(f"$ {typed}\n{done.stdout}", docs / f"{name}.png")
         folder = HfApi(endpoint=hub, token="local").snapshot_download(CARD, cache_dir=scratch)
         _card(folder, docs / "card.png")
+        _pages(demo, hub, Path(scratch), docs)
     shutil.copyfile(demo / "report" / "differences-phantom-test-accuracy.png", docs / "differences.png")
+
+
+def _pages(demo: Path, hub: str, scratch: Path, docs: Path) -> None:
+    ward = Ward(scratch, hub, [f"local/phantom-{name}" for name in VARIANTS])
+    for name, role in PEOPLE.items():
+        ward.account(name, role)
+    with ward.server(), chromium() as browser:
+        sight = {"viewport": {"width": WIDTH + 100, "height": 900}}
+        chief, *raters = (Someone(browser, ward.url, name, PASSWORD, **sight) for name in PEOPLE)
+        work_list = rated_list(chief, raters, ["base", *VARIANTS])
+        for name, page in visits(chief, raters[-1], work_list, demo / "scan.png"):
+            page.wait_for_timeout(500)  # until what fades in has
+            page.screenshot(path=docs / f"{name}.png", full_page=True)
+            print(docs / f"{name}.png")
 
 
 def _terminal(text: str, picture: Path) -> None:

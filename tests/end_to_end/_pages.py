@@ -81,7 +81,7 @@ def visits(chief: Someone, rater: Someone, work_list: str, picture: Path) -> Ite
     page.goto(chief.url)
     page.locator("#mz-adapters label").first.wait_for()
     page.locator("#mz-picker input[type=file]").set_input_files(picture)
-    page.locator(".mz-viewer img").first.wait_for()
+    page.locator(".mzv-stage img.mzv-there").first.wait_for()
     page.locator("#mz-question textarea").fill(QUESTION)
     page.locator("#mz-compare").click()
     page.locator(".mz-text").first.wait_for()
@@ -97,12 +97,12 @@ def visits(chief: Someone, rater: Someone, work_list: str, picture: Path) -> Ite
     page.wait_for_function("[...document.querySelectorAll('.mz-results img')].every(one => one.complete)")
     yield "results", page
     page.goto(f"{chief.url}/browse")
-    page.locator("#mz-browse table").first.wait_for()
+    page.locator("#mz-browse h2").first.wait_for()
     yield "browse", page
     page = rater.page
     page.goto(f"{rater.url}/rate?list={work_list}")
     page.locator(".mz-answer").first.wait_for()
-    page.locator(".mz-viewer img").first.wait_for()
+    page.locator(".mzv-stage img.mzv-there").first.wait_for()
     for key in ("1", "n", "Shift+Digit1", "2", "m", "w"):
         page.keyboard.press(key)
     page.get_by_text("Saved").wait_for()

@@ -104,7 +104,7 @@ def test_after_a_session_no_name_question_or_pixel_is_anywhere(
             page.goto(ward.url)
             page.locator("#mz-adapters label").first.wait_for()
             page.locator("#mz-picker input[type=file]").set_input_files(picture)
-            page.locator(".mz-viewer img").first.wait_for()
+            page.locator(".mzv-stage img.mzv-there").first.wait_for()
             page.locator("#mz-question textarea").fill(QUESTION)
             page.locator("#mz-compare").click()
             page.locator(".mz-text").nth(2).wait_for()
