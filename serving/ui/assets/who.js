@@ -1,5 +1,6 @@
 // Who is signed in, in the head of every page, and a button to sign out.
 const place = element.querySelector('.mz-who');
+let name;
 
 async function signOut() {
   await fetch('/sign-out', { method: 'POST', credentials: 'same-origin', redirect: 'manual' });
@@ -7,7 +8,23 @@ async function signOut() {
 }
 
 call('GET', '/me').then((me) => {
+  name = me.name;
   const button = me.account ? make('button', { type: 'button', onclick: signOut }, 'Sign out') : null;
   place.replaceChildren(make('span', {}, make('span', { class: 'mz-as' }, 'signed in as '), make('b', {}, me.name)), ...[button].filter(Boolean));
   place.hidden = false;
 }).catch(() => {});  // who is not signed in is on the way to the sign-in page
+
+// What a browser keeps of a page for its button Back it shows again only to whom it was shown.
+const root = document.documentElement;
+let display;
+addEventListener('pagehide', ({ persisted }) => {
+  if (!persisted) return;
+  ({ display } = root.style);
+  root.style.display = 'none';
+});
+addEventListener('pageshow', async ({ persisted }) => {
+  if (!persisted) return;
+  const me = await call('GET', '/me').catch(() => null);
+  if (me && me.name === name) root.style.display = display;
+  else location.reload();
+});

@@ -10,7 +10,7 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: ap
 
 
 @contextmanager
-def chromium():
+def chromium(**options):
     """A browser without pages."""
     from playwright.sync_api import sync_playwright
 
@@ -18,6 +18,7 @@ def chromium():
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
             args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"],
+            **options,
         )
         try:
             yield browser

@@ -109,3 +109,42 @@ def test_the_sign_in_page_is_whole_and_within_reach_of_all(browser, address):
         assert faults_of(page) == [], (theme, width)
         assert page.evaluate("document.documentElement.scrollWidth") == width
         context.close()
+
+
+def test_the_button_back_shows_a_page_again_to_whom_it_was_shown_and_to_nobody_after_a_sign_out(address):
+    kept = "--disable-back-forward-cache"  # with which the driver begins every browser
+    with chromium(ignore_default_args=[kept]) as browser:
+        context = browser.new_context()
+        page = context.new_page()
+        shown = []
+        page.on("console", lambda message: shown.append(message.text))
+        page.goto(f"{address}/sign-in?to=/rate")
+        page.fill("[name=name]", "ana")
+        page.fill("[name=password]", PASSWORD)
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".mz-who button:visible")
+        page.evaluate("addEventListener('pageshow', (event) => console.log(`kept: ${event.persisted}`))")
+        devtools = context.new_cdp_session(
+            page
+        )  # the driver waits in vain for the load of a page that was kept
+
+        def ask(what):
+            return devtools.send("Runtime.evaluate", {"expression": what})["result"].get("value")
+
+        def back_to(path, display):
+            shown.clear()
+            ask("void setTimeout(() => history.back())")
+            for _ in range(100):
+                page.wait_for_timeout(50)
+                now = (ask("location.pathname"), ask("document.documentElement.style.display"))
+                if "kept: true" in shown and now == (path, display):
+                    return
+            raise AssertionError((shown, now))
+
+        before = ask("document.documentElement.style.display")
+        page.goto(f"{address}/browse")
+        back_to("/rate", before)
+        ask("document.querySelector('.mz-who button').click()")
+        page.wait_for_timeout(1000)
+        assert ask("location.pathname") == "/sign-in"
+        back_to("/sign-in", "")
