@@ -20,7 +20,8 @@ function narrow() {
 
 // To the variant that the address names, or to a part of the page.
 function go() {
-  const name = decodeURIComponent(location.hash.slice(1));
+  let name = location.hash.slice(1);
+  try { name = decodeURIComponent(name); } catch { /* as it stands */ }
   const found = variants().find((one) => one.dataset.variant === name) ?? (PLACES.some(([one]) => one === name) && shelf.querySelector(`#mz-${name}`));
   if (!found) return;
   if (found.hidden) { filter.value = ''; narrow(); }

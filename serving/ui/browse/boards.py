@@ -78,10 +78,12 @@ class Board:
     @property
     def base_value(self) -> float | None:
         """The base's score, where there is one and all manifests agree on it."""
-        values = [row.value for row in self.rows if row.name == BASE_ROW]
+        values = [row.value for row in self.rows if row.name == BASE_ROW and not row.score]
         return values[0] if len(values) == 1 else None
 
 
+SFT = "sft"
+"""The variant that others are set against."""
 BASE_ROW, SFT_ROW = "base", "SFT, not served here"
 _APART = {
     "base": "of another base",
@@ -95,11 +97,11 @@ _APART = {
 
 def boards(listings: Sequence[Listing]) -> list[Board]:
     """Every table of the scores that cards show, image ablations left out: by trial, there the headline
-    metric first and all questions before kinds of them."""
+    metric first and all questions before kinds of them. An adapter that failed here is in none."""
     found: dict[tuple[Trial, Measure], list[Row]] = {}
     known: dict[Trial, Benchmark | None] = {}
     for listing in listings:
-        if listing.files is None:
+        if listing.files is None or listing.status.state == "failed":
             continue
         manifest = listing.files.manifest
         shown = Rows.of(manifest.evaluation)
@@ -145,14 +147,14 @@ def _ordered(rows: Sequence[Row], measure: Measure) -> tuple[Row, ...]:
     scores = [row.score for row in rows if row.score]
     base = {e.base_value for e in scores if e.base_value is not None}
     sft = {e.sft_value for e in scores if e.sft_value is not None}
-    here = {row.value for row in rows if row.variant == "sft"}
+    here = {row.value for row in rows if row.variant == SFT}
     against = [Row(name=BASE_ROW, value=value) for value in sorted(base)] or [Row(name=BASE_ROW, value=None)]
     if not here or sft - here:
         elsewhere = [Row(name=SFT_ROW, value=value) for value in sorted(sft - here)]
         against += elsewhere or [Row(name=SFT_ROW, value=None)]
 
     def worth(row: Row) -> tuple[bool, float, str]:
-        return row.value is None, -measure.better * (row.value or 0.0), row.name
+        return row.value is None, -measure.better * (row.value or 0.0), row.name.lower()
 
     return tuple(sorted((*rows, *against), key=worth))
 

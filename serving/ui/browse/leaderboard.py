@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from html import escape
 from itertools import groupby
+from urllib.parse import quote
 
 from model_cards import words
-from serving.ui.browse.boards import Board, Row, Trial
+from serving.ui.browse.boards import SFT, Board, Row, Trial
 from zoo.evaluation.report.usual import explained
 from zoo.manifest import Benchmark
 
@@ -89,12 +90,12 @@ def _line(row: Row, board: Board, scale: "_Scale") -> str:
     if e is None:
         return _against(row, board, scale)
     said = f"{e.value:.3f}, interval {e.low:.3f} to {e.high:.3f}{_beside(e.value, board.base_value)}"
-    name = f'<a href="#{escape(row.variant)}">{escape(row.name)}</a>'
+    name = f'<a href="#{quote(row.variant)}">{escape(row.name)}</a>'
     if row.variant != row.name:
         name += f" <small>{escape(row.variant)}</small>"
-    find = finding(row.name, row.variant, board.trial.base)
+    find = f' data-find="{escape(finding(row.name, row.variant, board.trial.base))}"'
     return (
-        f'<tr data-find="{escape(find)}"><th scope="row">{name}</th>'
+        f'<tr{"" if row.variant == SFT else find}><th scope="row">{name}</th>'
         f"<td><b>{e.value:.3f}</b> <small>{e.low:.3f} to {e.high:.3f}</small></td>"
         f"<td>{scale.drawn(e.value, e.low, e.high, said)}</td><td>{escape(words.questions(e))}</td>"
         f"<td>{_difference(words.difference(e.value, e.base_value, e.over_base))}</td>"
@@ -108,8 +109,9 @@ def _against(row: Row, board: Board, scale: "_Scale") -> str:
     if row.value is not None:
         value, note = f"{row.value:.3f}", "interval not in the manifests"
         drawn = scale.drawn(row.value, None, None, f"{row.name}, {value}")
-    counts = {words.questions(one.score) for one in board.rows if one.score}
-    n = escape(counts.pop()) if len(counts) == 1 and row.value is not None else _DASH
+    counts = {one.score.n for one in board.rows if one.score}
+    lost = any(one.score.failed for one in board.rows if one.score)
+    n = _DASH if row.value is None or lost or len(counts) > 1 else counts.pop()
     return (
         f'<tr class="mz-against"><th scope="row">{escape(row.name)}</th>'
         f'<td>{value} <small class="mz-note">{note}</small></td><td>{drawn}</td><td>{n}</td>'

@@ -14,8 +14,8 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
-LIMIT = 100_000
-"""Most characters of a card that are shown; the zoo's own have less than a fifth."""
+LIMIT = 60_000
+"""Most characters of a card that are shown; the zoo's own have about a third."""
 _METADATA = re.compile(r"\A---\r?\n.*?^---\s*$", re.DOTALL | re.MULTILINE)
 _WEB = re.compile(r"https?://[^\s/]", re.IGNORECASE)
 _PNG = b"\x89PNG\r\n\x1a\n"

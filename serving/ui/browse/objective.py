@@ -70,15 +70,15 @@ def explained(manifests: Sequence[AdapterManifest]) -> str:
     second = f"{who} from {pairs} pairs of {data}" + (f", made by {makers}" if makers else "")
     if any(term.get("term") in words.REFERENCED for term in variant.objective):
         against = sorted({_reference(m.training.reference) for m in manifests})
-        second += f", and is measured against {_joined(against)}"
+        verb = "is" if len(manifests) == 1 else "are"
+        second += f", and {verb} measured against {_joined(against)}"
     return escape(f"{first} {second}.")
 
 
 def terms_html(objective: Sequence[Term]) -> str:
     """The objective as a list: each summand's formula, where it is known, and the same in words."""
     items = "".join(
-        f"<li>{_formula(term, '+ ' if number else '<var>L</var> = ')}"
-        f'<span class="mz-term">{escape(words.term(term))}</span></li>'
+        f'<li>{_formula(term, first=not number)}<span class="mz-term">{escape(words.term(term))}</span></li>'
         for number, term in enumerate(objective)
     )
     return f'<ul class="mz-terms">{items}</ul>'
@@ -104,12 +104,15 @@ def _clause(term: Term) -> str:
     return said + (", each pair by its weight" if term.get("weights") else "")
 
 
-def _formula(term: Term, sign: str) -> str:
-    of = _FORMULAS.get(str(term.get("term")))
+def _formula(term: Term, *, first: bool) -> str:
+    """The term as a summand, its sign in front; empty where it or a branch of it is not known here."""
     try:
-        return f'<span class="mz-formula">{sign}{_weight(term)}{of(term)}</span>' if of else ""
-    except KeyError:  # a branch that is not known here
+        said = _FORMULAS[str(term.get("term"))](term)
+    except KeyError:
         return ""
+    body = said.removeprefix("−")
+    sign = "− " if body != said else "" if first else "+ "
+    return f'<span class="mz-formula">{"<var>L</var> = " if first else ""}{sign}{_weight(term)}{body}</span>'
 
 
 def _weight(term: Term) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from html import escape
 from itertools import groupby
+from urllib.parse import quote
 
 from model_cards import licences, words
 from serving.service import Listing
@@ -25,7 +26,9 @@ def zoo_html(served: Base, others: Sequence[Base], listings: Sequence[Listing]) 
     here = [(listing, listing.files.manifest) for listing in listings if listing.files]
     missing = [listing for listing in listings if not listing.files]
     known = [served, *(base for base in others if base.pinned != served.pinned)]
-    tables = leaderboards_html(boards(listings)) or _nothing("No adapter here has been evaluated.")
+    tables = leaderboards_html(boards(listings)) or _nothing(
+        "No adapter that can be asked here has been evaluated."
+    )
     variants = "".join(_variants(here)) or _nothing("No adapter is served here. medzoo ls lists a Hub's.")
     variants = f'<p class="mz-soft">{NOTATION}</p>{variants}' if here else variants
     return (
@@ -92,7 +95,7 @@ def _variant(of: list[Shelf]) -> str:
     return (
         f'<article class="mz-variant" data-variant="{name}" tabindex="-1">'
         f"<h3>{escape(first.variant.title or first.variant.name)} "
-        f'<a class="mz-code" href="#{name}">#{name}</a> '
+        f'<a class="mz-code" href="#{quote(first.variant.name)}">#{name}</a> '
         f"<small>on {escape(first.base.name)}</small></h3>"
         f'<p class="mz-explained">{explained(manifests)}</p>{terms_html(first.variant.objective)}{paper}'
         f"{adapters}</article>"
