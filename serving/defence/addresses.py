@@ -39,6 +39,16 @@ def host_name(written: str) -> str:
     return (parts[1] or parts[2] or "").rstrip(".") if parts else written.lower()
 
 
+def network_of(host: str) -> str:
+    """Who counts as one: an address, of IPv6 a network of 64 bits, as anyone has all of one. What is no
+    address stays as it is."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    return host if address.version == 4 else address.exploded[:19]
+
+
 def is_public(address: Address) -> bool:
     """True for an address of the open internet that holds no other address inside.
 

@@ -8,13 +8,12 @@ is told in bytes made beforehand: no application has seen the request yet.
 
 import asyncio
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from serving.defence.addresses import is_loopback
+from serving.defence.addresses import is_loopback, network_of
 from serving.defence.gate import HEALTH
 
 LINGER_S = 2.0
@@ -175,11 +174,5 @@ class _Closing:
 
 
 def _peer(host: str) -> str:
-    """Who counts as one: an address, of IPv6 a network, as anyone has all of one; this machine is nobody."""
-    if is_loopback(host):
-        return ""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    return host if address.version == 4 else address.exploded[:19]
+    """Who counts as one; this machine is nobody."""
+    return "" if is_loopback(host) else network_of(host)

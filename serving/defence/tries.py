@@ -8,6 +8,8 @@ handed in; kept in memory alone.
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from serving.defence.addresses import network_of
+
 REST_S = 3600.0
 """After so long without a try what was before is forgotten."""
 MOST = 10_000
@@ -76,6 +78,7 @@ class Tries:
 
     def begin(self, name: str, address: str, *, now: float) -> float:
         """Count a try; 0, or where it comes too soon the seconds to wait, and then it does not count."""
+        address = network_of(address)
         pair = _pair(name, address)
         waits = [self._pairs.wait_s(pair, now), self._addresses.wait_s(address, now)]
         if pair not in self._known:
@@ -88,6 +91,7 @@ class Tries:
 
     def won(self, name: str, address: str) -> None:
         """The try that was counted had the right password."""
+        address = network_of(address)
         pair = _pair(name, address)
         self._pairs.forget(pair)
         self._addresses.take_back(address)

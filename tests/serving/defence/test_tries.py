@@ -37,6 +37,15 @@ def test_thousands_of_tries_come_to_a_few_an_hour(tries):
     assert names == BY_ADDRESS.free
 
 
+def test_all_addresses_of_an_ipv6_network_are_one(tries):
+    names = sum(tries.begin(f"name{one}", f"2001:db8:1:2::{one:x}", now=0) == 0 for one in range(1000))
+    assert names == BY_ADDRESS.free
+    assert tries.begin("name", "2001:db8:1:3::1", now=0) == 0
+    tries.won("name", "2001:db8:1:3::1")
+    assert guess(tries, "name", "10.0.0.1", now=1, seconds=5) == 4
+    assert tries.begin("name", "2001:db8:1:3::2", now=6) == 0
+
+
 def test_nobody_is_kept_out_for_long_by_another_s_tries_and_not_at_all_where_they_signed_in_before(tries):
     assert tries.begin("ana", "10.0.0.9", now=0) == 0
     tries.won("ana", "10.0.0.9")
