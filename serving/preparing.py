@@ -122,6 +122,8 @@ class Preparing:
             if not first:
                 return {}
             self._pins[ours.id] = {one.adapter: _who(one) for one in first}
+            for one in first:
+                self._service.stood_for(one.adapter, one.repo, one.sha)
         return self._pins[ours.id]
 
     def _ask(self, case: Case, ours: WorkList, pins: Mapping[str, Who]) -> list[CaseAnswer]:

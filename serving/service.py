@@ -359,6 +359,10 @@ class Service:
             (alias, str(ref), self._library.get(alias)) for alias, ref in self._library.names.aliases.items()
         ]
 
+    def stood_for(self, alias: str, repo: str, sha: str) -> None:
+        """Let a commit be asked for that an alias was before this server began."""
+        self._library.names.stood_for(alias, repo, sha)
+
     def drain(self, *, timeout_s: float) -> bool:
         """Take no more questions and wait for the answers under way; False if that took longer."""
         return self._engine.drain(timeout_s=timeout_s)

@@ -84,6 +84,15 @@ class Names:
             self._commits[ref] = [*(one for one in shas if one != sha), sha][-_MOST_COMMITS:]
             return before
 
+    def stood_for(self, alias: str, repo: str, sha: str) -> None:
+        """Note a commit that an alias was before this server began, as what it kept says; not of an alias
+        that is of another repo by now."""
+        with self._lock:
+            ref = self._aliases.get(alias)
+            shas = self._commits.get(ref, []) if ref else []
+            if ref and ref.repo == repo and sha not in shas:
+                self._commits[ref] = [sha, *shas][-_MOST_COMMITS:]
+
     def check(self, alias: str, *, replace: bool = False) -> None:
         """Raise BadInput if no adapter can be given this name: it has not the form of one, is the base's, or
         stands for an adapter that is not to be replaced."""

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from serving.library import Library, name_adapters
+from serving.library.names import Names
 from serving.service import Asked
 from tests.serving._brought import brought
 from zoo.asking import question
@@ -256,6 +257,18 @@ def test_a_hub_that_hangs_costs_a_question_its_time_and_nothing_else(rig, image)
     rig.hub.gate.set()
     rig.service._timeout_s = 20
     assert rig.service.compare([image], "Q", ["mdpo"]).answers[0].text == "mdpo: Q 64x48"
+
+
+def test_what_an_alias_was_before_the_server_began_may_be_asked_for_of_its_own_repo_alone():
+    names, sha = Names({"mdpo": RepoRef("local/mdpo")}), "7" * 40
+    names.stood_for("mdpo", "local/other", sha)
+    names.stood_for("nobody", "local/mdpo", sha)
+    with pytest.raises(NotAllowed):
+        names.ref(f"local/mdpo@{sha}")
+    names.stood_for("mdpo", "local/mdpo", sha)
+    assert names.ref(f"local/mdpo@{sha}") == RepoRef("local/mdpo", sha)
+    with pytest.raises(NotAllowed):
+        names.ref(f"local/other@{sha}")
 
 
 def test_requests_under_way_keep_the_commit_that_their_name_stood_for(rig, image, make_adapter):

@@ -7,6 +7,7 @@ import pytest
 
 from serving.app import build_app
 from serving.core.requests import AdapterId
+from serving.library.names import Names
 from tests.serving.rest._rating import (
     answer,
     archive,
@@ -248,6 +249,30 @@ def test_what_another_server_answered_first_says_by_which_adapter_this_one_goes_
         until(root, made, is_open)
     said = desk.lists.answers_of_list(made)
     assert {one.sha for of in said.values() for one in of if one.adapter == "mdpo"} == {theirs[1].sha}
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_restarted_server_goes_on_by_the_commit_that_the_list_began_with(
+    make_rig, desk, make_adapter, moved
+):
+    before, after = make_rig(), make_rig()
+    for rig in (before, after):
+        rig.library.names = Names(rig.library.names.aliases)  # no other repo or commit is allowed
+    with as_(build_app(before.service, page=False, desk=desk), "root") as root:
+        earlier = send(root, archive(scans(1))).json()["id"]
+        until(root, earlier, is_open)
+        (first,) = desk.lists.answers_of_list(earlier).values()
+        before.model.gate.clear()
+        before.model.busy.clear()
+        made = send(root, archive(scans(3))).json()["id"]
+        before.model.busy.wait(5)
+    desk.lists.put_answers(desk.lists.cases(made)[0].id, first)
+    if moved:
+        after.hub.add("local/mdpo", "7" * 40, make_adapter("moved", variant="mdpo", seed=99))
+    with as_(build_app(after.service, page=False, desk=desk), "root") as root:
+        until(root, made, is_open)
+    said = desk.lists.answers_of_list(made)
+    assert {one.sha for of in said.values() for one in of if one.adapter == "mdpo"} == {first[1].sha}
 
 
 def test_a_list_whose_adapter_is_away_holds_up_no_other(rig, desk, monkeypatch):
