@@ -60,3 +60,8 @@ class ExpiringCache(Generic[Value]):
         """Keep a value no longer, if it is there."""
         if key in self._entries:
             self.bytes -= self._entries.pop(key)[1]
+
+    def clear(self) -> None:
+        """Drop all."""
+        self._entries.clear()
+        self.bytes = 0

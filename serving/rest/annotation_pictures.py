@@ -6,10 +6,9 @@ Bounded in memory; who may see one is not decided here.
 import io
 import os
 import threading
-import time
 from collections.abc import Callable
 
-from serving.core.cache import ExpiringCache
+from serving.core.keeping import Keeping
 from zoo.errors import BadInput
 from zoo.images import Limits, Scan, Window, open_scan
 
@@ -24,8 +23,7 @@ class Opened:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._scans: ExpiringCache[Scan] = ExpiringCache(max_bytes=BYTES, ttl_s=TTL_S)
-        self._lock = threading.Lock()
+        self._scans: Keeping[Scan] = Keeping(max_bytes=BYTES, ttl_s=TTL_S)
         self._room = threading.Semaphore(AT_ONCE)
 
     def get(self, case: int, number: int, read: Callable[[], bytes]) -> Scan:
@@ -35,13 +33,11 @@ class Opened:
             ZooError: see `zoo.images.open_scan`, and what `read` raises.
         """
         key = f"{case}/{number}"
-        with self._lock:
-            scan = self._scans.get(key, now=time.monotonic())
+        scan = self._scans.get(key)
         if scan is None:
             with self._room:
                 scan = open_scan(read(), limits=self._limits)
-            with self._lock:
-                self._scans.put(key, scan, size=scan.size_bytes, now=time.monotonic())
+            self._scans.put(key, scan, size=scan.size_bytes)
         return scan
 
     def show(
@@ -63,5 +59,4 @@ class Opened:
 
     def forget(self) -> None:
         """Let go of all of them."""
-        with self._lock:
-            self._scans = ExpiringCache(max_bytes=BYTES, ttl_s=TTL_S)
+        self._scans.clear()

@@ -46,8 +46,6 @@ class Comparing:
 
     def look(self, uri: str) -> dict[str, Any]:
         """Open what the browser read: its key and what it is, or what is wrong."""
-        self._scans.expire()
-        self._asked.expire()
         try:
             return self._put(self._pictures.scan_now(uri))
         except ZooError as error:

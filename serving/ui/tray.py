@@ -6,12 +6,11 @@ keys, and the pixels stay here. Nothing is written to disk.
 """
 
 import secrets
-import threading
 import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from serving.core.cache import ExpiringCache
+from serving.core.keeping import Keeping
 from zoo.errors import BadInput
 
 Kept = TypeVar("Kept")
@@ -27,15 +26,12 @@ class Tray(Generic[Kept]):
         ttl_s: float = 600.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._things: ExpiringCache[tuple[Kept, int]] = ExpiringCache(max_bytes=max_bytes, ttl_s=ttl_s)
-        self._clock = clock
-        self._lock = threading.Lock()
+        self._things: Keeping[tuple[Kept, int]] = Keeping(max_bytes=max_bytes, ttl_s=ttl_s, clock=clock)
 
     def put(self, thing: Kept, *, size: int) -> str:
         """Keep a thing of so many bytes; the key that gets it back."""
         key = secrets.token_urlsafe(18)
-        with self._lock:
-            self._things.put(key, (thing, size), size=size, now=self._clock())
+        self._things.put(key, (thing, size), size=size)
         return key
 
     def get(self, key: str) -> Kept:
@@ -44,14 +40,8 @@ class Tray(Generic[Kept]):
         Raises:
             BadInput: its time is over.
         """
-        with self._lock:
-            found = self._things.get(key, now=self._clock())
-            if found is None:
-                raise BadInput("the image is no longer kept in memory", hint="choose it again")
-            self._things.put(key, found, size=found[1], now=self._clock())
+        found = self._things.get(key)
+        if found is None:
+            raise BadInput("the image is no longer kept in memory", hint="choose it again")
+        self._things.put(key, found, size=found[1])
         return found[0]
-
-    def expire(self) -> None:
-        """Let go of what is over time."""
-        with self._lock:
-            self._things.expire(now=self._clock())
