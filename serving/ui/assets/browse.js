@@ -29,12 +29,19 @@ function go() {
   found.focus({ preventScroll: true });
 }
 
+// HTML from the server. Gradio gives nothing, and no fault, where the server did not reply.
+async function html(asking) {
+  const said = await asking;
+  if (typeof said !== 'string') throw new Error('no reply');
+  return said;
+}
+
 async function openCard(details) {
   const place = details.querySelector('.mz-card-text');
   if (!details.open || place.childElementCount) return;
   place.replaceChildren(make('p', { class: 'mz-soft' }, 'opening ...'));
   try {
-    place.innerHTML = await server.card(details.dataset.card);
+    place.innerHTML = await html(server.card(details.dataset.card));
   } catch {
     place.replaceChildren(failed(new Error('The card cannot be had from the server now. Close and open it to try again.')));
     details.addEventListener('toggle', () => place.replaceChildren(), { once: true });
@@ -44,7 +51,7 @@ async function openCard(details) {
 async function open() {
   page.replaceChildren(make('p', { class: 'mz-nothing', role: 'status' }, 'asking which adapters are here ...'));
   try {
-    shelf.innerHTML = await server.zoo('');
+    shelf.innerHTML = await html(server.zoo(''));
   } catch {
     page.replaceChildren(failed(new Error('The server cannot be reached.')), make('button', { type: 'button', class: 'mz-again', onclick: open }, 'Try again'));
     return;
