@@ -42,6 +42,7 @@ class NewCase:
     """Of the pictures' pixels and the prompt."""
     reference: str = field(default="", repr=False)
     answer_type: AnswerType = "open"
+    options: tuple[str, ...] = ()
     question_type: str = ""
     error_types: tuple[ErrorType, ...] = ()
     modality: str = ""
@@ -49,7 +50,7 @@ class NewCase:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A case of a work list. `prompt` and `reference` are empty once the list is closed."""
+    """A case of a work list. `prompt`, `reference` and `options` are empty once the list is closed."""
 
     id: int
     work_list: str
@@ -61,6 +62,7 @@ class Case:
     prompt: str = field(repr=False)
     reference: str = field(repr=False)
     answer_type: AnswerType
+    options: tuple[str, ...]
     question_type: str
     error_types: tuple[ErrorType, ...]
     modality: str

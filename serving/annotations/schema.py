@@ -81,6 +81,7 @@ cases = Table(
     Column("prompt", Text, nullable=False),
     Column("reference", Text, nullable=False),
     Column("answer_type", String(16), nullable=False),
+    Column("options", JSON, nullable=False),
     Column("question_type", Text, nullable=False),
     Column("error_types", JSON, nullable=False),
     Column("modality", String(16), nullable=False),
@@ -163,8 +164,8 @@ def check(table: Table, row: Mapping[str, Any]) -> None:
     given.
 
     Raises:
-        BadInput: a text is too long for its column, or holds a NUL or half a surrogate pair; a number has more
-            than 32 bits.
+        BadInput: a text is too long for its column, or holds a NUL or half a surrogate pair; a number has
+            more than 32 bits.
     """
     for name, value in row.items():
         if isinstance(value, int) and not -(2**31) <= value < 2**31:

@@ -14,7 +14,6 @@ from zoo.evaluation.pictures import pixels_digest
 from zoo.images import Limits, decode
 from zoo.records import BASE, Prediction, Question
 
-YES_NO = ("Yes", "No")
 _NAMED = 16
 """Hex digits of a picture's digest that its name has."""
 _SEEN_BEFORE = Limits(max_bytes=sys.maxsize, max_pixels=sys.maxsize, max_frames=sys.maxsize)
@@ -67,7 +66,6 @@ def _name(digest: str) -> str:
 
 
 def _question(case: Case, images: tuple[str, ...]) -> Question:
-    said = case.reference.rstrip(". ").capitalize()
     return Question(
         id=case.question_id,
         dataset=case.dataset,
@@ -77,7 +75,7 @@ def _question(case: Case, images: tuple[str, ...]) -> Question:
         answer=case.reference,
         answer_type=case.answer_type,
         question_type=case.question_type,
-        options=YES_NO if case.answer_type == "closed" and said in YES_NO else (),
+        options=case.options,
         error_types=case.error_types,
     )
 

@@ -235,6 +235,7 @@ def _case(row: _Row, pictures: _Pictures, faults: Faults) -> tuple[NewCase, tupl
         case_sha256=_sha256("\n".join((*digests, prompt))),
         reference=one.answer,
         answer_type=one.answer_type,
+        options=one.options,
         question_type=one.question_type,
         error_types=one.error_types,
         modality=row.modality or there[0].modality,

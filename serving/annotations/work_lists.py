@@ -295,7 +295,7 @@ class WorkLists:
                 connection.execute(delete(pictures).where(pictures.c.case_id.in_(ours)))
                 connection.execute(update(answers).where(answers.c.case_id.in_(ours)).values(text=""))
                 blank = update(cases).where(cases.c.work_list == identity)
-                connection.execute(blank.values(prompt="", reference="", problem=""))
+                connection.execute(blank.values(prompt="", reference="", options=[], problem=""))
 
         (self._database.write if kept else self._database.erase)(write)
         return self.get(identity)
@@ -321,8 +321,8 @@ def assign(count: int, raters: Sequence[str], *, overlap: int, seed: int) -> lis
 def _case_row(work_list: str, number: int, case: NewCase) -> dict[str, Any]:
     row = {name: value for name, value in vars(case).items() if name != "pictures"}
     row |= {"error_types": list(case.error_types), "pictures": len(case.pictures), "problem": ""}
-    row |= {"work_list": work_list, "number": number}
-    check(cases, row)
+    row |= {"work_list": work_list, "number": number, "options": list(case.options)}
+    check(cases, row | {"options": "\n".join(case.options)})
     return row
 
 
@@ -358,7 +358,8 @@ def _work_list(row: Mapping[Any, Any]) -> WorkList:
 
 
 def _case(row: Mapping[Any, Any]) -> Case:
-    return Case(**{**row, "error_types": tuple(row["error_types"])})
+    lists = {name: tuple(row[name]) for name in ("options", "error_types")}
+    return Case(**{**row, **lists})
 
 
 def _answer(row: Mapping[Any, Any]) -> CaseAnswer:

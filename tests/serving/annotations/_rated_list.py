@@ -54,6 +54,7 @@ def rated_list(
                 case_sha256=sha(question.id),
                 reference=question.answer,
                 answer_type=question.answer_type,
+                options=question.options,
                 question_type=question.question_type,
                 error_types=question.error_types,
                 modality="CT",

@@ -22,6 +22,7 @@ def new_case(number: int, **changes: Any) -> NewCase:
         "pictures": (b"first picture", b"second picture"),
         "case_sha256": f"{number:064x}",
         "reference": "a mass",
+        "options": ("a mass", "a cyst"),
         "error_types": ("MM", "SLC"),
         "modality": "ct",
     }

@@ -108,6 +108,7 @@ def test_a_data_set_holds_what_was_rated_and_no_picture_unless_they_are_asked_fo
     for question, prediction in zip(questions, predictions[::3], strict=True):
         picture = Image.open(shown / question.images[0])
         own = next(one for one in asked.questions if one.id == question.id)
+        assert question.options == prediction.options == own.options
         png = io.BytesIO()
         asked.open_image(own.images[0]).save(png, format="PNG")
         assert pixels_digest(picture) == pixels_digest(decode(png.getvalue())) == prediction.shown_digests[0]

@@ -76,6 +76,7 @@ def test_questions_of_the_zoo_are_read_and_a_folder_around_all_is_passed_over():
         answer="Axial",
         answer_type="closed",
         question_type="plane",
+        options=("Axial", "Coronal"),
         error_types=("AM",),
     )
     line = json.dumps(asdict(question))
@@ -83,6 +84,7 @@ def test_questions_of_the_zoo_are_read_and_a_folder_around_all_is_passed_over():
     (one,) = read(packed).cases
     assert (one.dataset, one.split, one.question_id, one.reference) == ("slake", "test", "q1", "Axial")
     assert (one.answer_type, one.question_type, one.error_types) == ("closed", "plane", ("AM",))
+    assert one.options == ("Axial", "Coronal")
 
 
 def test_all_faults_are_told_at_once_by_file_row_and_column():

@@ -178,7 +178,8 @@ def test_a_list_is_closed_once_and_shows_nothing_any_more(desk: Desk) -> None:
     assert closed.state == "closed"
     assert closed.closed_at is not None
     after = desk.lists.case(case.id)
-    assert (after.prompt, after.reference, after.case_sha256) == ("", "", case.case_sha256)
+    assert (after.prompt, after.reference, after.options) == ("", "", ())
+    assert after.case_sha256 == case.case_sha256
     assert desk.lists.answers(case.id) == [replace(answer(adapter), text="") for adapter in ADAPTERS]
     with pytest.raises(UnknownName, match="no picture"):
         desk.lists.picture(case.id, 0)
@@ -210,6 +211,7 @@ def test_nothing_that_a_closed_list_showed_is_left_in_sqlites_files(tmp_path: Pa
                 number,
                 prompt=f"{mark} " * (number % 37 + 1),
                 reference=f"{mark} " * (number % 11 + 1),
+                options=(mark, "else"),
                 pictures=(mark.encode() * (40 * number),),
             )
             for number in range(1, 61)

@@ -54,6 +54,7 @@ def upgrade() -> None:
         sa.Column("prompt", sa.Text(), nullable=False),
         sa.Column("reference", sa.Text(), nullable=False),
         sa.Column("answer_type", sa.String(length=16), nullable=False),
+        sa.Column("options", sa.JSON(), nullable=False),
         sa.Column("question_type", sa.Text(), nullable=False),
         sa.Column("error_types", sa.JSON(), nullable=False),
         sa.Column("modality", sa.String(length=16), nullable=False),
