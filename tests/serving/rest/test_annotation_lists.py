@@ -111,6 +111,14 @@ def test_only_an_administrator_sees_and_does_what_is_theirs(app, desk, root):
     assert as_(app, "k-read").get("/me").json() == {"name": "k-read", "role": "rater", "account": False}
 
 
+def test_a_key_that_is_called_as_a_rater_is_not_that_rater(app, desk):
+    desk.accounts.add("k-annotate", "rater", "long enough words")
+    ours = open_list(desk, raters=("ana", "k-annotate"))
+    assert len(as_(app, "ana").get(f"/lists/{ours.id}/cases").json()) == 3
+    assert as_(app, "k-annotate").get(f"/lists/{ours.id}/cases").json() == []
+    assert told(as_(app, "k-annotate").get("/lists/abc/cases")) == (404, "UnknownName")
+
+
 def test_what_cannot_be_made_is_refused_and_leaves_nothing(app, desk, root):
     data = archive(scans(1))
     for wrong, params in {
