@@ -1,8 +1,8 @@
 """A list's finished ratings as records, raters by their pseudonyms. It knows no statistics.
 
 A case counts for a rater once they are done with it, with what they had said by then: what they changed after
-they had seen the names is kept as a correction and is no blind rating. Who cannot judge an answer says nothing
-else of it: a rank or error types from before they said so do not count.
+they had seen the names is kept as a correction and is no blind rating. Who cannot judge an answer says
+nothing else of it: a rank or error types from before they said so do not count.
 """
 
 from serving.annotations.clicks import CaseState, fold

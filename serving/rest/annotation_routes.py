@@ -23,6 +23,7 @@ _PNG: dict[str, Any] = {
     "description": "The picture as it is to be shown.",
     "content": {"image/png": {"schema": {"type": "string", "format": "binary"}, "example": "(PNG)"}},
 }
+ListId = Annotated[str, Path(pattern="^[0-9a-f]{1,16}$", examples=["5f0c1d7e"])]
 CaseId = Annotated[int, Path(ge=1, le=2**31 - 1, examples=[7])]
 
 

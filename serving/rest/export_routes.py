@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
@@ -11,12 +11,12 @@ from serving.annotations.desk import Desk
 from serving.annotations.export import Kind, export, parse_weights
 from serving.annotations.publishing import publish_ratings
 from serving.rest.annotation_callers import Administrator, Person
+from serving.rest.annotation_routes import RATING, ListId
 from serving.rest.answers import SHA, Reply
 from serving.rest.bodies import RequestBody, read_json
 from serving.rest.documents import error_replies, request_body
 from zoo.errors import NotAllowed
 
-LISTS = "/v1/annotations/lists"
 _MEDIA_TYPES: dict[Kind, str] = {
     "ratings.csv": "text/csv",
     "ratings.jsonl": "application/jsonl",
@@ -30,7 +30,6 @@ _FILE: dict[str, Any] = {
         kind: {"schema": _BINARY, "example": "(the file)"} for kind in dict.fromkeys(_MEDIA_TYPES.values())
     },
 }
-ListId = Annotated[str, Path(max_length=16, examples=["5f0c1d7e"])]
 
 
 class PublishBody(RequestBody):
@@ -61,7 +60,7 @@ _PUBLISHED = PublishedReply(
 
 def export_routes(desk: Desk, *, hub: str | None = None) -> APIRouter:
     """The routes of one desk; `hub` is the address that is published to, None that of HF_ENDPOINT."""
-    router = APIRouter(prefix=LISTS, tags=["ratings"])
+    router = APIRouter(prefix=f"{RATING}/lists", tags=["ratings"])
 
     @router.get(
         "/{id}/export/{kind}",

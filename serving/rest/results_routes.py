@@ -8,21 +8,20 @@ import io
 import threading
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from serving.annotations.desk import Desk
 from serving.annotations.outcome import Outcome, outcome
 from serving.annotations.results import ratings_of
 from serving.rest.annotation_callers import Person, Reader
-from serving.rest.annotation_routes import RATING
+from serving.rest.annotation_routes import RATING, ListId
 from serving.rest.documents import error_replies
 from serving.rest.results_bodies import PLOTS, Plot, RaterProgress, ResultsReply
 from serving.rest.results_samples import PICTURE, RESULTS
 from zoo.errors import BadInput, NotAllowed
 from zoo.records import ErrorType, Rating
 
-ListId = Annotated[str, Path(pattern="^[0-9a-f]{1,16}$", examples=["5f0c1d7e"])]
 Modality = Annotated[str, Query(max_length=64, description="Of this modality's cases alone.")]
 Tagged = Annotated[ErrorType | None, Query(description="Of the cases alone that are tagged with this type.")]
 _RESPONSES = error_replies(404, 409, 422)

@@ -93,8 +93,8 @@ def test_what_is_asked_for_is_what_comes(ask: Ask, rated: tuple[Desk, WorkList])
         ("{id}/export/ratings.xls", 422),
         ("{id}/export/pairs.zip?weights=1,2", 422),
         ("{id}/export/pairs.zip?weights=0,0,7", 422),
-        ("nothing/export/ratings.csv", 404),
-        ("nothing/export/dataset.zip?images=true", 404),
+        ("beef/export/ratings.csv", 404),
+        ("beef/export/dataset.zip?images=true", 404),
     ],
 )
 def test_what_cannot_be_is_refused(ask: Ask, rated: tuple[Desk, WorkList], path: str, status: int) -> None:
