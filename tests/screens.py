@@ -25,7 +25,7 @@ from zoo.demo_ward import PEOPLE
 from zoo.localhub.server import serving
 
 CARD = "local/phantom-mdpo"
-WIDTH = 1180
+WIDTH, PAGE_WIDTH, HIGHEST = 1180, 1280, 1700
 _FRAME = """<!doctype html><meta charset="utf-8"><style>
 body {{ margin: 0; padding: 24px; background: {paper}; color: {ink}; font: 15px/1.45 "DejaVu Sans"; }}
 pre {{ font: 13px/1.4 "DejaVu Sans Mono", monospace; white-space: pre; margin: 0; }}
@@ -64,12 +64,16 @@ def _pages(demo: Path, hub: str, scratch: Path, docs: Path) -> None:
     for name, role in PEOPLE.items():
         ward.account(name, role)
     with ward.server(), chromium() as browser:
-        sight = {"viewport": {"width": WIDTH + 100, "height": 900}}
+        sight = {"viewport": {"width": PAGE_WIDTH, "height": 900}}
         chief, *raters = (Someone(browser, ward.url, name, PASSWORD, **sight) for name in PEOPLE)
         work_list = rated_list(chief, raters, ["base", *VARIANTS])
         for name, page in visits(chief, raters[-1], work_list, demo / "scan.png"):
+            height = page.evaluate("document.documentElement.scrollHeight")
+            page.set_viewport_size({"width": PAGE_WIDTH, "height": min(height, HIGHEST)})
+            page.evaluate("scrollTo(0, 0)")
             page.wait_for_timeout(500)  # until what fades in has
-            page.screenshot(path=docs / f"{name}.png", full_page=True)
+            page.screenshot(path=docs / f"{name}.png")
+            page.set_viewport_size({"width": PAGE_WIDTH, "height": 900})
             print(docs / f"{name}.png")
 
 

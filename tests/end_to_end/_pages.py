@@ -12,7 +12,7 @@ from zoo.phantom.cases import example_cases
 TITLE = "Drawn scans, first round"
 CASES = 12
 ZIP = {"Content-Type": "application/zip"}
-QUESTION = "Describe the findings of this scan."
+QUESTION = "How large is the cyst?"
 
 
 class Someone:
@@ -62,7 +62,7 @@ class Someone:
 
 
 def rated_list(chief: Someone, raters: list[Someone], adapters: list[str]) -> str:
-    """Upload a list, wait for its answers, let everybody rate, the last one not to the end; the list's id."""
+    """Upload a list, wait for its answers, let everybody rate, the last one half of it; the list's id."""
     words = {"title": TITLE, "adapters": ",".join(adapters), "raters": ",".join(r.name for r in raters)}
     query = "&".join(f"{key}={value}" for key, value in {**words, "overlap": len(raters)}.items())
     made = chief.ask(f"/lists?{query}", data=example_cases(count=CASES), headers=ZIP)["id"]
@@ -71,7 +71,7 @@ def rated_list(chief: Someone, raters: list[Someone], adapters: list[str]) -> st
             break
         chief.page.wait_for_timeout(200)
     for number, rater in enumerate(raters):
-        rater.rate(made, mild=0.1 * number, most=CASES - 3 * (number == len(raters) - 1))
+        rater.rate(made, mild=0.1 * number, most=CASES // (1 + (number == len(raters) - 1)))
     return made
 
 
@@ -100,7 +100,9 @@ def visits(chief: Someone, rater: Someone, work_list: str, picture: Path) -> Ite
     page.locator("#mz-browse h2").first.wait_for()
     yield "browse", page
     page = rater.page
-    page.goto(f"{rater.url}/rate?list={work_list}")
+    left = [one["case"] for one in rater.ask(f"/lists/{work_list}/cases") if not one["done"]]
+    case = max(left, key=lambda one: len(rater.ask(f"/cases/{one}")["answers"]))
+    page.goto(f"{rater.url}/rate?list={work_list}&case={case}")
     page.locator(".mz-answer").first.wait_for()
     page.locator(".mzv-stage img.mzv-there").first.wait_for()
     for key in ("1", "n", "Shift+Digit1", "2", "m", "w"):

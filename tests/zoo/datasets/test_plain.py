@@ -215,6 +215,7 @@ def test_terms_are_those_of_the_licences():
         "mmedpo": (True, False),
         "path-vqa": (False, False),
         "phantom": (True, False),
+        "rated": (False, True),
         "records": (False, True),
         "slake": (True, False),
         "vqa-rad": (True, False),
