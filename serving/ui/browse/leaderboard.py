@@ -30,7 +30,7 @@ def _trial(trial: Trial, boards: list[Board]) -> str:
     if kinds:
         told = f'<p class="mz-soft">{escape(explained(board.measure.subset for board in kinds))}</p>'
         inner = told + "".join(f"<h5>{_measured(board)}</h5>{_board(board)}" for board in kinds)
-        tables += _folded(f"By kind of question, {len(kinds)} tables", inner)
+        tables += _folded(f"By kind of question: {len(kinds)}", inner)
     base = f"{trial.base.partition('@')[0]}@{trial.base.partition('@')[2][:SHORT]}"
     return (
         f'<section class="mz-trial"><h3>{escape(f"{trial.dataset}/{trial.split}")}'
