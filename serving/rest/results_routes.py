@@ -6,6 +6,8 @@ with them in view. Raters stand there by their pseudonyms.
 
 import io
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -19,14 +21,17 @@ from serving.rest.annotation_routes import RATING, ListId
 from serving.rest.documents import error_replies
 from serving.rest.results_bodies import PLOTS, Plot, RaterProgress, ResultsReply
 from serving.rest.results_samples import PICTURE, RESULTS
-from zoo.errors import BadInput, NotAllowed
+from zoo.errors import BadInput, Busy, NotAllowed
 from zoo.records import ErrorType, Rating
 
 Modality = Annotated[str, Query(max_length=64, description="Of this modality's cases alone.")]
 Tagged = Annotated[ErrorType | None, Query(description="Of the cases alone that are tagged with this type.")]
 _RESPONSES = error_replies(404, 409, 422)
+MOST = 8
+"""Results that are worked out or wait for it: clicks need the rest of the server's threads."""
+_ROOM = threading.BoundedSemaphore(MOST)
 _ONE_AT_A_TIME = threading.Lock()
-"""matplotlib keeps state that threads share."""
+"""Whoever waits finds what the one before them worked out; and matplotlib keeps state that threads share."""
 
 
 def results_routes(desk: Desk) -> APIRouter:
@@ -41,7 +46,8 @@ def results_routes(desk: Desk) -> APIRouter:
         over questions."""
         _check(desk, id, person)
         work_list, cases = desk.lists.get(id), desk.lists.cases(id)
-        found = outcome(_ratings(desk, id, modality, error_type))
+        with _turn():
+            found = outcome(_ratings(desk, id, modality, error_type))
         names = {one.name: one.pseudonym for one in desk.accounts.all()}
         progress = [
             RaterProgress(rater=names[one.rater], assigned=one.assigned, done=one.done)
@@ -69,12 +75,26 @@ def results_routes(desk: Desk) -> APIRouter:
     ) -> Response:
         """The same as a picture: strengths, severity or wins."""
         _check(desk, id, person)
-        found = outcome(_ratings(desk, id, modality, error_type))
-        if not _is_drawn(found, plot):
-            raise BadInput(f"no rating says anything of {plot} yet", hint="come back when cases are done")
-        return Response(_svg(found, plot), media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
+        with _turn():
+            found = outcome(_ratings(desk, id, modality, error_type))
+            if not _is_drawn(found, plot):
+                raise BadInput(f"no rating says anything of {plot} yet", hint="come back when cases are done")
+            drawn = _svg(found, plot)
+        return Response(drawn, media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
 
     return router
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """One at a time; raises Busy where too many wait."""
+    if not _ROOM.acquire(blocking=False):
+        raise Busy("results are being worked out for others", after_s=5)
+    try:
+        with _ONE_AT_A_TIME:
+            yield
+    finally:
+        _ROOM.release()
 
 
 def _check(desk: Desk, work_list: str, person: Person) -> None:
@@ -110,16 +130,13 @@ def _is_drawn(found: Outcome, plot: Plot) -> bool:
 def _svg(found: Outcome, plot: Plot) -> bytes:
     from zoo.evaluation.report.preferred import severity_figure, strengths_figure, wins_figure
 
-    with _ONE_AT_A_TIME:
-        if plot == "strengths":
-            figure = strengths_figure({one.reference: one.strengths for one in found.against})
-        elif plot == "severity":
-            figure = severity_figure({one.adapter: one.shares for one in found.adapters})
-        else:
-            ranked = {name for pair in found.pairs for name in (pair.first, pair.second)}
-            figure = wins_figure(
-                found.pairs, [one.adapter for one in found.adapters if one.adapter in ranked]
-            )
-        out = io.BytesIO()
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-        return out.getvalue()
+    if plot == "strengths":
+        figure = strengths_figure({one.reference: one.strengths for one in found.against})
+    elif plot == "severity":
+        figure = severity_figure({one.adapter: one.shares for one in found.adapters})
+    else:
+        ranked = {name for pair in found.pairs for name in (pair.first, pair.second)}
+        figure = wins_figure(found.pairs, [one.adapter for one in found.adapters if one.adapter in ranked])
+    out = io.BytesIO()
+    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    return out.getvalue()

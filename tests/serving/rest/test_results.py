@@ -1,5 +1,6 @@
 """Results by the routes: to whom they are shown, what they say, and by which filter."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from serving.annotations.outcome import outcome
 from serving.annotations.results import ratings_of
 from serving.app import build_app
+from serving.rest import results_routes
 from tests.serving.rest._rating import as_, click, finish, open_desk, open_list
 
 
@@ -112,3 +114,13 @@ def test_without_the_base_the_first_that_was_ranked_is_the_reference(desk: Any) 
     assert [one.reference for one in outcome(tuple(ratings)).against] == ["mdpo"]
     tuned = [replace(r, variant="sft" if r.adapter == "dpo" else "x") for r in ratings]
     assert [one.reference for one in outcome(tuple(tuned)).against] == ["dpo"]
+
+
+def test_results_never_hold_all_of_the_servers_threads(desk: Any, app: Any) -> None:
+    made = open_list(desk, count=1)
+    with ExitStack() as others:
+        for _ in range(results_routes.MOST):
+            others.enter_context(results_routes._ROOM)
+        told = as_(app, "root").get(f"/lists/{made.id}/results")
+    assert (told.status_code, told.json()["error"]["type"]) == (429, "Busy")
+    assert as_(app, "root").get(f"/lists/{made.id}/results").status_code == 200
