@@ -1,5 +1,6 @@
 """Answers, waiting and faults as HTML. Pure; every word that comes from a model or a user is escaped."""
 
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -88,11 +89,16 @@ def empty_html() -> str:
 
 def fault_html(error: ZooError) -> str:
     """What was wrong and what to do next."""
-    hint = f"<p>{escape(error.hint)}</p>" if error.hint else ""
+    hint = f"<p>{escape(sentence(error.hint))}</p>" if error.hint else ""
     return (
-        f'<section class="mz-fault" role="alert"><h3>{escape(error.message)}</h3>{hint}'
-        f"<code>{escape(type(error).__name__)}</code></section>"
+        f'<section class="mz-fault" role="alert"><h3>{escape(sentence(error.message))}</h3>{hint}</section>'
     )
+
+
+def sentence(words: str) -> str:
+    """Words of a program as a sentence; a file, a command or a number that stands first stays as it is."""
+    begun = words[:1].upper() + words[1:] if re.match(r"(?!medzoo )[a-z]+[ ,:]", words) else words
+    return begun if begun.endswith((".", "!", "?")) else f"{begun}."
 
 
 def choice_label(listing: Listing) -> str:
@@ -100,7 +106,8 @@ def choice_label(listing: Listing) -> str:
     if listing.adapter is None:
         return f"{listing.alias}\ncannot be asked"
     score = listing.accuracy
-    return f"{listing.alias}\n{_percent(score) if score else 'not evaluated'}"
+    said = _percent(score).replace(" (", "\n(") if score else "not evaluated"  # an interval stays in one line
+    return f"{listing.alias}\n{said}"
 
 
 def _result(question: str, said: str, cards: str, *, count: int, reference: str = "", more: str) -> str:

@@ -167,4 +167,4 @@ def read_seed(text: str) -> int | None:
 
 
 def _problem(error: ZooError) -> dict[str, str]:
-    return {"problem": ". ".join(part for part in (error.message, error.hint) if part)}
+    return {"problem": " ".join(cards.sentence(part) for part in (error.message, error.hint) if part)}

@@ -18,6 +18,7 @@ from serving.ui.wording import Wording
 
 GRADIO = "/gradio_api/"
 OPEN = (
+    ("GET", f"{GRADIO}app_id"),  # asked until a server that was away is back; then the page is loaded anew
     ("GET", f"{GRADIO}queue/data"),
     ("POST", f"{GRADIO}queue/join"),
     ("POST", f"{GRADIO}component_server"),

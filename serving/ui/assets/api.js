@@ -21,12 +21,26 @@ async function call(method, path, body, { stays = false } = {}) {
   return said;
 }
 
+// Words of a program as a sentence; a file, a command or a number that stands first stays as it is.
+function sentence(words) {
+  const begun = /^(?!medzoo )[a-z]+[ ,:]/.test(words) ? words[0].toUpperCase() + words.slice(1) : words;
+  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
+}
+
 // What a refusal says, as an Error.
 function faultOf(status, said, otherwise) {
-  const words = [said?.error?.message, said?.error?.hint].filter(Boolean).join('. ');
+  const words = [said?.error?.message, said?.error?.hint].filter(Boolean).map(sentence).join(' ');
   const fault = new Error(words || otherwise || `The server replied ${status}.`);
   fault.status = status;
   return fault;
+}
+
+// What a function of the page said; Gradio gives nothing where the server did not answer.
+async function answered(asking) {
+  const said = await asking;
+  if (!said) throw new Error('The server does not answer. Try again in a moment.');
+  if (said.problem) throw new Error(said.problem);
+  return said;
 }
 
 // An element: make('p', { class: 'mz-x', onclick: f }, 'text', child).

@@ -20,14 +20,12 @@ async function toggleHeat(card, asked, fetchMap) {
   try {
     const row = card.dataset.row;
     if (!seen.maps.has(row)) {
-      const found = await fetchMap(asked, Number(row));
-      if (found.problem) throw new Error(found.problem);
-      seen.maps.set(row, found);
+      seen.maps.set(row, await answered(fetchMap(asked, Number(row))));
     }
     place.replaceChildren(...drawHeat(seen.maps.get(row)));
     button.setAttribute('aria-pressed', 'true');
   } catch (error) {
-    place.replaceChildren(make('p', { class: 'mz-problem', role: 'alert' }, error.message || 'The map could not be fetched.'));
+    place.replaceChildren(make('p', { class: 'mz-problem', role: 'alert' }, error.message));
   }
   place.hidden = false;
   button.disabled = false;

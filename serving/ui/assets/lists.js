@@ -6,9 +6,14 @@ const STATES = { preparing: 'answers are being made', open: 'open', closed: 'clo
 const all = make('div', { class: 'mz-all' });
 const fresh = make('details', { class: 'mz-fresh' });
 
+let drawn = '';
+
 async function refresh({ forced = false } = {}) {
   if (!forced && (document.hidden || page.querySelector('dialog[open]'))) return null;
   const found = await call('GET', '/lists');
+  const now = JSON.stringify(found);
+  if (!forced && now === drawn) return found; // what was said beside a button stays to be read
+  drawn = now;
   const open = new Set([...all.querySelectorAll('details[open]')].map((one) => one.dataset.of));
   const at = focused();
   all.replaceChildren(...(found.length ? found.map((one) => card(one, open)) : [make('p', { class: 'mz-nothing' }, 'There is no work list yet.')]));

@@ -21,9 +21,7 @@ function note(text) {
 
 async function picture(number, view) {
   const { key } = study[number];
-  const said = await server.show(JSON.stringify({ key, ...view }));
-  if (said.problem) throw new Error(said.problem);
-  return said.picture;
+  return (await answered(server.show(JSON.stringify({ key, ...view })))).picture;
 }
 
 function draw() {
@@ -88,15 +86,13 @@ async function take(files) {
     }
     if (file.size > props.limit) {
       const mib = (n) => (n / 1048576).toFixed(1);
-      wrong.push(`The image has ${mib(file.size)} MiB, the limit is ${mib(props.limit)}.`);
+      wrong.push(`${file.name} has ${mib(file.size)} MiB, the limit is ${mib(props.limit)}.`);
       continue;
     }
     try {
-      const seen = await server.look(await read(file));
-      if (seen.problem) wrong.push(seen.problem);
-      else opened.push(seen);
-    } catch {
-      wrong.push('The image could not be sent to the server. Try again.');
+      opened.push(await answered(server.look(await read(file))));
+    } catch (error) {
+      wrong.push(files.length > 1 ? `${file.name}: ${error.message}` : error.message);
     }
     if (mine !== reading) return;
   }

@@ -7,6 +7,7 @@ const PLOTS = {
   severity: 'Bars of the shares of severe, minor and no misunderstanding in the table below it.',
 };
 const METHOD = 'Ratings made blind, of cases that their rater is done with. A question that several raters rated counts once. Intervals are 95 %, by bootstrap over questions, and not corrected for many comparisons; a difference whose interval holds none is no difference. That of a share of 0 or 100 % has no width: what was not seen on n questions can still be so of up to 3 in n. Strengths: Bradley and Terry 1952, a tie half a win for either, one tie added to each pair that met.';
+const many = (count, word) => `${count} ${word}${count === 1 ? '' : 's'}`;
 const figures = make('div', { class: 'mz-figures' });
 const counted = make('p', { class: 'mz-counted', role: 'status' });
 let asked = 0;
@@ -21,7 +22,8 @@ async function refresh(list, filters) {
     if (mine === asked) figures.replaceChildren(...sections(found, query));
     return found;
   } catch (fault) {
-    if (mine === asked) figures.replaceChildren(fault.status === 403 ? make('p', { class: 'mz-nothing' }, `${fault.message}.`) : failed(fault));
+    if (mine === asked) figures.replaceChildren(fault.status === 403 ? make('p', { class: 'mz-nothing' },
+      'Results are shown once all of your cases are done. ', make('a', { href: `/rate?list=${list.id}` }, 'Go on rating')) : failed(fault));
     return null;
   } finally {
     if (mine === asked) figures.removeAttribute('aria-busy');
@@ -29,7 +31,7 @@ async function refresh(list, filters) {
 }
 
 function sections({ id, outcome, plots }, query) {
-  counted.textContent = `${outcome.questions} questions, ${outcome.raters.length} ${outcome.raters.length === 1 ? 'rater' : 'raters'}, ${outcome.ratings} ratings of answers.`;
+  counted.textContent = `${many(outcome.questions, 'question')}, ${many(outcome.raters.length, 'rater')}, ${many(outcome.ratings, 'rating')} of answers.`;
   if (!outcome.ratings) return [make('p', { class: 'mz-nothing' }, 'Nobody is done with a case of these yet.')];
   const plot = (kind) => plots.includes(kind) && make('figure', { style: kind === 'wins' && `max-width:${200 + 110 * outcome.adapters.length}px` },
     make('img', { src: `${API}/lists/${id}/results/${kind}.svg?${query}`, alt: PLOTS[kind] }));

@@ -116,6 +116,14 @@ answers.addEventListener('click', (event) => {
   else toggleHeat(card, result().dataset.asked, (asked, row) => server.heat(JSON.stringify({ asked, row })));
 });
 
+// Gradio knows of no sessions: where one has ended, the page's next question leads to signing in.
+const { fetch } = window;
+window.fetch = async (...asked) => {
+  const reply = await fetch(...asked);
+  if (reply.status === 401) location.assign('/sign-in?to=/');
+  return reply;
+};
+
 const keys = { h: 'hide', m: 'mark', s: 'sample', c: 'copy', '?': 'keys' };
 function pressed(event) {
   if (!element.isConnected) return document.removeEventListener('keydown', pressed);

@@ -2,7 +2,15 @@ import re
 from dataclasses import replace
 
 from serving.core.requests import AdapterId, Answer, Comparison
-from serving.ui.cards import BASE_COLOUR, COLOURS, comparison_html, fault_html, live_html, waiting_html
+from serving.ui.cards import (
+    BASE_COLOUR,
+    COLOURS,
+    comparison_html,
+    fault_html,
+    live_html,
+    sentence,
+    waiting_html,
+)
 from zoo.errors import BadInput
 
 
@@ -33,6 +41,21 @@ def test_words_of_models_and_users_are_never_markup():
     html += waiting_html(evil, [evil]) + fault_html(BadInput(evil, hint=evil))
     html += live_html(evil, [answer("", evil)], [evil])
     assert "<script" not in html
+
+
+def test_a_fault_is_told_in_sentences_and_not_in_the_name_of_a_class():
+    html = fault_html(BadInput("no image is chosen", hint="choose a PNG file, or an example"))
+    assert html == (
+        '<section class="mz-fault" role="alert"><h3>No image is chosen.</h3>'
+        "<p>Choose a PNG file, or an example.</p></section>"
+    )
+
+
+def test_what_is_typed_or_named_keeps_its_first_letter():
+    said = [
+        sentence(words) for words in ("medzoo ls lists them", "cases.csv, row 3: no image", "wait a little!")
+    ]
+    assert said == ["medzoo ls lists them.", "cases.csv, row 3: no image.", "Wait a little!"]
 
 
 def test_every_answer_shows_its_commit_and_digest_in_full():

@@ -104,7 +104,7 @@ def test_a_look_at_what_is_no_text_or_by_no_component_is_a_wrong_request(ask):
 
 
 def test_a_look_at_no_image_is_told_so_and_another_function_is_not_there(ask):
-    assert ask("component_server").json()["problem"].startswith("the media type")
+    assert ask("component_server").json()["problem"].startswith("The media type")
     assert ask("component_server", fn_name="__init__").status_code == 404
 
 

@@ -89,7 +89,7 @@ def test_who_asks_by_the_page_is_told_to_the_engine(page, rig, monkeypatch):
 
 def test_a_repo_that_cannot_be_had_is_told_in_the_page(page):
     *_, last = until_completed(page("Q", [], "local/none"))
-    assert "no repo local/none" in last["output"]["data"][0]
+    assert "No repo local/none." in last["output"]["data"][0]
 
 
 def test_a_repo_that_the_operator_does_not_allow_is_refused_in_the_page_too(page, rig):

@@ -102,10 +102,29 @@ def test_a_broken_file_and_a_question_without_an_image_are_told_why(page, png):
     assert "of no kind known here" in page.locator(".mz-study > .mz-problem").inner_text()
     ask(page, "What is shown?")
     page.locator(".mz-fault").wait_for()
-    assert "no image is chosen" in page.locator(".mz-fault").inner_text()
+    assert "No image is chosen." in page.locator(".mz-fault").inner_text()
     put(page, png)
     ask(page, "What is shown?")
     assert len(texts(page)) == 4
+
+
+def test_a_server_that_is_away_is_told_of_in_plain_words_and_is_found_again(address, png):
+    with chromium() as browser:
+        page = browser.new_page()
+        page.goto(address)
+        page.locator("#mz-adapters label").nth(3).wait_for()
+        page.route("**/gradio_api/**", lambda route: route.abort())
+        page.locator("#mz-picker input[type=file]").set_input_files(
+            {"name": "x", "mimeType": "", "buffer": png}
+        )
+        page.locator(".mz-study > .mz-problem:visible").wait_for()
+        said = page.locator(".mz-study > .mz-problem").inner_text()
+        assert said == "The server does not answer. Try again in a moment."
+        page.locator("#mz-compare").click()
+        page.get_by_text("Connection to the server was lost").first.wait_for()
+        with page.expect_navigation():
+            page.unroute("**/gradio_api/**")
+        page.locator("#mz-adapters label").nth(3).wait_for()
 
 
 def test_pixels_of_a_dicom_file_asked_about_in_the_page_reach_no_disk(

@@ -128,5 +128,7 @@ def test_results_are_told_in_tables_and_pictures_to_who_may_see_them(site: Any) 
         assert rater.get_by_role("link", name="Preference pairs").count() == 0
         rater.goto(f"{address}/results?list={fresh.id}")
         rater.wait_for_selector(".mz-results .mz-nothing")
-        assert "once all of their cases are done" in rater.locator(".mz-nothing").text_content()
+        assert "once all of your cases are done" in rater.locator(".mz-nothing").text_content()
+        going_on = rater.get_by_role("link", name="Go on rating")
+        assert going_on.get_attribute("href") == f"/rate?list={fresh.id}"
         assert wrong == []

@@ -92,6 +92,21 @@ def test_who_opens_a_page_signs_in_by_keys_alone_lands_there_and_signs_out_again
     assert [text for text in said if "401" not in text] == []
 
 
+def test_a_question_after_a_sign_out_elsewhere_leads_to_signing_in(browser, address):
+    context = browser.new_context()
+    page, other = context.new_page(), context.new_page()
+    page.goto(f"{address}/sign-in")
+    page.fill("[name=name]", "ana")
+    page.fill("[name=password]", PASSWORD)
+    page.keyboard.press("Enter")
+    page.locator("#mz-adapters label").nth(3).wait_for()
+    other.goto(f"{address}/rate")
+    other.get_by_role("button", name="Sign out").click()
+    other.wait_for_url(f"{address}/sign-in")
+    page.locator("#mz-compare").click()
+    page.wait_for_url(f"{address}/sign-in?to=/")
+
+
 def test_the_sign_in_page_is_whole_and_within_reach_of_all(browser, address):
     for theme, width in product(("light", "dark"), (1280, 820, 360)):
         context = browser.new_context(
