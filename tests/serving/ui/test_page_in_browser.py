@@ -34,20 +34,26 @@ def address(rig):
     thread.join(20)
 
 
-@pytest.fixture
-def page(address):
-    """The page, opened, with its adapters; at the end it must have said no error and asked nobody else."""
+@pytest.fixture(scope="module")
+def browser():
     with chromium() as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        hosts, errors = set(), []
-        page.on("request", lambda request: hosts.add(urlsplit(request.url)))
-        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(address)
-        page.locator("#mz-adapters label").nth(3).wait_for()
-        yield page
-        assert {url.netloc for url in hosts if url.scheme.startswith("http")} == {urlsplit(address).netloc}
-        assert errors == []
+        yield browser
+
+
+@pytest.fixture
+def page(browser, address):
+    """The page, opened, with its adapters; at the end it must have said no error and asked nobody else."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    hosts, errors = set(), []
+    page.on("request", lambda request: hosts.add(urlsplit(request.url)))
+    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(address)
+    page.locator("#mz-adapters label").nth(3).wait_for()
+    yield page
+    page.close()
+    assert {url.netloc for url in hosts if url.scheme.startswith("http")} == {urlsplit(address).netloc}
+    assert errors == []
 
 
 def put(page, *files):
@@ -108,23 +114,21 @@ def test_a_broken_file_and_a_question_without_an_image_are_told_why(page, png):
     assert len(texts(page)) == 4
 
 
-def test_a_server_that_is_away_is_told_of_in_plain_words_and_is_found_again(address, png):
-    with chromium() as browser:
-        page = browser.new_page()
-        page.goto(address)
-        page.locator("#mz-adapters label").nth(3).wait_for()
-        page.route("**/gradio_api/**", lambda route: route.abort())
-        page.locator("#mz-picker input[type=file]").set_input_files(
-            {"name": "x", "mimeType": "", "buffer": png}
-        )
-        page.locator(".mz-study > .mz-problem:visible").wait_for()
-        said = page.locator(".mz-study > .mz-problem").inner_text()
-        assert said == "The server does not answer. Try again in a moment."
-        page.locator("#mz-compare").click()
-        page.get_by_text("Connection to the server was lost").first.wait_for()
-        with page.expect_navigation():
-            page.unroute("**/gradio_api/**")
-        page.locator("#mz-adapters label").nth(3).wait_for()
+def test_a_server_that_is_away_is_told_of_in_plain_words_and_is_found_again(browser, address, png):
+    page = browser.new_page()
+    page.goto(address)
+    page.locator("#mz-adapters label").nth(3).wait_for()
+    page.route("**/gradio_api/**", lambda route: route.abort())
+    page.locator("#mz-picker input[type=file]").set_input_files({"name": "x", "mimeType": "", "buffer": png})
+    page.locator(".mz-study > .mz-problem:visible").wait_for()
+    said = page.locator(".mz-study > .mz-problem").inner_text()
+    assert said == "The server does not answer. Try again in a moment."
+    page.locator("#mz-compare").click()
+    page.get_by_text("Connection to the server was lost").first.wait_for()
+    with page.expect_navigation():
+        page.unroute("**/gradio_api/**")
+    page.locator("#mz-adapters label").nth(3).wait_for()
+    page.close()
 
 
 def test_pixels_of_a_dicom_file_asked_about_in_the_page_reach_no_disk(
