@@ -25,7 +25,9 @@ from zoo.demo_ward import PEOPLE
 from zoo.localhub.server import serving
 
 CARD = "local/phantom-mdpo"
-WIDTH, PAGE_WIDTH, HIGHEST = 1180, 1280, 1700
+WIDTH, HIGHEST = 1180, 1900
+WIDTHS = {1280: "", 820: "-820"}
+"""Of the pages: a desk's and a tablet's, and what a picture's name has for it."""
 _FRAME = """<!doctype html><meta charset="utf-8"><style>
 body {{ margin: 0; padding: 24px; background: {paper}; color: {ink}; font: 15px/1.45 "DejaVu Sans"; }}
 pre {{ font: 13px/1.4 "DejaVu Sans Mono", monospace; white-space: pre; margin: 0; }}
@@ -64,17 +66,22 @@ def _pages(demo: Path, hub: str, scratch: Path, docs: Path) -> None:
     for name, role in PEOPLE.items():
         ward.account(name, role)
     with ward.server(), chromium() as browser:
-        sight = {"viewport": {"width": PAGE_WIDTH, "height": 900}}
-        chief, *raters = (Someone(browser, ward.url, name, PASSWORD, **sight) for name in PEOPLE)
+        chief, *raters = (Someone(browser, ward.url, name, PASSWORD) for name in PEOPLE)
         work_list = rated_list(chief, raters, ["base", *VARIANTS])
-        for name, page in visits(chief, raters[-1], work_list, demo / "scan.png"):
-            height = page.evaluate("document.documentElement.scrollHeight")
-            page.set_viewport_size({"width": PAGE_WIDTH, "height": min(height, HIGHEST)})
-            page.evaluate("scrollTo(0, 0)")
-            page.wait_for_timeout(500)  # until what fades in has
-            page.screenshot(path=docs / f"{name}.png")
-            page.set_viewport_size({"width": PAGE_WIDTH, "height": 900})
-            print(docs / f"{name}.png")
+        for width, suffix in WIDTHS.items():
+            for one in (chief, *raters):
+                one.page.set_viewport_size({"width": width, "height": 900})
+            for name, page in visits(chief, raters[-1], work_list, demo / "scan.png"):
+                height = page.evaluate("document.documentElement.scrollHeight")
+                page.set_viewport_size({"width": width, "height": min(height, HIGHEST)})
+                page.evaluate("scrollTo(0, 0)")
+                page.wait_for_timeout(500)  # until what fades in has
+                page.screenshot(path=docs / f"{name}{suffix}.png")
+                page.set_viewport_size({"width": width, "height": 900})
+                print(docs / f"{name}{suffix}.png")
+        page = browser.new_page(viewport={"width": 820, "height": 760})
+        page.goto(f"{ward.url}/sign-in")
+        page.screenshot(path=docs / "sign-in.png")
 
 
 def _terminal(text: str, picture: Path) -> None:

@@ -1,0 +1,19 @@
+"""Whether a page is whole at its width: nothing beyond the edge, no text cut off, nothing over a text."""
+
+from pathlib import Path
+from typing import Any
+
+HIGHEST = 8000
+_FAULTS = (Path(__file__).parent / "cut.js").read_text(encoding="utf-8")
+
+
+def cut(page: Any) -> list[str]:
+    """What is cut off, covered or beyond the edge, on the page in its full height at its width."""
+    before = page.viewport_size
+    height = min(HIGHEST, page.evaluate("document.documentElement.scrollHeight"))
+    page.set_viewport_size({"width": before["width"], "height": max(height, before["height"])})
+    page.evaluate("scrollTo(0, 0)")
+    page.wait_for_timeout(300)  # until what moves has
+    found: list[str] = page.evaluate(_FAULTS)
+    page.set_viewport_size(before)
+    return found
