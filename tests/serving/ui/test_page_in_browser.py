@@ -270,6 +270,12 @@ def test_the_page_is_no_wider_than_the_screen_and_has_no_serious_fault_of_access
     ask(page, "What is shown?")
     texts(page)
     assert faults() == []
+    page.locator("#mz-adapters input").first.focus()
+    page.keyboard.press("Tab")
+    focused = page.locator("#mz-adapters label").nth(1)
+    assert focused.evaluate("one => getComputedStyle(one).outlineStyle") == "solid", (
+        "who goes by keys sees where"
+    )
     page.locator("[data-do=keys]").click()
     assert page.locator(".mz-keys").is_visible()
     assert faults() == []
