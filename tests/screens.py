@@ -71,7 +71,8 @@ def _pages(demo: Path, hub: str, scratch: Path, docs: Path) -> None:
         for width, suffix in WIDTHS.items():
             for one in (chief, *raters):
                 one.page.set_viewport_size({"width": width, "height": 900})
-            for name, page in visits(chief, raters[-1], work_list, demo / "scan.png"):
+            shown = visits(chief, raters[-1], work_list, demo / "scan.png", look=bool(suffix))
+            for name, page in shown:
                 height = page.evaluate("document.documentElement.scrollHeight")
                 page.set_viewport_size({"width": width, "height": min(height, HIGHEST)})
                 page.evaluate("scrollTo(0, 0)")

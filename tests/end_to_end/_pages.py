@@ -12,7 +12,7 @@ from zoo.phantom.cases import example_cases
 TITLE = "Drawn scans, first round"
 CASES = 12
 ZIP = {"Content-Type": "application/zip"}
-QUESTION = "How large is the cyst?"
+REPORT, QUESTION = "Describe the findings of this scan.", "How large is the cyst?"
 
 
 class Someone:
@@ -75,18 +75,22 @@ def rated_list(chief: Someone, raters: list[Someone], adapters: list[str]) -> st
     return made
 
 
-def visits(chief: Someone, rater: Someone, work_list: str, picture: Path) -> Iterator[tuple[str, Any]]:
-    """Each page's name and the page, when all is there that it shows; the rater has a case left to rate."""
+def visits(
+    chief: Someone, rater: Someone, work_list: str, picture: Path, *, look: bool = True
+) -> Iterator[tuple[str, Any]]:
+    """Each page's name and the page, when all is there that it shows; the rater has a case left to rate. To
+    `look` a short answer's map is shown, else a report is asked for."""
     page = chief.page
     page.goto(chief.url)
     page.locator("#mz-adapters label").first.wait_for()
     page.locator("#mz-picker input[type=file]").set_input_files(picture)
     page.locator(".mzv-stage img.mzv-there").first.wait_for()
-    page.locator("#mz-question textarea").fill(QUESTION)
+    page.locator("#mz-question textarea").fill(QUESTION if look else REPORT)
     page.locator("#mz-compare").click()
     page.locator(".mz-text").first.wait_for()
-    page.get_by_role("button", name="Where it looked").last.click()
-    page.locator(".mz-heat figure").first.wait_for()
+    if look:
+        page.get_by_role("button", name="Where it looked").last.click()
+        page.locator(".mz-heat figure").first.wait_for()
     yield "compare", page
     page.goto(f"{chief.url}/lists")
     page.locator(".mz-worklist").first.wait_for()
