@@ -1,11 +1,11 @@
 """The pages mounted at `/` of the application, with Gradio's defaults changed for patient data.
 
 What leaves the browser: the image as base64 text in a request's body, the question, the names of the
-adapters. What stays here: the decoded image in the tray (memory, minutes, bounded), its key, question and
-answers in Gradio's session memory until the session gives way to newer ones. Gradio's routes that write
-files are closed; its folder for temporary files is made anew for this process, open to its user alone, in
-memory where the machine has such a file system, and is otherwise unused. Analytics, run history and error
-details are off.
+adapters. What stays here: the decoded image in the tray (memory, minutes, bounded); its key, question and
+answers in Gradio's session memory until the browser has them, or for some minutes where its page was closed
+before that (`sessions`). Gradio's routes that write files are closed; its folder for temporary files is made
+anew for this process, open to its user alone, in memory where the machine has such a file system, and is
+otherwise unused. Analytics, run history and error details are off.
 """
 
 import atexit
@@ -23,7 +23,7 @@ from serving.ui.guard import Guard
 from serving.ui.wording import Wording
 
 SESSIONS = 200
-"""Sessions that Gradio remembers; the oldest are forgotten first."""
+"""Sessions that Gradio remembers at once; the oldest are forgotten first."""
 WAITING = 64
 """Clicks that wait for their turn; more are told that the page is busy."""
 _IN_MEMORY = Path("/dev/shm")
@@ -36,6 +36,7 @@ def mount_pages(app: FastAPI, service: Service, pictures: Pictures, *, desk: Des
     import gradio as gr
 
     from serving.ui.hush import hush
+    from serving.ui.sessions import forget_sessions
     from serving.ui.site import build_site
     from serving.ui.style import css, theme
 
@@ -61,6 +62,7 @@ def mount_pages(app: FastAPI, service: Service, pictures: Pictures, *, desk: Des
         mcp_server=False,
         favicon_path=str(Path(__file__).parent / "assets" / "icon.svg"),
     )
+    forget_sessions(app, blocks)
 
 
 def _set_folder() -> None:

@@ -67,6 +67,9 @@ def build(page: gr.Blocks, service: Service, pictures: Pictures) -> None:
 
     def choices() -> Any:
         labels, first = comparing.choices()
+        # A session that Gradio forgot begins with the component as built: that takes what was ever offered.
+        known = {name: label for label, name in (*adapters.choices, *labels)}
+        adapters.choices = [(label, name) for name, label in known.items()]
         return gr.CheckboxGroup(choices=labels, value=first)
 
     with gr.Row(elem_classes="mz-main"):
