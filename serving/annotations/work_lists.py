@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, 
 
 from serving.annotations.blind import LETTERS
 from serving.annotations.database import Database, now
-from serving.annotations.records import Case, CaseAnswer, NewCase, Progress, WorkList
+from serving.annotations.records import AccountRole, Case, CaseAnswer, NewCase, Progress, WorkList
 from serving.annotations.schema import (
     accounts,
     answers,
@@ -48,9 +48,9 @@ class WorkLists:
         answers are there; with those that were `said` of each case before, it is open at once.
 
         Raises:
-            BadInput: no case, no adapter, one twice, fewer raters than the overlap, or a text that cannot be
-                kept.
-            UnknownName: a rater who has no account.
+            BadInput: no case, no adapter, one twice, fewer raters than the overlap, a rater who is an
+                administrator and so sees results at any time, or a text that cannot be kept.
+            UnknownName: a rater who has no account, or whose is closed.
         """
         for what, words in (("adapter", adapters), ("rater", raters)):
             if twice := [word for word in words if list(words).count(word) > 1]:
@@ -81,10 +81,15 @@ class WorkLists:
             _check_answers(number, one, adapters)
 
         def write(connection: Connection) -> None:
-            known = select(accounts.c.name).where(accounts.c.closed_at.is_(None))
-            names = set(connection.execute(known).scalars())
-            if strangers := [rater for rater in raters if rater not in names]:
-                raise UnknownName("account", strangers[0], names)
+            known = select(accounts.c.name, accounts.c.role).where(accounts.c.closed_at.is_(None))
+            roles: dict[str, AccountRole] = {row.name: row.role for row in connection.execute(known)}
+            if strangers := [rater for rater in raters if rater not in roles]:
+                raise UnknownName("account", strangers[0], roles)
+            if seeing := [rater for rater in raters if roles[rater] == "administrator"]:
+                raise BadInput(
+                    f"{seeing[0]!r} is an administrator, who sees results at any time: no blind rater",
+                    hint="name raters alone; medzoo accounts new NAME makes one",
+                )
             connection.execute(insert(work_lists).values(**row))
             connection.execute(insert(cases), rows)
             ours = select(cases.c.id).where(cases.c.work_list == identity).order_by(cases.c.number)

@@ -140,7 +140,7 @@ RATING = {
 @pytest.mark.parametrize("who", ["root", "ana"])
 def test_whatever_is_sent_to_the_routes_of_ratings_they_keep_to_the_document(who, make_rig, tmp_path):
     desk = open_desk(tmp_path / "ratings.db")
-    ours = open_list(desk, count=2, raters=("root", "ana"))
+    ours = open_list(desk, count=2, raters=("ben", "ana"))
     app = build_app(make_rig().service, page=False, desk=desk)
     headers = {"x-who": who}
     document = schemathesis.openapi.from_asgi("/openapi.json", SaidBy(app), headers=headers)

@@ -12,7 +12,7 @@ import pytest
 from serving.annotations.desk import Desk
 from serving.annotations.records import Progress
 from serving.annotations.work_lists import assign
-from tests.serving.annotations._store import ADAPTERS, add_list, add_raters, answer, click, new_case
+from tests.serving.annotations._store import ADAPTERS, PASSWORD, add_list, add_raters, answer, click, new_case
 from zoo.errors import BadInput, UnknownName
 
 
@@ -75,6 +75,15 @@ def test_a_rater_without_an_account_is_refused(desk: Desk) -> None:
     for stranger in ("ben", "zoe"):
         with pytest.raises(UnknownName, match=f"no account is named '{stranger}'"):
             add_list(desk, "anna", stranger)
+    assert desk.lists.all() == []
+
+
+def test_an_administrator_who_sees_results_at_any_time_is_no_rater(desk: Desk) -> None:
+    add_raters(desk, "anna")
+    desk.accounts.add("chief", "administrator", PASSWORD)
+    with pytest.raises(BadInput, match="'chief' is an administrator, who sees results") as refused:
+        add_list(desk, "anna", "chief")
+    assert refused.value.hint == "name raters alone; medzoo accounts new NAME makes one"
     assert desk.lists.all() == []
 
 
