@@ -47,6 +47,19 @@ def address(where: str) -> URL:
     return url.set(drivername="postgresql+psycopg")
 
 
+def check_there(where: str) -> None:
+    """See that opening makes no new file.
+
+    Raises:
+        BadInput: there is no such file, or what `address` raises.
+    """
+    url = address(where)
+    if url.drivername == "sqlite" and not Path(str(url.database)).is_file():
+        raise BadInput(
+            f"no such file: {where}", hint="the one that the server was given as MEDZOO_ANNOTATIONS"
+        )
+
+
 def connect(url: URL, *, writes: bool) -> Engine:
     """An engine to read by, or the one to write by, which has one connection.
 

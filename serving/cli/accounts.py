@@ -44,7 +44,7 @@ def new(name: str, role: str, where: str | None) -> None:
     """Make an account. The password is asked for, or read from standard input where that is no terminal."""
     from serving.annotations.accounts import ROLES
 
-    with _desk(where) as desk:
+    with _desk(where, made=True) as desk:
         desk.accounts.add(name, next(one for one in ROLES if one == role), _password())
         desk.acts.add(WHO, "account made", name)
     click.echo(f"{name} may sign in as {role}", err=True)
@@ -92,14 +92,18 @@ def log(where: str | None) -> None:
 
 
 @contextmanager
-def _desk(where: str | None) -> Iterator["Desk"]:
+def _desk(where: str | None, *, made: bool = False) -> Iterator["Desk"]:
+    """The database, which must be there unless it may be `made`: a mistyped name is no new, empty one."""
     from serving.annotations.desk import Desk
+    from serving.annotations.opening import check_there
     from zoo.errors import BadInput
 
     if not where:
         raise BadInput(
             "it is not said where the accounts are", hint="give --annotations FILE or set MEDZOO_ANNOTATIONS"
         )
+    if not made:
+        check_there(where)
     desk = Desk(where)
     try:
         yield desk

@@ -74,6 +74,16 @@ def test_what_cannot_be_done_is_told_and_not_written_down(run):
     assert "it is not said where the accounts are" in missing.exception.message
 
 
+@pytest.mark.parametrize("words", [("ls",), ("log",), ("close", "ana"), ("password", "ana")])
+@pytest.mark.parametrize("form", ["{}", "sqlite:///{}"])
+def test_only_a_new_account_makes_a_database(tmp_path, where, words, form):
+    named = form.format(where)
+    told = CliRunner().invoke(accounts, [*words, "--annotations", named], input=WORDS).exception
+    assert (type(told), told.message) == (BadInput, f"no such file: {named}")
+    assert "MEDZOO_ANNOTATIONS" in told.hint
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_at_a_terminal_the_password_is_asked_for_twice_and_not_shown(where):
     read = []
 
