@@ -59,7 +59,9 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=7860, ge=0, le=65535, description="Port; 0 takes a free one.")
     keys_file: Path | None = Field(
-        default=None, description="File of `medzoo keys`; none: clients on this machine alone are served."
+        default=None,
+        description="File of `medzoo keys`; none: this machine's own clients, or people with accounts, "
+        "alone are served.",
     )
     annotations: str | None = Field(
         default=None,

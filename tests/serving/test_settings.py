@@ -45,6 +45,12 @@ def test_all_values_that_are_not_allowed_are_told_at_once(monkeypatch):
     assert (settings.port, settings.slots, settings.max_rows, settings.burst) == (7860, 8, 16, 7)
 
 
+def test_the_file_of_keys_does_not_say_that_nobody_else_is_served():
+    assert Settings.model_fields["keys_file"].description == (
+        "File of `medzoo keys`; none: this machine's own clients, or people with accounts, alone are served."
+    )
+
+
 def test_every_setting_says_what_it_is_for():
     assert Settings.model_fields
     for name, field in Settings.model_fields.items():
