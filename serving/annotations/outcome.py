@@ -3,15 +3,14 @@
 The same ratings are counted once: a page asks for its figures and its pictures one after the other.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from zoo.evaluation.agreement import Agreement, Rated, alpha, kappa, same
 from zoo.evaluation.bootstrap import Interval
-from zoo.evaluation.preferences import FEW, Pair, Preferences, Strength
+from zoo.evaluation.preferences import FEW, Pair, Preferences, Strength, references
 from zoo.evaluation.rated import from_ratings, in_order, rankings, shares, unjudged
-from zoo.records import BASE, Rating
+from zoo.records import Rating
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,15 +94,10 @@ def outcome(ratings: tuple[Rating, ...]) -> Outcome:
         pairs=tuple(preferences.pairs()),
         against=tuple(
             Against(reference=name, strengths=tuple(preferences.strengths(name)))
-            for name in _references([name for name in names if name in preferences.adapters], variants)
+            for name in references([name for name in names if name in preferences.adapters], variants)
         ),
         agreement=tuple(map(_scale, from_ratings(ratings))) if ratings else (),
     )
-
-
-def _references(ranked: Sequence[str], variants: dict[str, str]) -> list[str]:
-    """Of adapters in order those that all others are held against."""
-    return [name for name in ranked if name == BASE or variants[name] == "sft"] or list(ranked[:1])
 
 
 def _scale(rated: Rated) -> Scale:

@@ -23,14 +23,14 @@ def agreement(files: tuple[Path, ...], key: Path | None, layout: str | None, mod
     Of each two: the share of equal labels and Cohen's kappa (linearly weighted too where labels are steps of
     a scale); of all together Krippendorff's alpha. Intervals are 95 %, over questions. Of experts also each
     adapter's share of answers by severity and error type, and where they ranked answers, how often each
-    adapter was preferred to each other, and to the base by strength (Bradley-Terry).
+    adapter was preferred to each other, and to the base and SFT by strength (Bradley-Terry).
     """
     import shutil
 
     from zoo.errors import BadInput
     from zoo.evaluation.agreement_table import agreement_text, shares_text
     from zoo.evaluation.preference_table import preference_text
-    from zoo.evaluation.preferences import Preferences
+    from zoo.evaluation.preferences import Preferences, references
     from zoo.evaluation.rated import from_ratings, from_verdicts, in_order, rankings, shares, unjudged
     from zoo.evaluation.report.experts import expert_tables
     from zoo.evaluation.report.terminal import as_text
@@ -71,6 +71,7 @@ def agreement(files: tuple[Path, ...], key: Path | None, layout: str | None, mod
         click.echo("\n" + shares_text(shares(ratings), unjudged(ratings)))
     preferences = Preferences(rankings(ratings))
     if preferences.adapters:
-        reference = next(name for name in in_order(ratings) if name in preferences.adapters)
-        strengths = preferences.strengths(reference)
-        click.echo("\n" + preference_text(preferences.pairs(), strengths, reference=reference))
+        ranked = [name for name in in_order(ratings) if name in preferences.adapters]
+        variants = {r.adapter: r.variant for r in ratings}
+        against = {name: preferences.strengths(name) for name in references(ranked, variants)}
+        click.echo("\n" + preference_text(preferences.pairs(), against))

@@ -1,6 +1,6 @@
 """Win rates and strengths as text for a terminal. Knows no file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from zoo.evaluation.agreement_table import columns
 from zoo.evaluation.bootstrap import Interval
@@ -8,14 +8,23 @@ from zoo.evaluation.preferences import FEW, Pair, Strength
 from zoo.evaluation.report.table import DASH, NO_DIFFERENCE
 
 
-def preference_text(pairs: Sequence[Pair], strengths: Sequence[Strength], *, reference: str) -> str:
-    """How often each of two was preferred, then what that says of each against the reference."""
+def preference_text(pairs: Sequence[Pair], against: Mapping[str, Sequence[Strength]]) -> str:
+    """How often each of two was preferred, then what that says of each against each reference."""
     wins = [["% of questions", "preferred", "tied", "not", "lead, points", "n"]]
     for pair in pairs:
         lead = f"{100 * pair.lead.value:+.1f} {_bounds(pair.lead, '+.1f')}"
         cells = (*(f"{100 * one.value:.1f} {_bounds(one)}" for one in (pair.win, pair.tie, pair.loss)),)
         shown = f"{NO_DIFFERENCE} {_bounds(pair.lead, '+.1f')}" if pair.lead.holds_zero else lead
         wins.append([f"{pair.first} over {pair.second}", *cells, shown, str(pair.win.n)])
+    lines = columns(wins)
+    for reference, strengths in against.items():
+        lines += ["", *columns(_strength_rows(reference, strengths))]
+    lines += ["", METHOD]
+    fewest = min(pair.win.n for pair in pairs)
+    return "\n".join([*lines, few(fewest)] if fewest < FEW else lines)
+
+
+def _strength_rows(reference: str, strengths: Sequence[Strength]) -> list[list[str]]:
     rows = [[f"preferred to {reference}, %", "strength", "n"]]
     for one in strengths:
         if one.share is None:
@@ -25,9 +34,7 @@ def preference_text(pairs: Sequence[Pair], strengths: Sequence[Strength], *, ref
         rows.append(
             [one.adapter, f"{100 * one.share.value:.1f} {_bounds(one.share)}{equal}", str(one.share.n)]
         )
-    lines = [*columns(wins), "", *columns(rows), "", METHOD]
-    fewest = min(pair.win.n for pair in pairs)
-    return "\n".join([*lines, few(fewest)] if fewest < FEW else lines)
+    return rows
 
 
 METHOD = (

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.evaluation.bootstrap import Floats, Interval, Resamples, Sample
+from zoo.records import BASE
 
 PRIOR = 1.0
 """Ties added to each pair that met."""
@@ -153,6 +154,12 @@ class Preferences:
         """Questions on which it was ranked beside another."""
         own = [number for number, pair in enumerate(self._pairs) if adapter in pair]
         return int(self._said[:, own].any(axis=(1, 2)).sum())
+
+
+def references(ranked: Sequence[str], variants: Mapping[str, str]) -> list[str]:
+    """Of adapters in order those that all others are held against: the base and those of the variant sft;
+    where neither was ranked, the first."""
+    return [name for name in ranked if name == BASE or variants[name] == "sft"] or list(ranked[:1])
 
 
 def fit(wins: Floats, *, reference: int) -> Floats:

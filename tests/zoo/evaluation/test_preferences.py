@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from zoo.evaluation.bootstrap import Floats, Interval
-from zoo.evaluation.preferences import Preferences, Ranking, fit
+from zoo.evaluation.preferences import Preferences, Ranking, fit, references
 
 
 def ranked(question: int, **ranks: int) -> Ranking:
@@ -40,6 +40,14 @@ def test_a_question_that_several_raters_ranked_counts_once() -> None:
     shares = (found.win.value, found.tie.value, found.loss.value)
     assert shares == pytest.approx((2 / 3 / 2, 1 / 2, 1 / 3 / 2))
     assert found.win.n == 2
+
+
+def test_all_are_held_against_the_base_and_sft_or_else_the_first() -> None:
+    variants = {"base": "", "ward/x": "sft", "sft": "dpo", "y": "dpo"}
+    assert references(["base", "ward/x", "sft", "y"], variants) == ["base", "ward/x"]
+    assert references(["ward/x", "y"], variants) == ["ward/x"]
+    assert references(["y", "sft"], variants) == ["y"]
+    assert references([], variants) == []
 
 
 def test_the_strength_of_two_is_win_and_half_a_tie_with_half_of_the_added_tie() -> None:

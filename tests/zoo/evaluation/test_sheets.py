@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,14 @@ def test_from_predictions_to_agreement_by_the_verbs(tmp_path: Path) -> None:
     assert "preferred to base, %" in found
     assert "– never below base, straight or by way of others: no finite strength" in found
     assert "Only 4 questions were ranked: intervals of fewer than 20 are too narrow." in found
+    of_sft = [replace(r, rank=1 + (r.adapter == "base"), variant=r.adapter) for r in ratings]
+    write_jsonl(tmp_path / "of_sft.jsonl", of_sft)
+    both = run(agreement, tmp_path / "of_sft.jsonl")
+    assert re.findall("^preferred to (.*), %", both, re.MULTILINE) == ["base", "sft"]
+    assert re.findall("^preferred to (.*), %", found, re.MULTILINE) == ["base"], "no variant is told"
+    of_each = both.partition("preferred to sft, %")[2]
+    assert re.search("^base .*never above sft", of_each, re.MULTILINE)
+    assert re.search(r"^mdpo +50\.0 \[", of_each, re.MULTILINE)
     found = run(agreement, tmp_path / "ranked.jsonl", "--layout", "kim")
     assert found.startswith("Kim et al. 2026, table 4: ")
     assert "kappa" not in found
