@@ -16,6 +16,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection, delete, insert, select, update
 
+from serving.annotations.acts import Acts
 from serving.annotations.database import Database, Write, now
 from serving.annotations.records import Account, AccountRole
 from serving.annotations.schema import accounts, sessions
@@ -141,6 +142,10 @@ class Accounts:
         with self._database.read() as connection:
             asked = select(accounts.c.name).where(accounts.c.name == name)
             return connection.execute(asked).first() is not None
+
+    def named_by_proxy(self, name: str) -> None:
+        """Write to the log of acts that a proxy named the account, which signs in nowhere here."""
+        Acts(self._database).add(name, "signed in", "proxy")
 
     def find_name(self, name: str) -> Account | None:
         """The open account of that name."""

@@ -16,9 +16,12 @@ class Act:
     made_at: str
     who: str
     act: str
-    """Such as `signed in`, `opened list`, `closed list`, `exported`."""
+    """`account made`, `password changed`, `account closed`; `signed in`, `sign-in failed`, `signed out`;
+    `made list`, `retried list`, `dropped case`, `closed list`; `exported` with a kind,
+    `published`."""
     what: str
-    """The id of a list, the name of an account, a format."""
+    """The name of an account; the id of a list, with a case's number or a repo; `proxy`, where one named
+    who signed in."""
 
 
 class Acts:

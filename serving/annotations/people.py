@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from serving.annotations.accounts import Accounts
+from serving.annotations.accounts import SESSION_HOURS, Accounts
 from serving.annotations.records import Account, AccountRole
 from serving.defence.keys import Role
 
@@ -27,6 +27,7 @@ class People:
     def __init__(self, accounts: Accounts, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._accounts, self._clock = accounts, clock
         self._kept: dict[str, tuple[tuple[str, Role] | None, float]] = {}
+        self._named: dict[str, float] = {}
         self._ended = accounts.ended
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="accounts")
 
@@ -36,8 +37,18 @@ class People:
         return await self._look(key, lambda: self._accounts.find(token))
 
     async def role_of_name(self, name: str) -> tuple[str, Role] | None:
-        """The account of that name, None if there is none or it is closed."""
-        return await self._look(f"name {name}", lambda: self._accounts.find_name(name))
+        """The account of that name, None if there is none or it is closed. The log of acts tells of it once
+        in the time of a session."""
+        found = await self._look(f"name {name}", lambda: self._accounts.find_name(name))
+        if found and self._clock() >= self._named.get(name, 0.0):
+            self._named[name] = self._clock() + SESSION_HOURS * 3600
+            loop = asyncio.get_running_loop()
+            try:
+                await loop.run_in_executor(self._readers, self._accounts.named_by_proxy, name)
+            except Exception:
+                del self._named[name]  # who cannot be written down is not let in
+                raise
+        return found
 
     async def _look(self, key: str, read: Callable[[], Account | None]) -> tuple[str, Role] | None:
         if self._ended != self._accounts.ended or len(self._kept) >= MOST:

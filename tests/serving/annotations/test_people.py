@@ -3,8 +3,10 @@ import threading
 
 import pytest
 
+from serving.annotations.accounts import SESSION_HOURS
 from serving.annotations.people import KEPT_S, MOST, People
 from serving.annotations.records import Account
+from zoo.errors import Busy
 
 
 class Accounts:
@@ -12,6 +14,7 @@ class Accounts:
 
     def __init__(self):
         self.sessions, self.asked, self.ended = {}, [], 0
+        self.logged, self.full = [], False
         self.gate = threading.Event()
         self.gate.set()
 
@@ -24,6 +27,11 @@ class Accounts:
 
     def find_name(self, name):
         return self.find(name)
+
+    def named_by_proxy(self, name):
+        self.logged.append((name, threading.current_thread().name.partition("_")[0]))
+        if self.full:
+            raise Busy("the disk is full")
 
 
 class Clock:
@@ -60,6 +68,26 @@ def test_a_rater_may_annotate_and_an_administrator_all(people):
     assert look(people, "of admin") == ("admin", "admin")
     assert look(people, "of nobody") is None
     assert asyncio.run(people.role_of_name("of ana")) == ("ana", "annotate")
+
+
+def test_whom_a_proxy_names_is_written_down_once_in_the_time_of_a_session(people, accounts, clock):
+    async def named():
+        names = ["of ana"] * 5 + ["of nobody"]
+        return await asyncio.gather(*map(people.role_of_name, names), return_exceptions=True)
+
+    accounts.full = True
+    assert isinstance(asyncio.run(named())[0], Busy)
+    accounts.full = False
+    accounts.logged.clear()
+    asyncio.run(named())
+    clock.now += SESSION_HOURS * 3600 - 1
+    asyncio.run(named())
+    assert accounts.logged == [("of ana", "accounts")]
+    clock.now += 1
+    asyncio.run(named())
+    assert len(accounts.logged) == 2
+    look(people, "of ana")
+    assert len(accounts.logged) == 2, "a session was written down when it began"
 
 
 def test_the_disk_is_asked_once_in_a_while_and_never_by_the_loop(people, accounts, clock):

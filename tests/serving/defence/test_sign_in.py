@@ -318,6 +318,7 @@ def test_a_trusted_proxy_says_who_asks(client_of, desk, caplog):
     for name in ("ben", "ana, chief", "ana\x00"):
         reply = client.get("/v1/models", headers={"X-Remote-User": name})
         assert (reply.status_code, reply.json()["error"]["type"]) == (403, "NotAllowed")
+    assert [(act.who, act.act, act.what) for act in desk.acts.all()] == [("ana", "signed in", "proxy")]
     desk.accounts.close("ana")
     assert status(client, headers={"X-Remote-User": "ana"}) == 403
     assert status(client, headers={"X-Remote-User": "chief", "Origin": "http://evil.test"}) == 403
