@@ -133,14 +133,12 @@ def publish(
 @contextmanager
 def _desk(where: str | None) -> Iterator[Desk]:
     from serving.annotations.desk import Desk
+    from serving.annotations.opening import check_there
     from zoo.errors import BadInput
 
     if where is None:
         raise BadInput("no ratings' database is named", hint="give --annotations or set MEDZOO_ANNOTATIONS")
-    if "://" not in where and not Path(where).is_file():
-        raise BadInput(
-            f"no such file: {where}", hint="the one that the server was given as MEDZOO_ANNOTATIONS"
-        )
+    check_there(where)
     desk = Desk(where)
     try:
         yield desk

@@ -35,6 +35,19 @@ function faultOf(status, said, otherwise) {
   return fault;
 }
 
+// The reply, asked for again while the server is away or busy; `told()` hears of each time.
+async function untilAnswered(ask, told) {
+  for (;;) {
+    try {
+      return await ask();
+    } catch (fault) {
+      if (fault.status && ![408, 429, 503].includes(fault.status)) throw fault;
+      told();
+      await new Promise((done) => { setTimeout(done, 2000); });
+    }
+  }
+}
+
 // What a function of the page said; Gradio gives nothing where the server did not answer.
 async function answered(asking) {
   const said = await asking;

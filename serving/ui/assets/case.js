@@ -95,7 +95,7 @@ function caseView(shown, { saves, kept, ended, next }) {
       await saves.drained();
       click(null, 'done', true);
       await saves.drained();
-      const after = await call('GET', path);
+      const after = await untilAnswered(() => call('GET', path), () => { tell.textContent = 'The server does not answer, trying again …'; });
       done = after.done;
       after.answers.forEach((answer, place) => answer.names && cards[place].callBy(answer.names));
       node.classList.toggle('mz-done', done);

@@ -33,6 +33,16 @@ function told({ waiting, tries, why }) {
   else SAVED.textContent = 'Saved';
 }
 
+// A case that does not come is waited for; what was set is saved already.
+function away() {
+  SAVED.classList.add('mz-loud', 'mz-away-now');
+  SAVED.textContent = 'The server does not answer, trying again …';
+}
+function back() {
+  SAVED.classList.remove('mz-loud', 'mz-away-now');
+  SAVED.textContent = 'Saved';
+}
+
 async function chooseList() {
   remember({});
   const mine = lists.filter((one) => one.mine?.assigned);
@@ -61,7 +71,8 @@ async function openList(one, at) {
 
 async function openCase(one) {
   await saves.drained();
-  const shown = await call('GET', `/cases/${one.case}`);
+  const shown = await untilAnswered(() => call('GET', `/cases/${one.case}`), away);
+  if (SAVED.classList.contains('mz-away-now')) back();
   remember({ list: list.id, case: one.case });
   const place = cases.indexOf(one);
   const next = caseView(shown, { saves, kept, next: () => guarded(goOn), ended: () => { one.done = true; drawJump(place); } });

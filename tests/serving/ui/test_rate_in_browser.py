@@ -157,6 +157,18 @@ def test_clicks_reach_a_server_that_was_away_once_each_and_in_order(open_page, p
     assert all(re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", one.uid) for one in clicks)
 
 
+def test_a_case_is_waited_for_while_the_server_is_away(open_page, place):
+    open_list(place.desk, count=2)
+    page = open_page("ana")
+    page.route("**/v1/annotations/cases/*", lambda route: route.abort())
+    page.keyboard.press("f")
+    page.get_by_text("The server does not answer, trying again").wait_for()
+    assert page.inner_text(".mz-jump summary") == "Case 1 of 2"
+    page.unroute("**/v1/annotations/cases/*")
+    page.wait_for_function("document.querySelector('.mz-jump summary').textContent === 'Case 2 of 2'")
+    saved(page)
+
+
 def test_leaving_with_something_unsaved_is_warned_of(open_page, place):
     open_list(place.desk, count=1)
     page = open_page("ana")
