@@ -1,7 +1,6 @@
 """Preferences: by hand, by a slow optimiser, by raters whose taste is known; and what has no value."""
 
 import math
-import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -175,14 +174,11 @@ def test_the_interval_holds_the_strength_at_the_stated_rate(questions: int) -> N
     assert 0.90 <= np.mean(held) <= 0.99
 
 
-def test_eight_adapters_on_two_hundred_questions_take_seconds() -> None:
+def test_eight_adapters_on_two_hundred_questions_meet_in_every_pair() -> None:
     dice = np.random.default_rng(0)
     rankings = []
     for question in range(200):
         places = dice.integers(1, 9, size=8)
         rankings.append(Ranking(question, {f"adapter {n}": int(place) for n, place in enumerate(places)}))
-    begun = time.perf_counter()
     found = Preferences(rankings)
     assert (len(found.pairs()), len(found.strengths("adapter 0"))) == (28, 7)
-    print(f"{time.perf_counter() - begun:.2f} s")
-    assert time.perf_counter() - begun < 20
