@@ -73,8 +73,10 @@ def _pages(demo: Path, hub: str, scratch: Path, docs: Path) -> None:
                 one.page.set_viewport_size({"width": width, "height": 900})
             shown = visits(chief, raters[-1], work_list, demo / "scan.png", look=bool(suffix))
             for name, page in shown:
-                height = page.evaluate("document.documentElement.scrollHeight")
-                page.set_viewport_size({"width": width, "height": min(height, HIGHEST)})
+                for _ in range(2):  # a picture's height goes with the window's
+                    height = page.evaluate("document.documentElement.scrollHeight")
+                    page.set_viewport_size({"width": width, "height": min(height, HIGHEST)})
+                    page.wait_for_timeout(300)
                 page.evaluate("scrollTo(0, 0)")
                 page.wait_for_timeout(500)  # until what fades in has
                 page.screenshot(path=docs / f"{name}{suffix}.png")
