@@ -2,7 +2,7 @@
 
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from serving.core.engine import OnDisk
 from serving.core.registry import Registry, Status
@@ -26,8 +26,9 @@ class Listing:
     base: str
     status: Status
     evaluation: tuple[Evaluation, ...] = ()
-    files: OnDisk | None = None
-    """Its files on this machine; None from another server."""
+    files: OnDisk | None = field(default=None, compare=False, repr=False)
+    """Its files on this machine; None from another server. Where they lie is no part of what
+    the adapter is."""
 
     @property
     def accuracy(self) -> Evaluation | None:
