@@ -4,6 +4,7 @@ Started by `accelerate launch` or `torchrun`; every process runs the same progra
 They meet only here, in the same order in all. Knows nothing of what they work on.
 """
 
+import atexit
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -121,4 +122,7 @@ def launched() -> Processes:
     from accelerate import PartialState
 
     state = PartialState(cpu=not torch.cuda.is_available(), timeout=LONGEST_WAIT)
+    # Left to the interpreter's end, gloo's threads may still be letting go of Python's objects when it shuts
+    # down, which aborts a process that has done all its work.
+    atexit.register(state.destroy_process_group)
     return Processes(rank=state.process_index, count=state.num_processes, device=str(state.device))
