@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Any, Literal, Self, TypeVar, get_type_hints
 
 from zoo.errors import BadRecord
 
@@ -111,6 +111,23 @@ class Prediction:
     shown: Shown = "own"
     shown_digests: tuple[str, ...] = ()
     """sha256 of the pixels of each picture that was shown; empty in answers from elsewhere."""
+
+    @classmethod
+    def to(cls, question: Question, **said: Any) -> Self:
+        """An answer to that question, whose fields it takes over; `said` are the others."""
+        return cls(
+            question_id=question.id,
+            dataset=question.dataset,
+            split=question.split,
+            images=question.images,
+            prompt=question.prompt,
+            truth=question.answer,
+            answer_type=question.answer_type,
+            question_type=question.question_type,
+            options=question.options,
+            error_types=question.error_types,
+            **said,
+        )
 
     @property
     def answer_sha256(self) -> str:

@@ -81,17 +81,8 @@ def _question(case: Case, images: tuple[str, ...]) -> Question:
 
 
 def _prediction(question: Question, said: CaseAnswer, digests: tuple[str, ...]) -> Prediction:
-    return Prediction(
-        question_id=question.id,
-        dataset=question.dataset,
-        split=question.split,
-        images=question.images,
-        prompt=question.prompt,
-        truth=question.answer,
-        answer_type=question.answer_type,
-        question_type=question.question_type,
-        options=question.options,
-        error_types=question.error_types,
+    return Prediction.to(
+        question,
         base=said.base,
         adapter=said.adapter,
         variant=said.variant or BASE,

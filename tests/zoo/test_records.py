@@ -139,3 +139,25 @@ def test_a_failed_write_leaves_the_file_as_it_was(tmp_path):
 def test_a_file_that_is_not_there_is_refused_by_name(tmp_path):
     with pytest.raises(BadRecord, match=r"no such file: .*nothing\.jsonl"):
         read_jsonl(tmp_path / "nothing.jsonl", Question)
+
+
+def test_an_answer_to_a_question_takes_over_what_the_question_says():
+    said = {"base": "phantom@" + "e" * 40, "adapter": "local/dpo", "variant": "dpo", "digest": "d" * 64}
+    assert Prediction.to(QUESTION, **said, answer="Left.", tokens=2) == Prediction(
+        question_id="q1",
+        dataset="phantom",
+        split="test",
+        images=("images/1.png",),
+        prompt="Which side?",
+        truth="rechts, naïve — 右",
+        answer_type="closed",
+        question_type="side",
+        options=("left", "right"),
+        error_types=("SLC",),
+        base="phantom@" + "e" * 40,
+        adapter="local/dpo",
+        variant="dpo",
+        digest="d" * 64,
+        answer="Left.",
+        tokens=2,
+    )

@@ -241,18 +241,8 @@ def _prediction(
     answerer: Answerer,
     answer: Generated,
 ) -> Prediction:
-    question = one.question
-    return Prediction(
-        question_id=question.id,
-        dataset=question.dataset,
-        split=question.split,
-        images=question.images,
-        prompt=question.prompt,
-        truth=question.answer,
-        answer_type=question.answer_type,
-        question_type=question.question_type,
-        options=question.options,
-        error_types=question.error_types,
+    return Prediction.to(
+        one.question,
         base=vlm.base.pinned,
         adapter=answerer.name,
         variant=answerer.variant,
