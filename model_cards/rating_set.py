@@ -28,7 +28,9 @@ COLUMNS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "modality": ("of the pictures, where it is known", _TEXT),
     "variant": ("the adapter's variant", _TEXT),
     "digest": ("sha256 of the adapter's weights; empty for the base", _TEXT),
+    "base": ("name and revision of the base", _TEXT),
     "case_sha256": ("sha256 over the pictures' pixels and the prompt that the rater saw", _TEXT),
+    "pictures_sha256": ("sha256 over the pictures' pixels; empty where it was not kept", _TEXT),
     "made_at": ("the day on which the rater was done with the question", {"dtype": "date32"}),
     "comment": ("what the rater wrote of the answer; empty unless comments were asked for", _TEXT),
 }

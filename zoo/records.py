@@ -183,8 +183,13 @@ class Rating:
     variant: str = ""
     digest: str = ""
     """sha256 of the adapter's weights; empty for the base."""
+    base: str = ""
+    """`name@revision` of the base; empty where it is not known."""
     case_sha256: str = ""
     """Of the pictures' pixels and the prompt that the rater saw."""
+    pictures_sha256: str = ""
+    """Of the sha256 of the pixels of each picture that the rater saw, a line each, in order; empty where it is
+    not known. Whoever has the pictures can find out that they were rated."""
     made_at: str = ""
     """When the rater was done with the question, UTC."""
     comment: str = ""

@@ -40,6 +40,8 @@ class NewCase:
     """Files that `zoo.images` can open, their identifiers dropped."""
     case_sha256: str
     """Of the pictures' pixels and the prompt."""
+    pictures_sha256: str = ""
+    """Of the pictures' pixels alone, see `zoo.records.Rating`; empty where it is not known."""
     reference: str = field(default="", repr=False)
     answer_type: AnswerType = "open"
     options: tuple[str, ...] = ()
@@ -70,6 +72,8 @@ class Case:
     pictures: int
     problem: str = ""
     """Why it has no answers, if they could not be made."""
+    pictures_sha256: str = ""
+    """Empty in cases from before it was kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,4 +142,4 @@ class Click:
     made_at: str = ""
     """Set when it is kept, UTC."""
     blind: bool = True
-    """Set when it is kept. False: the rater had seen the names by then."""
+    """Set when it is kept. False: the rater was done with the case by then, after which names are seen."""

@@ -54,7 +54,9 @@ def _ratings(case: Case, answers: list[CaseAnswer], state: CaseState, rater: str
             modality=case.modality,
             variant=answer.variant,
             digest=answer.digest,
+            base=answer.base,
             case_sha256=case.case_sha256,
+            pictures_sha256=case.pictures_sha256,
             made_at=state.done_at,
             comment=said.comment,
         )

@@ -88,6 +88,7 @@ cases = Table(
     Column("case_sha256", String(64), nullable=False),
     Column("pictures", Integer, nullable=False),
     Column("problem", Text, nullable=False),
+    Column("pictures_sha256", String(64), nullable=False, server_default=""),
     UniqueConstraint("work_list", "number"),
 )
 pictures = Table(

@@ -11,6 +11,7 @@ from serving.annotations import opening
 from serving.annotations.database import Database
 from serving.annotations.desk import Desk
 from serving.annotations.schema import metadata
+from tests.serving.annotations._store import add_list, add_raters
 from zoo.errors import BadInput
 
 
@@ -46,6 +47,22 @@ def test_they_go_down_to_nothing_and_up_again(where: str) -> None:
         _run(connection, "upgrade", "head")
         assert _tables(connection) == {*metadata.tables, "alembic_version"}
     engine.dispose()
+
+
+def test_cases_from_before_their_pictures_were_known_are_kept_without(where: str) -> None:
+    desk = Desk(where)
+    add_raters(desk, "ana")
+    add_list(desk, "ana", cases=1, overlap=1)
+    desk.close()
+    engine = opening.connect(opening.address(where), writes=True)
+    with engine.begin() as connection:
+        _run(connection, "downgrade", "0001")
+    engine.dispose()
+    desk = Desk(where)
+    (made,) = desk.lists.all()
+    assert [(case.question_id, case.pictures_sha256) for case in desk.lists.cases(made.id)] == [("q1", "")]
+    assert len(desk.lists.answers_of_list(made.id)) == 1
+    desk.close()
 
 
 def test_a_database_of_a_newer_version_is_left_alone(where: str) -> None:

@@ -50,6 +50,7 @@ def case(number: int) -> NewCase:
         prompt="What is shown?",
         pictures=(b"picture",),
         case_sha256=sha(f"case {number}"),
+        pictures_sha256=sha("picture"),
         modality="CT",
     )
 
@@ -101,7 +102,9 @@ def test_a_finished_case_is_one_rating_an_adapter_and_the_same_words_have_the_sa
         "split": "list",
         "rater": desk.accounts.get("anna").pseudonym,
         "modality": "CT",
+        "base": "phantom@1",
         "case_sha256": sha("case 1"),
+        "pictures_sha256": sha("picture"),
         "made_at": found[0].made_at,
     }
     bad: dict[str, Any] = {"misunderstanding": "severe", "error_types": ("MM", "LAS"), "rank": 2}
