@@ -48,14 +48,14 @@ class Faults:
         if fault not in self._found:
             self._found.append(fault)
 
-    def raise_any(self) -> None:
+    def raise_any(
+        self, *, hint: str = "mend the archive and send it again", param: str | None = None
+    ) -> None:
         """Raises BadInput with the first `MOST_FAULTS` if there are any."""
         if self._found:
             left = len(self._found) - MOST_FAULTS
             more = (f"and {left} more",) if left > 0 else ()
-            raise BadInput(
-                "; ".join((*self._found[:MOST_FAULTS], *more)), hint="mend the archive and send it again"
-            )
+            raise BadInput("; ".join((*self._found[:MOST_FAULTS], *more)), hint=hint, param=param)
 
 
 class Files:

@@ -41,7 +41,8 @@ class SeenAnswer:
     text: str
     state: AnswerState
     names: tuple[CaseAnswer, ...] | None
-    """Who said it; None until the rater is done with the case."""
+    """Who said it; None until the rater is done with the case, and with all others of theirs in the list
+    that show and ask the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,11 +90,12 @@ class Seat:
         own = self._own(case.work_list)
         place = next(place for place, one in enumerate(own) if one.case.id == number)
         state = fold(self._desk.clicks.of(number, self.rater))
+        named = all(one.done for one in own if one.case.case_sha256 == case.case_sha256)
         return SeenCase(
             own=own[place],
             work_list=ours,
             of=len(own),
-            answers=_seen(self._letters(case, ours), state),
+            answers=_seen(self._letters(case, ours), state, named=named),
             state=state,
             previous=own[place - 1].case.id if place else None,
             next=_next(own, place),
@@ -151,13 +153,13 @@ class Seat:
         return lettered(answers, seed=ours.seed, rater=self.rater, case=case.id)
 
 
-def _seen(letters: Collection[Lettered], state: CaseState) -> tuple[SeenAnswer, ...]:
+def _seen(letters: Collection[Lettered], state: CaseState, *, named: bool) -> tuple[SeenAnswer, ...]:
     return tuple(
         SeenAnswer(
             letter=one.letter,
             text=one.text,
             state=state.answers.get(one.answer_sha256, AnswerState()),
-            names=one.answers if state.done_at else None,
+            names=one.answers if named else None,
         )
         for one in letters
     )

@@ -1,34 +1,22 @@
 """An archive that an administrator uploads -> the cases of a work list, and answers to them if it holds any.
 
-`cases.csv` (columns images, question, and if wanted reference, modality, id) or `questions.jsonl`; beside it
-the images. `predictions.jsonl` holds answers that were made before. Names of files may be names of patients,
-so none is kept: a picture is its pixels, a question is called by its id or its number.
+Its table is read by `rows.py`; beside it are the images, and perhaps `predictions.jsonl` with answers that
+were made before. Names of files may be names of patients, so none is kept: a picture is its pixels, a
+question is called by its id or its number.
 """
 
-import csv
 import hashlib
-import io
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
 from serving.annotations.archive import Bounds, Faults, Files, shown
 from serving.annotations.records import CaseAnswer, NewCase
-from zoo.errors import BadImage, BadRecord
+from serving.annotations.rows import CSV_NAME, QUESTIONS_NAME, Key, Row, read_lines, read_rows
+from zoo.errors import BadImage
 from zoo.images import Limits, open_scan, strip
-from zoo.lexicon import error_types
-from zoo.records import PREDICTIONS_NAME, Prediction, Question, parse_line
+from zoo.records import PREDICTIONS_NAME, Prediction
 
-CSV_NAME, QUESTIONS_NAME = "cases.csv", "questions.jsonl"
-REQUIRED, OPTIONAL = ("images", "question"), ("reference", "modality", "id")
-SPLIT = "rated"
-LONGEST_ID, LONGEST_MODALITY = 80, 16
 MOST_ADAPTERS = 8
 """Whose answers are rated beside each other."""
-
-Key = tuple[str, str, str]
-"""Data set, split and id of a question."""
-Line = TypeVar("Line", Question, Prediction)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,15 +30,6 @@ class Upload:
     """Those to each case, in the order of `adapters`."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Row:
-    """A question before its pictures are read."""
-
-    where: str
-    question: Question
-    modality: str = ""
-
-
 @dataclass(frozen=True)
 class _Picture:
     data: bytes
@@ -58,23 +37,30 @@ class _Picture:
     modality: str
 
 
-def read_upload(data: bytes, *, limits: Limits, bounds: Bounds | None = None) -> Upload:
+def read_upload(
+    data: bytes, *, limits: Limits, bounds: Bounds | None = None, repeats: bool = False
+) -> Upload:
     """The cases of an archive, their pictures without identifiers, and the answers if it holds some.
 
     Raises:
         ImageTooLarge: the archive is beyond its bounds.
-        BadInput: no ZIP archive, or all that is wrong in it, each with the file, the row and the column.
+        BadInput: no ZIP archive, or all that is wrong in it, each with the file, the row and the column; or,
+            unless `repeats` are meant, cases of the same pictures and the same question (param `repeats`).
     """
     faults = Faults()
     files = Files(data, bounds=bounds or Bounds(max_file=limits.max_bytes), faults=faults)
     files.below((CSV_NAME, QUESTIONS_NAME))
-    rows, from_csv = _rows(files, faults)
+    rows, from_csv = read_rows(files, faults)
     pictures = _Pictures(files, limits, faults)
     made = [case for row in rows if (case := _case(row, pictures, faults)) is not None]
-    said = list(_lines(files, PREDICTIONS_NAME, Prediction, faults)) if PREDICTIONS_NAME in files else None
+    said = (
+        list(read_lines(files, PREDICTIONS_NAME, Prediction, faults)) if PREDICTIONS_NAME in files else None
+    )
     for name in files.unread() if rows else ():
         faults.add(f"{shown(name)}: no case names this file")
     faults.raise_any()
+    if not repeats:
+        _check_repeats(rows, [case for case, _ in made])
     if from_csv:
         dataset = _dataset([case for case, _ in made])
         made = [(_named(case, dataset), digests) for case, digests in made]
@@ -88,102 +74,6 @@ def read_upload(data: bytes, *, limits: Limits, bounds: Bounds | None = None) ->
         adapters=tuple(found),
         answers=tuple(tuple(of[_key(case)] for of in found.values()) for case in cases),
     )
-
-
-def _rows(files: Files, faults: Faults) -> tuple[list[_Row], bool]:
-    """The questions in order, and whether they come from a table."""
-    there = [name for name in (CSV_NAME, QUESTIONS_NAME) if name in files]
-    if len(there) != 1:
-        faults.add(f"the archive needs {CSV_NAME} or {QUESTIONS_NAME}, one of them; it has {len(there)}")
-        return [], False
-    rows = list(_from_csv(files, faults) if there == [CSV_NAME] else _from_jsonl(files, faults))
-    if not rows:
-        faults.add(f"{there[0]}: it has no case")
-    seen: dict[Key, str] = {}
-    for row in rows:
-        one = row.question
-        key = (one.dataset, one.split, one.id)
-        if key in seen:
-            faults.add(f"{row.where}, column id: {one.id[:LONGEST_ID]!r} is there already, in {seen[key]}")
-        seen.setdefault(key, row.where)
-        if not one.prompt.strip():
-            faults.add(f"{row.where}, column question: it is empty")
-        if not one.images:
-            faults.add(f"{row.where}, column images: no image is named")
-        if len(one.id) > LONGEST_ID:
-            faults.add(f"{row.where}, column id: it has more than {LONGEST_ID} characters")
-        if len(row.modality) > LONGEST_MODALITY:
-            faults.add(f"{row.where}, column modality: it has more than {LONGEST_MODALITY} characters")
-    return rows, there == [CSV_NAME]
-
-
-def _from_csv(files: Files, faults: Faults) -> Iterator[_Row]:
-    data = files.read(CSV_NAME)
-    if data is None:
-        return
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        faults.add(f"{CSV_NAME}: it is not in UTF-8; in Excel save it as `CSV UTF-8`")
-        return
-    first, _, rest = text.partition("\n")
-    if first.strip().lower().startswith("sep="):  # which Excel writes for itself
-        first, text = rest.partition("\n")[0], rest
-    mark = max(",;\t", key=first.count)
-    table = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
-    try:
-        columns = [name.strip().lower() for name in next(table, [])]
-        wrong = [name for name in columns if name not in REQUIRED + OPTIONAL or columns.count(name) > 1]
-        for name in dict.fromkeys(wrong):
-            faults.add(f"{CSV_NAME}, row 1: no column may be called {name[:40]!r}, or it is there twice")
-        for name in REQUIRED:
-            if name not in columns:
-                faults.add(f"{CSV_NAME}, row 1: there is no column {name!r}")
-        if wrong or not set(REQUIRED) <= set(columns):
-            return
-        for number, cells in enumerate(table, start=2):
-            where = f"{CSV_NAME}, row {number}"
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) != len(columns):
-                faults.add(f"{where}: it has {len(cells)} cells and row 1 has {len(columns)}")
-                continue
-            yield _row(dict(zip(columns, map(str.strip, cells), strict=True)), where, str(number - 1), files)
-    except csv.Error:
-        faults.add(f"{CSV_NAME}, about row {table.line_num}: its quotes do not close, or it is no table")
-
-
-def _row(cells: Mapping[str, str], where: str, number: str, files: Files) -> _Row:
-    named = cells["images"]
-    names = [named] if named in files else named.split(";") if ";" in named else named.split()
-    question = Question(
-        id=cells.get("id") or number,
-        dataset="",
-        split=SPLIT,
-        images=tuple(name.strip() for name in names if name.strip()),
-        prompt=cells["question"],
-        answer=cells.get("reference", ""),
-        answer_type="open",
-        question_type="",
-        error_types=error_types((cells["question"], cells.get("reference", ""))),
-    )
-    return _Row(where=where, question=question, modality=cells.get("modality", ""))
-
-
-def _from_jsonl(files: Files, faults: Faults) -> Iterator[_Row]:
-    for where, question in _lines(files, QUESTIONS_NAME, Question, faults):
-        yield _Row(where=where, question=question)
-
-
-def _lines(files: Files, name: str, kind: type[Line], faults: Faults) -> Iterator[tuple[str, Line]]:
-    """Where each record of a file stands, and the record."""
-    for number, line in enumerate((files.read(name) or b"").splitlines(), start=1):
-        where = f"{name}, row {number}"
-        if line.strip():
-            try:
-                yield where, parse_line(line, kind, where=where)
-            except BadRecord as error:
-                faults.add(error.message)
 
 
 class _Pictures:
@@ -218,7 +108,7 @@ class _Pictures:
             return None
 
 
-def _case(row: _Row, pictures: _Pictures, faults: Faults) -> tuple[NewCase, tuple[str, ...]] | None:
+def _case(row: Row, pictures: _Pictures, faults: Faults) -> tuple[NewCase, tuple[str, ...]] | None:
     """A case, and the digest of each of its pictures."""
     found = [pictures.get(name, row.where) for name in row.question.images]
     there = [one for one in found if one is not None]
@@ -233,6 +123,7 @@ def _case(row: _Row, pictures: _Pictures, faults: Faults) -> tuple[NewCase, tupl
         prompt=prompt,
         pictures=tuple(picture.data for picture in there),
         case_sha256=_sha256("\n".join((*digests, prompt))),
+        pictures_sha256=_sha256("\n".join(digests)),
         reference=one.answer,
         answer_type=one.answer_type,
         options=one.options,
@@ -241,6 +132,22 @@ def _case(row: _Row, pictures: _Pictures, faults: Faults) -> tuple[NewCase, tupl
         modality=row.modality or there[0].modality,
     )
     return case, digests
+
+
+def _check_repeats(rows: list[Row], cases: list[NewCase]) -> None:
+    """Raise BadInput, naming each case that shows and asks what an earlier one does."""
+    first: dict[str, Row] = {}
+    again = Faults()
+    for row, case in zip(rows, cases, strict=True):
+        before = first.setdefault(case.case_sha256, row)
+        if before is not row:
+            ids = f"{row.question.id!r} shows and asks the same as {before.question.id!r}"
+            again.add(f"{row.where}: {ids}, {before.where}")
+    again.raise_any(
+        hint="leave them out; if they are meant, to measure a rater's agreement with themselves, say "
+        "repeats=true",
+        param="repeats",
+    )
 
 
 def _dataset(cases: list[NewCase]) -> str:

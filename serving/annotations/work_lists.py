@@ -44,8 +44,9 @@ class WorkLists:
         keep: bool = False,
         said: Sequence[Sequence[CaseAnswer]] = (),
     ) -> WorkList:
-        """Keep a list and assign its cases, `overlap` raters each, evenly. It is `preparing` until its
-        answers are there; with those that were `said` of each case before, it is open at once.
+        """Keep a list and assign its cases, `overlap` raters each, evenly, a repeated one to the same. It is
+        `preparing` until its answers are there; with those that were `said` of each case before, it is open
+        at once.
 
         Raises:
             BadInput: no case, no adapter, one twice, fewer raters than the overlap, a rater who is an
@@ -76,7 +77,7 @@ class WorkLists:
         }
         check(work_lists, row)
         rows = [_case_row(identity, number, case) for number, case in enumerate(new, start=1)]
-        shares = assign(len(new), raters, overlap=overlap, seed=seed)
+        shares = assign([case.case_sha256 for case in new], raters, overlap=overlap, seed=seed)
         for number, one in enumerate(said, start=1):
             _check_answers(number, one, adapters)
 
@@ -199,6 +200,13 @@ class WorkLists:
                 found.setdefault(row.case_id, []).append((place, _answer(columns)))
         return {case: [one for _, one in sorted(said, key=itemgetter(0))] for case, said in found.items()}
 
+    def variants(self, work_list: str) -> dict[str, str]:
+        """The variants of a list's adapters by name; empty until a case has its answers."""
+        asked = select(answers.c.adapter, answers.c.variant).distinct().join(cases)
+        with self._database.read() as connection:
+            rows = connection.execute(asked.where(cases.c.work_list == work_list))
+            return {row.adapter: row.variant for row in rows}
+
     def put_answers(self, case: int, said: Sequence[CaseAnswer]) -> None:
         """Keep what the adapters said of a case, all at once; the list opens with its last case. A case that
         has its answers keeps them, and a list that has been closed meanwhile takes none.
@@ -306,21 +314,25 @@ class WorkLists:
         return self.get(identity)
 
 
-def assign(count: int, raters: Sequence[str], *, overlap: int, seed: int) -> list[tuple[str, ...]]:
-    """Who rates each of `count` cases: `overlap` raters each, no rater more than one case ahead of another,
-    every two meeting about as often."""
+def assign(
+    digests: Sequence[str], raters: Sequence[str], *, overlap: int, seed: int
+) -> list[tuple[str, ...]]:
+    """Who rates each of the cases of these digests: `overlap` raters each, no rater more than one case ahead
+    of another, every two meeting about as often. Cases of one digest are the same raters', so that each
+    agrees or not with themselves, and these may be further ahead."""
 
     def drawn(case: int, rater: str) -> str:
         return hashlib.sha256(f"{seed}\n{case}\n{rater}".encode()).hexdigest()
 
     load = dict.fromkeys(raters, 0)
-    found = []
-    for case in range(count):
-        chosen = sorted(raters, key=lambda rater: (load[rater], drawn(case, rater)))[:overlap]
-        for rater in chosen:
+    given: dict[str, tuple[str, ...]] = {}
+    for case, digest in enumerate(digests):
+        if digest not in given:
+            chosen = sorted(raters, key=lambda rater: (load[rater], drawn(case, rater)))[:overlap]
+            given[digest] = tuple(chosen)
+        for rater in given[digest]:
             load[rater] += 1
-        found.append(tuple(chosen))
-    return found
+    return [given[digest] for digest in digests]
 
 
 def _case_row(work_list: str, number: int, case: NewCase) -> dict[str, Any]:

@@ -3,6 +3,7 @@ problems."""
 
 from pydantic import Field
 
+from serving.annotations.beside import NO_SFT
 from serving.annotations.records import AccountRole, State
 from serving.rest.answers import Reply
 
@@ -53,6 +54,13 @@ class ListReply(Reply):
     raters: list[ProgressReply] = Field(description="Empty for raters.")
     answered: int = Field(description="Cases that have their answers.", examples=[12])
     problems: list[ProblemReply] = Field(description="Empty for raters.")
+    repeats: int = Field(
+        description="Cases that show and ask what an earlier one does; 0 for raters.", examples=[0]
+    )
+    remarks: list[str] = Field(
+        description="What is not beside its adapters; empty for raters, and until a case has its answers.",
+        examples=[[NO_SFT]],
+    )
 
 
 class CaseReply(Reply):

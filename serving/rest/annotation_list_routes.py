@@ -2,12 +2,14 @@
 
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from serving.annotations.archive import Bounds
+from serving.annotations.beside import remarks
 from serving.annotations.desk import Desk
 from serving.annotations.records import WorkList
 from serving.annotations.seat import Seat
@@ -40,6 +42,10 @@ _MAKING = error_replies(400, 404, 409, 422, 502, 504)
 ARCHIVE: dict[str, Any] = {
     "application/zip": {"schema": {"type": "string", "format": "binary"}, "example": "(ZIP)"}
 }
+_REPEATS = (
+    "Some cases show and ask the same as others, on purpose: their raters rate them each time, and see no "
+    "names before the last. Without it they are refused, by their ids."
+)
 Names = Annotated[str, Query(max_length=2000, description="Separated by commas.")]
 
 
@@ -94,6 +100,7 @@ def annotation_list_routes(
         overlap: Annotated[int, Query(ge=1, le=100, description="How many rate each case.")] = 1,
         keep: Annotated[bool, Query(description="Keep what it shows when it is closed.")] = False,
         instructions: Annotated[str, Query(max_length=2000)] = "",
+        repeats: Annotated[bool, Query(description=_REPEATS)] = False,
     ) -> ListReply:
         """Make a work list of a ZIP archive: `cases.csv` (columns images, question, and if wanted reference,
         modality, id) or `questions.jsonl`, and the images. The list opens once every case has its answers;
@@ -104,15 +111,16 @@ def annotation_list_routes(
             raise Busy("another archive is being read")
         try:
             data = b"".join([chunk async for chunk in bounded(request, max_bytes)])
-            upload = await run_in_threadpool(read_upload, data, limits=limits, bounds=bounds)
+            upload = await run_in_threadpool(read_upload, data, limits=limits, bounds=bounds, repeats=repeats)
         finally:
             reading.release()
         named = tuple(_words(adapters))
+        variants = {BASE: BASE} if BASE in named else {}
         if not upload.answers:
             named = check_adapters(list(named), most=service.max_adapters)
             for name in named:
                 if name != BASE:
-                    await service.find(name)
+                    variants[name] = (await service.find(name)).variant
             _check_pictures(upload, most=service.base.max_images)
         elif named and {*named} != {*upload.adapters}:
             raise BadInput(
@@ -134,7 +142,7 @@ def annotation_list_routes(
         )
         await run_in_threadpool(desk.acts.add, person.name, "made list", made.id)
         preparing.wake()
-        return await run_in_threadpool(list_reply, desk, made, person)
+        return await run_in_threadpool(list_reply, desk, made, person, variants=variants)
 
     @router.post("/lists/{id}/retry", responses={**_FINDING, 200: {"content": LIST}})
     def retry(id: ListId, person: Administrator) -> ListReply:
@@ -187,8 +195,10 @@ def _check_pictures(upload: Upload, *, most: int) -> None:
             )
 
 
-def list_reply(desk: Desk, one: WorkList, person: Person) -> ListReply:
-    """A list as this person may see it."""
+def list_reply(
+    desk: Desk, one: WorkList, person: Person, *, variants: Mapping[str, str] | None = None
+) -> ListReply:
+    """A list as this person may see it; `variants` of its adapters where it has no answers yet."""
     told = person.is_administrator
     cases = desk.lists.cases(one.id)
     progress = desk.lists.progress(one.id)
@@ -212,6 +222,8 @@ def list_reply(desk: Desk, one: WorkList, person: Person) -> ListReply:
             for case in cases
             if told and case.problem
         ],
+        repeats=len(cases) - len({case.case_sha256 for case in cases}) if told else 0,
+        remarks=list(remarks(desk.lists.variants(one.id) or variants or {})) if told else [],
     )
 
 

@@ -27,6 +27,8 @@ _LIST = ListReply(
     raters=[ProgressReply(rater="ana", assigned=12, done=0), ProgressReply(rater="ben", assigned=12, done=0)],
     answered=12,
     problems=[ProblemReply(case=7, number=3, problem="EngineFailed")],
+    repeats=0,
+    remarks=[],
 )
 RATERS = shown([RaterReply(name="ana", role="rater", closed=False)])
 LIST, LISTS = shown(_LIST), shown([_LIST])
