@@ -1,15 +1,9 @@
-"""An application of a few lines behind the defence, on a real server where the connection matters."""
+"""An application of a few lines behind the defence."""
 
 import json
 import socket
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import pytest
-import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -45,30 +39,15 @@ def behind() -> FastAPI:
     return app
 
 
-@contextmanager
-def on_a_port(app: Any, **options: Any) -> Iterator[int]:
-    """The application on a real server of this process; its port."""
-    taken = socket.socket()
-    taken.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1, **options))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        yield taken.getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join(20)
-
-
-@pytest.fixture
-def serve() -> Callable[..., Any]:
-    """`with serve(app, http=...) as port`."""
-    return on_a_port
-
-
 def error_of(reply: bytes) -> str:
     """The message in the body of a raw reply."""
     message: str = json.loads(reply.partition(b"\r\n\r\n")[2])["error"]
     return message
+
+
+def everything(connection: socket.socket) -> bytes:
+    """What is said on a bare connection until the other side closes."""
+    said = b""
+    while more := connection.recv(65536):
+        said += more
+    return said
