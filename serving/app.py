@@ -60,9 +60,11 @@ def build_app(
     remote = defence.remote if defence else None
     add_routes(app, service, pictures, remote=remote, preparing=preparing, hub=hub, **bounds)
     if desk:
+        from serving.ui.password import password_routes
         from serving.ui.sign_in import sign_in_routes
 
         app.include_router(sign_in_routes(desk))
+        app.include_router(password_routes(desk))
     if page:
         from serving.ui.mount import mount_pages
 

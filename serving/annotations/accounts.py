@@ -16,7 +16,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection, delete, insert, select, update
 
-from serving.annotations.acts import Acts
+from serving.annotations.acts import Acts, line
 from serving.annotations.database import Database, Write, now
 from serving.annotations.records import Account, AccountRole
 from serving.annotations.schema import accounts, sessions
@@ -24,8 +24,8 @@ from serving.defence.keys import LOCAL
 from zoo.errors import BadInput, NoKey, UnknownName
 
 ROLES: tuple[AccountRole, ...] = get_args(AccountRole)
-SHORTEST = 10
-"""Characters of a password."""
+SHORTEST, LONGEST = 10, 500
+"""Characters of a password; the pages take no more."""
 SESSION_HOURS = 12
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
 _HASHER = PasswordHasher()
@@ -44,8 +44,7 @@ class Accounts:
         """Make an account.
 
         Raises:
-            BadInput: a name that cannot be, one that is there already, or a password that is too short or
-                no text.
+            BadInput: a name that cannot be, one that is there already, or what `check_password` raises.
         """
         if not _NAME.fullmatch(name) or name == LOCAL:
             raise BadInput(
@@ -96,6 +95,28 @@ class Accounts:
 
         self._end(write)
 
+    def change_password(self, name: str, old: str, new: str) -> str:
+        """Give an account another password by the one before. The token of a fresh session; all that were
+        before end.
+
+        Raises:
+            BadInput: see `check_password`.
+            NoKey: name and old password do not go together.
+        """
+        check_password(new)
+        kept, hashed = self._verify(name, old), _hash(new)
+        token, row = _session(name)
+
+        def write(connection: Connection) -> None:
+            _check_kept(connection, name, kept)
+            connection.execute(update(accounts).where(accounts.c.name == name).values(password_hash=hashed))
+            connection.execute(delete(sessions).where(sessions.c.account == name))
+            connection.execute(insert(sessions).values(**row))
+            connection.execute(line(name, "password changed", name))
+
+        self._end(write)
+        return token
+
     def close(self, name: str) -> None:
         """Let nobody sign in by this name any more and end its sessions. Its ratings stay."""
         self.get(name)
@@ -112,23 +133,11 @@ class Accounts:
         Raises:
             NoKey: name and password do not go together.
         """
-        kept = self._hash_of(name)
-        try:
-            _HASHER.verify(kept or _NOBODY, _normal(password))
-        except (VerificationError, InvalidHashError, UnicodeEncodeError):
-            kept = None
-        if kept is None:
-            raise NoKey("name and password do not go together", hint="try again, or ask the administrator")
-        token = secrets.token_urlsafe(32)
-        ends = datetime.now(UTC) + timedelta(hours=SESSION_HOURS)
-        row = {
-            "token_sha256": _digest(token),
-            "account": name,
-            "made_at": now(),
-            "ends_at": ends.isoformat(timespec="microseconds"),
-        }
+        kept = self._verify(name, password)
+        token, row = _session(name)
 
         def write(connection: Connection) -> None:
+            _check_kept(connection, name, kept)
             connection.execute(delete(sessions).where(sessions.c.ends_at <= now()))
             connection.execute(insert(sessions).values(**row))
 
@@ -173,6 +182,17 @@ class Accounts:
         gone = delete(sessions).where(sessions.c.token_sha256 == _digest(token))
         self._end(lambda connection: connection.execute(gone))
 
+    def _verify(self, name: str, password: str) -> str:
+        """The hash of an open account's password, which is the one that is given."""
+        kept = self._hash_of(name)
+        try:
+            _HASHER.verify(kept or _NOBODY, _normal(password))
+        except (VerificationError, InvalidHashError, UnicodeEncodeError):
+            kept = None
+        if kept is None:
+            raise _refused()
+        return kept
+
     def _end(self, write: Write[Any]) -> None:
         self._database.write(write)
         self.ended += 1
@@ -187,16 +207,49 @@ class Accounts:
             return connection.execute(asked).scalar_one_or_none()
 
 
-def _hash(password: str) -> str:
-    if len(password) < SHORTEST:
-        raise BadInput(
-            f"a password of {len(password)} characters",
-            hint=f"at least {SHORTEST}; four words are easy to keep",
-        )
+def check_password(password: str) -> None:
+    """See that it can be one.
+
+    Raises:
+        BadInput: it is too short, too long or no text.
+    """
+    if not SHORTEST <= len(password) <= LONGEST:
+        hint = f"at least {SHORTEST}; four words are easy to keep"
+        if len(password) > LONGEST:
+            hint = f"at most {LONGEST}"
+        raise BadInput(f"a password of {len(password)} characters", hint=hint)
     try:
-        return _HASHER.hash(_normal(password))
+        password.encode()
     except UnicodeEncodeError:
         raise BadInput("the password is no text", hint="letters of any script will do") from None
+
+
+def _hash(password: str) -> str:
+    check_password(password)
+    return _HASHER.hash(_normal(password))
+
+
+def _refused() -> NoKey:
+    return NoKey("name and password do not go together", hint="try again, or ask the administrator")
+
+
+def _check_kept(connection: Connection, name: str, kept: str) -> None:
+    """See that nobody closed the account or changed its password while this one was looked at."""
+    same = accounts.c.name == name, accounts.c.password_hash == kept, accounts.c.closed_at.is_(None)
+    if connection.execute(select(accounts.c.name).where(*same).with_for_update()).first() is None:
+        raise _refused()
+
+
+def _session(name: str) -> tuple[str, dict[str, str]]:
+    """A fresh session's token and its row."""
+    token = secrets.token_urlsafe(32)
+    ends = datetime.now(UTC) + timedelta(hours=SESSION_HOURS)
+    return token, {
+        "token_sha256": _digest(token),
+        "account": name,
+        "made_at": now(),
+        "ends_at": ends.isoformat(timespec="microseconds"),
+    }
 
 
 def _normal(password: str) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, insert, select
+from sqlalchemy import Insert, Select, insert, select
 
 from serving.annotations.database import Database, now
 from serving.annotations.schema import acts, check
@@ -16,12 +16,19 @@ class Act:
     made_at: str
     who: str
     act: str
-    """`account made`, `password changed`, `account closed`; `signed in`, `sign-in failed`, `signed out`;
-    `made list`, `retried list`, `dropped case`, `closed list`; `exported` with a kind,
-    `published`."""
+    """`account made`, `password changed`, `account closed`; `signed in`, `sign-in failed`, `signed out`,
+    `password change failed`; `made list`, `retried list`, `dropped case`, `closed list`; `exported` with a
+    kind, `published`."""
     what: str
     """The name of an account; the id of a list, with a case's number or a repo; `proxy`, where one named
     who signed in."""
+
+
+def line(who: str, act: str, what: str) -> Insert:
+    """A line to be added, by itself or with what it tells of."""
+    row = {"made_at": now(), "who": who, "act": act, "what": what}
+    check(acts, row)
+    return insert(acts).values(**row)
 
 
 class Acts:
@@ -32,9 +39,8 @@ class Acts:
 
     def add(self, who: str, act: str, what: str = "") -> None:
         """Add a line."""
-        row = {"made_at": now(), "who": who, "act": act, "what": what}
-        check(acts, row)
-        self._database.write(lambda connection: connection.execute(insert(acts).values(**row)))
+        added = line(who, act, what)
+        self._database.write(lambda connection: connection.execute(added))
 
     def all(self) -> list[Act]:
         """Every line, in order."""

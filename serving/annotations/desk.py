@@ -4,6 +4,7 @@ from serving.annotations.accounts import Accounts
 from serving.annotations.acts import Acts
 from serving.annotations.clicks import Clicks
 from serving.annotations.database import Database
+from serving.annotations.passwords import Passwords
 from serving.annotations.work_lists import WorkLists
 
 
@@ -15,6 +16,7 @@ class Desk:
         self.database = Database(where)
         self.accounts = Accounts(self.database)
         self.acts = Acts(self.database)
+        self.passwords = Passwords(self.accounts, self.acts)
         self.clicks = Clicks(self.database)
         self.lists = WorkLists(self.database)
 

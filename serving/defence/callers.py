@@ -20,8 +20,11 @@ LOADING = ("/v1/load_lora_adapter", "/v1/unload_lora_adapter")
 RATING = "/v1/annotations"
 ENTRY = ("/sign-in", "/sign-out")
 """Open to whoever has not signed in yet."""
+PASSWORD = "/password"
+"""The page on which people change theirs."""
 NEW_LIST = f"{RATING}/lists"
-_ABOUT_ME = f"{RATING}/me"
+_OWN = (PASSWORD, f"{RATING}/me", f"{RATING}/me/password")
+"""Of whoever asks, whatever their role."""
 _LOOKING = ("GET", "HEAD", "OPTIONS")
 _PAGE = "/gradio_api/"
 _FORWARDED = (
@@ -188,9 +191,9 @@ def check_role(caller: Caller, method: str, path: str) -> None:
     nowhere = path.startswith(API) and path not in LOADING
     if path == NEW_LIST and method not in _LOOKING:
         needed: Role = "admin"
-    elif path.startswith(RATING) and path != _ABOUT_ME:
+    elif path.startswith(RATING) and path not in _OWN:
         needed = "annotate"
-    elif method in _LOOKING or path in ASKING or path.startswith(_PAGE) or nowhere:
+    elif method in _LOOKING or path in (*ASKING, *_OWN) or path.startswith(_PAGE) or nowhere:
         needed = "read"
     else:
         needed = "admin"

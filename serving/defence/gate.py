@@ -35,7 +35,7 @@ class Inside:
 @dataclass(frozen=True, kw_only=True)
 class Gate:
     """Wraps an application. `request.state.client`, `.role`, `.account` (a person's, not a key's) and `.way`
-    tell it who was let in; `.address` and `.secure` of whoever comes to sign in, from where and by https."""
+    tell it who was let in, or comes to sign in; `came_from` tells from where."""
 
     app: ASGIApp = field(kw_only=False)
     callers: Callers
@@ -65,9 +65,9 @@ class Gate:
     async def _let_in(self, scope: Scope) -> Caller | None:
         """Who asks; None for whoever comes to sign in."""
         state = scope.setdefault("state", {})
+        state["address"], state["secure"] = self.callers.comes_from(scope)
         if self.callers.sign_in and scope["path"] in ENTRY:
             self.callers.check_site(scope)
-            state["address"], state["secure"] = self.callers.comes_from(scope)
             return None
         caller = await self.callers.identify(scope)
         state.update(client=caller.name, role=caller.role, account=caller.account, way=caller.way)
@@ -124,6 +124,13 @@ class Gate:
             await self.app(scope, receive, noting)
         finally:
             self.inside.count -= waits
+
+
+def came_from(scope: Scope) -> tuple[str, bool]:
+    """Where the browser is, and whether it came by https; as the gate says, or without one the connection."""
+    client, state = scope.get("client"), scope.get("state", {})
+    here = client[0] if client else ""
+    return state.get("address", here), state.get("secure", scope["scheme"] == "https")
 
 
 def _free(scope: Scope) -> bool:

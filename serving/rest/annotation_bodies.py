@@ -56,6 +56,7 @@ class Me(Reply):
     name: str = Field(examples=["ana"])
     role: AccountRole = Field(examples=["rater"])
     account: bool = Field(description="False: a key, which cannot rate.", examples=[True])
+    password: bool = Field(description="True: signed in by one, which they may change.", examples=[True])
 
 
 class WindowReply(Reply):

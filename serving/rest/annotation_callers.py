@@ -19,6 +19,8 @@ class Person:
     """read, annotate or admin."""
     account: bool
     """False: a key."""
+    way: str
+    """session, proxy, key or machine."""
 
     @property
     def is_administrator(self) -> bool:
@@ -41,7 +43,8 @@ def anyone(request: Request) -> Person:
     role = getattr(state, "role", None)
     if role is None:
         raise NoKey("nobody is signed in", hint="sign in at /sign-in, or send a key")
-    return Person(name=state.client, role=role, account=bool(getattr(state, "account", False)))
+    account, way = bool(getattr(state, "account", False)), getattr(state, "way", "")
+    return Person(name=state.client, role=role, account=account, way=way)
 
 
 def reader(person: Annotated[Person, Depends(anyone)]) -> Person:

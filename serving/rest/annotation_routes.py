@@ -34,12 +34,13 @@ def annotation_routes(desk: Desk, opened: Opened) -> APIRouter:
     @router.get("/me", responses={**_ALWAYS, 200: {"content": ME}})
     def me(person: Anyone) -> Me:
         """Who asks, and by which role."""
-        return Me(name=person.name, role=person.called, account=person.account)
+        by_password = person.way == "session"
+        return Me(name=person.name, role=person.called, account=person.account, password=by_password)
 
     @router.get("/cases/{id}", responses={**_FINDING, 200: {"content": CASE}})
     def case(id: CaseId, person: Rater) -> SeenCaseReply:
         """A case that is assigned to whoever asks: pictures, question, and texts by letter in an order of the
-        rater's own. Who said which is told once the rater is done with it."""
+        rater's own. Who said which is told once the rater is done with it, and with any repeat of it."""
         seat = Seat(desk, person.name)
         seen = seat.case(id)
         count = 0 if seen.work_list.state == "closed" and not seen.work_list.keep else seen.own.case.pictures

@@ -41,7 +41,7 @@ def _answer(letter: str, text: str, severity: Judged, rank: int, adapter: str) -
     )
 
 
-ME = shown(Me(name="ana", role="rater", account=True))
+ME = shown(Me(name="ana", role="rater", account=True, password=True))
 KEPT, KEPT_BEFORE = shown(Kept(kept=True)), shown(Kept(kept=False))
 CASE = shown(
     SeenCaseReply(

@@ -6,6 +6,7 @@ from serving.pictures import Pictures
 from serving.preparing import Preparing
 from serving.rest.adapter_routes import adapter_routes
 from serving.rest.annotation_list_routes import annotation_list_routes
+from serving.rest.annotation_password_route import annotation_password_route
 from serving.rest.annotation_pictures import Opened
 from serving.rest.annotation_routes import annotation_routes
 from serving.rest.asking_routes import asking_routes
@@ -37,6 +38,7 @@ def add_routes(
         opened = Opened(limits)
         routers += [
             annotation_routes(desk, opened),
+            annotation_password_route(desk),
             annotation_list_routes(preparing, opened, service, limits=limits, max_bytes=max_list_bytes),
             results_routes(desk),
             export_routes(desk, hub=hub),

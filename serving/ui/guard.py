@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.defence.callers import API, ENTRY
+from serving.defence.callers import API, ENTRY, PASSWORD
 from serving.defence.logs import QUIET
 from serving.ui.wording import Wording
 
@@ -24,7 +24,7 @@ OPEN = (
     ("POST", f"{GRADIO}component_server"),
     ("POST", f"{GRADIO}component_server/"),
 )
-_NO_PAGE = (*QUIET, *ENTRY, "/openapi.json")
+_NO_PAGE = (*QUIET, *ENTRY, PASSWORD, "/openapi.json")
 _POLICY = "; ".join(
     (
         "default-src 'self'",

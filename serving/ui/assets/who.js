@@ -1,4 +1,4 @@
-// Who is signed in, in the head of every page, and a button to sign out.
+// Who is signed in, in the head of every page, a way to another password, and a button to sign out.
 const place = element.querySelector('.mz-who');
 let name;
 
@@ -7,10 +7,16 @@ async function signOut() {
   location.assign('/sign-in');
 }
 
+// The page to come back to is the one that is shown at the click.
+function toPassword({ currentTarget }) {
+  currentTarget.href = `/password?to=${encodeURIComponent(location.pathname + location.search)}`;
+}
+
 call('GET', '/me').then((me) => {
   name = me.name;
+  const link = me.password ? make('a', { href: '/password', onclick: toPassword }, 'Password') : null;
   const button = me.account ? make('button', { type: 'button', onclick: signOut }, 'Sign out') : null;
-  place.replaceChildren(make('span', {}, make('span', { class: 'mz-as' }, 'signed in as '), make('b', {}, me.name)), ...[button].filter(Boolean));
+  place.replaceChildren(make('span', {}, make('span', { class: 'mz-as' }, 'signed in as '), make('b', {}, me.name)), ...[link, button].filter(Boolean));
   place.hidden = false;
 }).catch(() => {});  // who is not signed in is on the way to the sign-in page
 

@@ -17,6 +17,7 @@ from sqlalchemy import update
 
 from serving.annotations import accounts as module
 from serving.annotations.desk import Desk
+from serving.annotations.passwords import LOOKERS, WAITING
 from serving.annotations.people import People
 from serving.annotations.schema import sessions
 from serving.app import build_app
@@ -25,7 +26,7 @@ from serving.defence.keys import KeyFile, add_key, new_key
 from serving.defence.pace import Pace, Quota
 from serving.defence.proxies import Proxies, read_addresses
 from serving.defence.wall import Defence, put_around
-from serving.ui.sign_in import LOOKERS, MOST_BYTES, WAITING
+from serving.ui.form_page import MOST_BYTES
 from tests.serving.defence.conftest import behind, refuse
 
 PASSWORDS = {"ana": "ana has four words", "chief": "the chief has five words"}
@@ -366,7 +367,7 @@ def test_of_thousands_of_tries_a_few_are_looked_at_and_others_sign_in_beside_the
         return look(name, password)
 
     monkeypatch.setattr(desk.accounts, "sign_in", noting)
-    monkeypatch.setattr("serving.ui.sign_in.monotonic", lambda: now[0])
+    monkeypatch.setattr("serving.annotations.passwords.monotonic", lambda: now[0])
     client = client_of()
     replies = [sign_in(client, "ana", f"guess {one}") for one in range(500)]
     assert [reply.status_code for reply in replies] == [401] * 4 + [429] * 496

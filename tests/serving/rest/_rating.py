@@ -38,7 +38,8 @@ class SaidBy:
         if name := headers.get(b"x-who", b"").decode():
             account = name in ROLES
             role = ROLES[name] if account else name.partition("-")[2]  # key-read, key-admin ...
-            scope.setdefault("state", {}).update(client=name, role=role, account=account)
+            way = "session" if account else "key"
+            scope.setdefault("state", {}).update(client=name, role=role, account=account, way=way)
         await self.app(scope, receive, send)
 
 

@@ -37,7 +37,7 @@ def address(rig, tmp_path):
         time.sleep(0.05)
     yield f"http://127.0.0.1:{taken.getsockname()[1]}"
     server.should_exit = True
-    thread.join(20)
+    thread.join(60)
     desk.close()
 
 
@@ -72,7 +72,7 @@ def test_who_opens_a_page_signs_in_by_keys_alone_lands_there_and_signs_out_again
     page.keyboard.press("Enter")
     page.wait_for_url(f"{address}/rate?case=3")
     who = page.wait_for_selector(".mz-who:visible")
-    assert re.sub(r"\s+", " ", who.inner_text()) == "signed in as ana Sign out"
+    assert re.sub(r"\s+", " ", who.inner_text()) == "signed in as ana Password Sign out"
     middles = [page.query_selector(part).bounding_box() for part in (".mz-brand", ".mz-base", ".mz-who")]
     assert len({round(box["y"] + box["height"] / 2) for box in middles}) == 1, "the head is on one line"
     (cookie,) = context.cookies()
