@@ -11,7 +11,9 @@ async function call(method, path, body, { stays = false } = {}) {
     options.body = JSON.stringify(body);
     options.headers['Content-Type'] = 'application/json';
   }
-  const reply = await fetch(path.startsWith('/v1/') ? path : API + path, options);
+  const reply = await fetch(path.startsWith('/v1/') ? path : API + path, options).catch((fault) => {
+    throw new TypeError('The server does not answer. Try again in a moment.', { cause: fault });
+  });
   if (reply.status === 401 && !stays) {
     location.assign(`/sign-in?to=${encodeURIComponent(location.pathname + location.search)}`);
     return new Promise(() => {}); // the page is on its way out
@@ -27,21 +29,21 @@ function sentence(words) {
   return /[.!?]$/.test(begun) ? begun : `${begun}.`;
 }
 
-// What a refusal says, as an Error.
+// What a refusal says, as an Error: with its status, the field that is wrong and the bare message.
 function faultOf(status, said, otherwise) {
   const words = [said?.error?.message, said?.error?.hint].filter(Boolean).map(sentence).join(' ');
   const fault = new Error(words || otherwise || `The server replied ${status}.`);
-  fault.status = status;
-  return fault;
+  return Object.assign(fault, { status, param: said?.error?.param, told: said?.error?.message });
 }
 
-// The reply, asked for again while the server is away or busy; `told()` hears of each time.
+// The reply, asked for again while the server is away or busy; `told()` hears of each time. What stands before
+// a server that is away says 502 or 504 for it.
 async function untilAnswered(ask, told) {
   for (;;) {
     try {
       return await ask();
     } catch (fault) {
-      if (fault.status && ![408, 429, 503].includes(fault.status)) throw fault;
+      if (fault.status && ![408, 429, 502, 503, 504].includes(fault.status)) throw fault;
       told();
       await new Promise((done) => { setTimeout(done, 2000); });
     }

@@ -6,6 +6,7 @@
 function caseView(shown, { saves, kept, ended, next }) {
   const path = `/cases/${shown.case}`;
   let done = shown.done;
+  let named = shown.answers.some((answer) => answer.names);
   let corrections = shown.corrections;
   let current = null;
 
@@ -71,9 +72,10 @@ function caseView(shown, { saves, kept, ended, next }) {
     for (const card of cards) if (!card.lacks().length || card.node.classList.contains('mz-lacks')) card.ask(card.lacks());
     const open = cards.filter((card) => card.lacks().length).length;
     const rated = `${cards.length - open} of ${cards.length} rated`;
+    const [when, since] = named ? ['Names are shown.', 'they were seen'] : ['Done; names are shown later in this list.', 'that'];
     tell.textContent = !done ? rated : corrections
-      ? `Names are shown. ${corrections} ${corrections === 1 ? 'change' : 'changes'} made after they were seen.`
-      : 'Names are shown. A change now counts as made after they were seen.';
+      ? `${when} ${corrections} ${corrections === 1 ? 'change' : 'changes'} made after ${since}.`
+      : `${when} A change now counts as made after ${since}.`;
     button.replaceChildren(done ? 'Next case ' : 'Done, show names ', make('kbd', { 'aria-hidden': 'true' }, 'Enter'));
     button.classList.toggle('mz-ready', done || !open);
   }
@@ -97,6 +99,7 @@ function caseView(shown, { saves, kept, ended, next }) {
       await saves.drained();
       const after = await untilAnswered(() => call('GET', path), () => { tell.textContent = 'The server does not answer, trying again …'; });
       done = after.done;
+      named = after.answers.some((answer) => answer.names);
       after.answers.forEach((answer, place) => answer.names && cards[place].callBy(answer.names));
       node.classList.toggle('mz-done', done);
       refresh();

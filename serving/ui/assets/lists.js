@@ -3,14 +3,27 @@
 const page = element.querySelector('.mz-lists');
 const REFRESH_MS = 4000;
 const STATES = { preparing: 'answers are being made', open: 'open', closed: 'closed' };
+const AWAY = 'The server does not answer, trying again …';
+const SIGNED_OUT = 'You are signed out. Sign in in another tab.';
 const all = make('div', { class: 'mz-all' });
+const offline = make('p', { class: 'mz-offline', role: 'status' });
+function tell(words) {
+  offline.textContent = words;
+  offline.classList.toggle('mz-problem', !!words);
+}
 const fresh = make('details', { class: 'mz-fresh' });
 
 let drawn = '';
 
+// A reply, waited for while the server is away, of which the page tells; a form that was begun stays as it is.
+async function get(path) {
+  const found = await untilAnswered(() => call('GET', path, undefined, { stays: true }), () => tell(AWAY));
+  tell('');
+  return found;
+}
 async function refresh({ forced = false } = {}) {
   if (!forced && (document.hidden || page.querySelector('dialog[open]'))) return null;
-  const found = await call('GET', '/lists');
+  const found = await get('/lists');
   const now = JSON.stringify(found);
   if (!forced && now === drawn) return found; // what was said beside a button stays to be read
   drawn = now;
@@ -29,14 +42,17 @@ function focused() {
 }
 // An act of a button: what goes wrong is said beside it, and what is there now is shown.
 const act = (words, does, kind = 'mz-plain') => {
+  let fault = null;
   const button = make('button', { type: 'button', class: kind, onclick: async () => {
     button.disabled = true;
+    fault?.remove();
     try {
       await does();
       await refresh({ forced: true });
-    } catch (fault) {
+    } catch (broken) {
       button.disabled = false;
-      button.after(failed(fault));
+      fault = failed(broken);
+      button.after(fault);
     }
   } }, words);
   return button;
@@ -53,8 +69,9 @@ function card(one, open) {
       act('Drop these cases', async () => { for (const { case: id } of one.problems) await call('DELETE', `/cases/${id}`); })) : null);
   return make('article', { class: 'mz-worklist', 'data-list': one.id, 'aria-label': one.title },
     make('header', {}, make('h3', {}, one.title), make('span', { class: `mz-state mz-state-${one.state}` }, STATES[one.state])),
-    make('p', { class: 'mz-soft' }, `${one.cases} cases · ${one.adapters.join(', ')} · ${one.overlap} ${one.overlap === 1 ? 'rater' : 'raters'} each · since ${one.made_at.slice(0, 10)}${one.keep ? ' · kept after closing' : ''}`),
+    make('p', { class: 'mz-soft' }, `${one.cases} cases${one.repeats ? `, ${one.repeats} of them repeats` : ''} · ${one.adapters.join(', ')} · ${one.overlap} ${one.overlap === 1 ? 'rater' : 'raters'} each · since ${one.made_at.slice(0, 10)}${one.keep ? ' · kept after closing' : ''}`),
     one.state === 'preparing' ? bar(one.answered, one.cases, `${one.answered} of ${one.cases} cases have answers`) : bar(done, due, `${done} of ${due} ratings done`),
+    one.remarks.map((words) => make('p', { class: 'mz-remark' }, words)),
     problems || null,
     fold('raters', 'Raters', make('div', { class: 'mz-raters' }, one.raters.map(({ rater, assigned, done: count }) =>
       make('div', {}, make('b', {}, rater), bar(count, assigned, `${count} of ${assigned}`))))),
@@ -79,12 +96,13 @@ function askToClose(one, left) {
 }
 
 async function form() {
-  const [models, raters] = await Promise.all([call('GET', '/v1/models'), call('GET', '/raters')]);
+  const [models, raters] = await Promise.all([get('/v1/models'), get('/raters')]);
   return newList({
-    adapters: models.data.filter((one) => one.medzoo.state !== 'failed').map((one) => ({ name: one.id, about: one.medzoo.id })),
+    adapters: models.data.filter((one) => one.medzoo.state !== 'failed').map((one) => ({ name: one.id, about: one.medzoo.id, variant: one.medzoo.variant })),
     raters: raters.filter((one) => !one.closed && one.role === 'rater').map((one) => one.name),
     most: props.most,
-    example: () => server.example(''),
+    lacks: props.lacks,
+    example: () => answered(server.example('')),
     made: async (list) => {
       fresh.open = false;
       await Promise.all([refresh({ forced: true }), renew()]);
@@ -96,17 +114,26 @@ async function renew() {
   fresh.replaceChildren(make('summary', {}, 'New work list'), await form());
 }
 
+// Follow what changes. Who is signed out meanwhile is told so, and keeps the form.
+async function follow() {
+  for (;;) {
+    await new Promise((done) => { setTimeout(done, REFRESH_MS); });
+    await refresh().catch((fault) => tell(fault.status === 401 ? SIGNED_OUT : fault.message));
+  }
+}
+
 (async () => {
   try {
-    const me = await call('GET', '/me');
+    page.replaceChildren(offline);
+    const me = await untilAnswered(() => call('GET', '/me'), () => tell(AWAY));
     if (me.role !== 'administrator') {
       page.replaceChildren(make('p', { class: 'mz-nothing' }, 'Work lists are made by an administrator. Yours are on the page ', make('a', { href: '/rate' }, 'Rate'), '.'));
       return;
     }
-    page.replaceChildren(make('h2', {}, 'Work lists'), fresh, all);
+    page.replaceChildren(make('h2', {}, 'Work lists'), offline, fresh, all);
     const [found] = await Promise.all([refresh({ forced: true }), renew()]);
     fresh.open = !found.length;
-    setInterval(() => refresh().catch(() => {}), REFRESH_MS);
+    follow();
   } catch (fault) {
     page.replaceChildren(failed(fault));
   }

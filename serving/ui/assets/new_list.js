@@ -2,8 +2,9 @@
 // hold only in words; the server judges it.
 const CSV = 'id,images,question,reference,modality\n1,scan-1.dcm,Is there a nodule?,Yes,CT\n2,front.png;side.png,Describe the findings.,,X-ray';
 
-// `adapters` [{ name, about }], `raters` [name]; `example()` a promise of a ZIP as a data address; `made(list)`.
-function newList({ adapters, raters, most, example, made }) {
+// `adapters` [{ name, about, variant }], `raters` [name]; `lacks` what is said where sft or the base is not among
+// the chosen; `example()` a promise of a ZIP as a data address; `made(list)`.
+function newList({ adapters, raters, most, lacks, example, made }) {
   let file = null;
   const chosen = make('p', { class: 'mz-chosen', role: 'status' }, 'No file yet');
   const input = make('input', { type: 'file', accept: '.zip,application/zip', id: 'mz-zip', onchange: () => take(input.files[0]) });
@@ -25,12 +26,17 @@ function newList({ adapters, raters, most, example, made }) {
       (name) => adapters.slice(0, most).some((one) => one.name === name)),
     raters: ticks('Raters', 'raters', raters.map((name) => ({ value: name, text: name })), () => true),
   };
+  const lacking = make('p', { class: 'mz-remark', role: 'status' });
+  who.adapters.append(lacking);
+  who.adapters.addEventListener('change', remark);
   const ticked = (set) => [...set.querySelectorAll('input:checked')].map((one) => one.value);
   const progress = make('progress', { max: 1, value: 0, hidden: true, 'aria-label': 'Upload' });
   const said = make('div', { role: 'status' });
   const submit = make('button', { type: 'submit', class: 'mz-primary' }, 'Upload and prepare');
   const field = (label, control, note) => make('label', { class: 'mz-field' }, make('span', {}, label), control, note && make('small', {}, note));
   const tick = (control, words, note) => make('label', { class: 'mz-tick' }, control, make('span', {}, words, note && make('small', {}, note)));
+
+  remark();
 
   const form = make('form', { class: 'mz-new', novalidate: true, onsubmit: (event) => { event.preventDefault(); send(); } },
     make('div', {}, drop, chosen, explained(),
@@ -41,9 +47,20 @@ function newList({ adapters, raters, most, example, made }) {
       tick(keep, 'Keep pictures and answers after the list is closed', 'Otherwise they are erased then; ratings stay.'),
       submit, progress, said));
 
+  // What the chosen adapters cannot tell, for want of another beside them.
+  function remark() {
+    const chosen = ticked(who.adapters).map((name) => adapters.find((one) => one.name === name));
+    const tuned = chosen.filter((one) => one.name !== 'base');
+    const words = [tuned.every((one) => one.variant !== 'sft') && lacks.sft, tuned.length === chosen.length && lacks.base];
+    lacking.textContent = tuned.length ? words.filter(Boolean).join(' ') : '';
+  }
   function explained() {
     const link = make('button', { type: 'button', class: 'mz-plain', onclick: async () => {
-      make('a', { href: await example(), download: 'example-cases.zip' }).click();
+      try {
+        make('a', { href: await example(), download: 'example-cases.zip' }).click();
+      } catch (fault) {
+        said.replaceChildren(failed(fault));
+      }
     } }, 'Download an example of 12 drawn scans');
     return make('details', { class: 'mz-what' }, make('summary', {}, 'What the ZIP must hold'),
       make('p', {}, make('b', {}, 'cases.csv'), ', a row a case, saved by any spreadsheet:'), make('pre', {}, CSV),
@@ -57,6 +74,7 @@ function newList({ adapters, raters, most, example, made }) {
   function take(one) {
     if (!one) return;
     file = one;
+    said.replaceChildren();
     chosen.textContent = `${one.name}, ${(one.size / 1048576).toFixed(1)} MiB`;
     if (!title.value) title.focus();
   }
@@ -69,11 +87,18 @@ function newList({ adapters, raters, most, example, made }) {
     if (Number(overlap.value) < 1 || Number(overlap.value) > rating) return `${overlap.value} raters for each case, and ${rating} are chosen.`;
     return null;
   }
-  async function send() {
+  // Cases that are there more than once are an accident, or measure how far raters agree with themselves.
+  function askIfMeant({ told }) {
+    return make('div', { class: 'mz-problem', role: 'alert' }, make('p', {}, 'Some cases show and ask the same:'),
+      make('ul', {}, told.split('; ').map((one) => make('li', {}, one))),
+      make('p', {}, 'Is that meant? Then the raters of such a case rate it each time, and see no names before the last: this shows how far they agree with themselves. If not, mend the ZIP and choose it again.'),
+      make('p', { class: 'mz-row' }, make('button', { type: 'button', class: 'mz-plain', onclick: () => send({ repeats: true }) }, 'It is meant, upload')));
+  }
+  async function send({ repeats = false } = {}) {
     const fault = wrong();
     if (fault) return said.replaceChildren(failed({ message: fault }));
     const asked = new URLSearchParams({ title: title.value.trim(), raters: ticked(who.raters), overlap: overlap.value,
-      keep: keep.checked, instructions: instructions.value });
+      keep: keep.checked, repeats, instructions: instructions.value });
     if (!answered.checked) asked.set('adapters', ticked(who.adapters));
     submit.disabled = true;
     progress.hidden = false;
@@ -84,7 +109,7 @@ function newList({ adapters, raters, most, example, made }) {
         if (share === 1) said.replaceChildren('Uploaded. The server looks at every image …');
       }));
     } catch (error) {
-      said.replaceChildren(failed(error));
+      said.replaceChildren(error.param === 'repeats' ? askIfMeant(error) : failed(error));
     } finally {
       submit.disabled = false;
       progress.hidden = true;
@@ -101,7 +126,11 @@ function upload(path, file, onprogress) {
     request.setRequestHeader('Content-Type', 'application/zip');
     request.responseType = 'json';
     request.upload.onprogress = (event) => event.lengthComputable && onprogress(event.loaded / event.total);
-    request.onerror = () => broken(new Error('The upload broke off. Nothing was kept; try again.'));
+    let sent = false;
+    request.upload.onload = () => { sent = true; };
+    request.onerror = () => broken(new Error(sent
+      ? 'The server had the file and did not answer. See below whether the list is there before you try again.'
+      : 'The upload broke off. Nothing was kept; try again.'));
     request.onload = () => {
       if (request.status === 201) done(request.response);
       else broken(faultOf(request.status, request.response, request.status === 401 ? 'You are signed out.' : ''));

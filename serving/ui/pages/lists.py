@@ -7,6 +7,7 @@ import base64
 
 import gradio as gr
 
+from serving.annotations.beside import NO_BASE, NO_SFT
 from serving.ui.style import script
 from zoo.phantom.cases import example_cases
 
@@ -26,5 +27,6 @@ def build(*, most: int) -> None:
         server_functions=[example],
         elem_id="mz-lists",
         most=most,
+        lacks={"sft": NO_SFT, "base": NO_BASE},
         apply_default_css=False,
     )

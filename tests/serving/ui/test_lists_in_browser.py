@@ -2,6 +2,8 @@
 
 import pytest
 
+from serving.annotations.beside import NO_BASE, NO_SFT
+from tests.serving.rest._rating import archive, picture
 from tests.serving.ui._chromium import chromium, needs_chromium
 from tests.serving.ui._ward import open_list, ward
 
@@ -88,3 +90,57 @@ def test_a_file_that_is_no_list_is_told_why_and_a_rater_makes_none(place, tmp_pa
         page.goto(f"{place.address}/lists")
         page.wait_for_selector(".mz-lists .mz-nothing")
         assert "made by an administrator" in page.inner_text(".mz-lists")
+
+
+def test_the_page_tells_that_the_server_is_away_and_goes_on_by_itself_with_the_form_as_it_was(place):
+    open_list(place.desk, count=1, title="First")
+    with chromium() as browser:
+        page = place.sign_in(browser.new_context(), "chief")
+        page.route("**/v1/annotations/me", lambda route: route.abort())
+        page.goto(f"{place.address}/lists")
+        page.get_by_text("The server does not answer, trying again").wait_for()
+        page.unroute("**/v1/annotations/me")
+        page.locator(".mz-fresh summary").first.click()
+        page.get_by_label("Title").fill("Half filled")
+        assert page.inner_text(".mz-offline") == ""
+        page.route("**/v1/annotations/lists", lambda route: route.fulfill(status=502, body="<html>"))
+        page.get_by_text("The server does not answer, trying again").wait_for()
+        assert faults(page) == []
+        open_list(place.desk, count=1, title="Second")
+        page.unroute("**/v1/annotations/lists")
+        page.get_by_role("article", name="Second").wait_for()
+        assert page.inner_text(".mz-offline") == ""
+        page.context.clear_cookies()
+        page.get_by_text("You are signed out. Sign in in another tab.").wait_for()
+        assert page.get_by_label("Title").input_value() == "Half filled"
+
+
+def test_a_list_without_sft_or_with_a_case_twice_is_asked_about_before_it_is_made(place, tmp_path):
+    rows = "images,question,id\n1.png,Q?,a\n2.png,Q?,b\n1.png,Q?,c"
+    (tmp_path / "cases.zip").write_bytes(
+        archive({"cases.csv": rows, "1.png": picture(1), "2.png": picture(2)})
+    )
+    with chromium() as browser:
+        page = place.sign_in(browser.new_context(viewport={"width": 820, "height": 1180}), "chief")
+        page.goto(f"{place.address}/lists")
+        remark = page.locator(".mz-new .mz-remark")
+        remark.wait_for(state="attached")
+        assert remark.inner_text() == ""
+        page.locator(".mz-new").get_by_label("sft", exact=True).uncheck()
+        assert remark.inner_text() == NO_SFT
+        page.locator(".mz-new").get_by_label("base", exact=True).uncheck()
+        assert remark.inner_text() == f"{NO_SFT} {NO_BASE}"
+        page.set_input_files("#mz-zip", tmp_path / "cases.zip")
+        page.get_by_label("Title").fill("Repeats")
+        page.get_by_role("button", name="Upload and prepare").click()
+        asked = page.locator(".mz-new .mz-problem")
+        asked.wait_for()
+        assert "cases.csv, row 4: 'c' shows and asks the same as 'a', cases.csv, row 2" in asked.inner_text()
+        assert place.desk.lists.all() == []
+        assert faults(page) == []
+        page.get_by_role("button", name="It is meant, upload").click()
+        card = page.get_by_role("article", name="Repeats")
+        card.get_by_text(NO_SFT).wait_for()
+        assert "3 cases, 1 of them repeats" in card.inner_text()
+        assert card.locator(".mz-remark").all_inner_texts() == [NO_SFT, NO_BASE]
+        assert faults(page) == []
