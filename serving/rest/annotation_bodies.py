@@ -126,7 +126,8 @@ class SeenAnswerReply(Reply):
     rank: int | None = Field(examples=[1])
     comment: str = Field(examples=[""])
     names: list[Named] | None = Field(
-        description="None until the case is done; several who said the same words share a letter."
+        description="None until the case is done, and each other of the rater's in the list that shows and "
+        "asks the same; several who said the same words share a letter."
     )
 
     @classmethod
