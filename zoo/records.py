@@ -188,8 +188,8 @@ class Rating:
     case_sha256: str = ""
     """Of the pictures' pixels and the prompt that the rater saw."""
     pictures_sha256: str = ""
-    """Of the sha256 of the pixels of each picture that the rater saw, a line each, in order; empty where it is
-    not known. Whoever has the pictures can find out that they were rated."""
+    """Of the sha256 of the pixels of each picture that the rater saw, a line each, in order; empty where it
+    is not known. Whoever has the pictures can find out that they were rated."""
     made_at: str = ""
     """When the rater was done with the question, UTC."""
     comment: str = ""

@@ -18,11 +18,12 @@ from model_cards import rating_set
 from serving.annotations.desk import Desk
 from serving.annotations.rating_report import rating_report
 from serving.annotations.records import CANNOT_JUDGE
-from serving.annotations.results import ratings_of
+from serving.annotations.results import ratings_by_list
 from serving.annotations.shown import Shown, is_erased, shown
 from serving.annotations.terms import terms_of
 from zoo.datasets.rated import PAIRS_NAME, TERMS_NAME
 from zoo.errors import BadInput
+from zoo.evaluation.rated_cases import pool
 from zoo.evaluation.rated_pairs import SCALE, pairs_of
 from zoo.evaluation.sheets import harmless
 from zoo.records import PREDICTIONS_NAME, AnyRecord, Rating, Severity, to_line
@@ -45,23 +46,30 @@ def export_files(
     work_list: str,
     kind: Kind,
     *,
+    also: Sequence[str] = (),
     images: bool = False,
     comments: bool = False,
     reference: bool = False,
     scale: Mapping[Severity, float] = SCALE,
 ) -> dict[str, bytes]:
-    """The same as files by name. `images` is for the data set; pairs always hold theirs. `reference` and
-    `scale` are for the pairs, see `zoo.evaluation.rated_pairs`.
+    """The same as files by name. Ratings as a table or records can be those of further lists `also`. `images`
+    is for the data set; pairs always hold theirs. `reference` and `scale` are for the pairs, see
+    `zoo.evaluation.rated_pairs`.
 
     Raises:
         UnknownName: there is no such list.
-        BadInput: nobody is done with a case yet, or what is asked for is erased.
+        BadInput: nobody is done with a case yet, what is asked for is erased, or the lists cannot be pooled.
     """
+    if also and kind.endswith(".zip"):
+        raise BadInput(
+            f"{kind} is of one list, and {1 + len(also)} are named",
+            hint="ratings.csv and ratings.jsonl can be of several",
+        )
     if kind == "dataset.zip":
         return dataset_files(desk, work_list, images=images, comments=comments)
     if kind == "pairs.zip":
         return pair_files(desk, work_list, reference=reference, scale=scale)
-    found = _ratings(desk, work_list, comments)
+    found = _ratings(desk, [work_list, *also], comments)
     return {kind: ratings_csv(found, comments=comments) if kind == "ratings.csv" else _lines(found)}
 
 
@@ -195,13 +203,13 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
         path.write_bytes(data)
 
 
-def _ratings(desk: Desk, work_list: str, comments: bool) -> list[Rating]:
-    found = ratings_of(desk, work_list)
+def _ratings(desk: Desk, work_lists: Sequence[str], comments: bool) -> list[Rating]:
+    found = pool(ratings_by_list(desk, work_lists))
     return found if comments else [replace(one, comment="") for one in found]
 
 
 def _finished(desk: Desk, work_list: str, comments: bool) -> list[Rating]:
-    found = _ratings(desk, work_list, comments)
+    found = _ratings(desk, [work_list], comments)
     if not found:
         raise BadInput(f"nobody is done with a case of {work_list} yet")
     return found

@@ -1,4 +1,5 @@
-"""What a list's ratings come to, as data: shares, preferences, agreement. It knows no database and no HTTP.
+"""What the ratings of a list, or of several, come to, as data: shares, preferences, agreement. It knows no
+database and no HTTP.
 
 The same ratings are counted once: a page asks for its figures and its pictures one after the other.
 """
@@ -9,7 +10,8 @@ from functools import lru_cache
 from zoo.evaluation.agreement import Agreement, Rated, alpha, kappa, same
 from zoo.evaluation.bootstrap import Interval
 from zoo.evaluation.preferences import FEW, Pair, Preferences, Strength, references
-from zoo.evaluation.rated import from_ratings, in_order, rankings, shares, unjudged
+from zoo.evaluation.rated import from_ratings, in_order, rankings, said_again, shares, unjudged
+from zoo.evaluation.rated_cases import Drawn, drawn, opinions
 from zoo.records import Rating
 
 
@@ -56,14 +58,30 @@ class Scale:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Again:
+    """How far raters say the same of an answer when they rate its case again."""
+
+    name: str
+    same: Agreement
+    kappa: Agreement
+    """By steps where labels are steps of a scale."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """All of it."""
 
     questions: int
+    """Different cases: pictures with a question."""
     ratings: int
+    again: int
+    """Of the ratings those that say once more what their rater had said of that answer: they count for
+    `agreement_again` alone."""
     raters: tuple[str, ...]
+    drawn: Drawn
+    """What intervals are over: pictures, and cases whose pictures are not known."""
     few: bool
-    """Whether there are too few questions for the intervals to be leant on."""
+    """Whether too few are drawn for the intervals to be leant on."""
     adapters: tuple[AdapterShares, ...]
     """Base and SFT first."""
     ranked: int
@@ -72,6 +90,8 @@ class Outcome:
     against: tuple[Against, ...]
     """The base, and SFT where it was ranked; without the base the first that was ranked."""
     agreement: tuple[Scale, ...]
+    agreement_again: tuple[Again, ...]
+    """Empty where nobody judged the same words again."""
 
 
 @lru_cache(maxsize=8)
@@ -80,12 +100,15 @@ def outcome(ratings: tuple[Rating, ...]) -> Outcome:
     names, variants = in_order(ratings), {r.adapter: r.variant for r in ratings}
     by, left_out = shares(ratings), unjudged(ratings)
     preferences = Preferences(rankings(ratings))
-    questions = len({(r.dataset, r.split, r.question_id) for r in ratings})
+    told = opinions(ratings)
+    over = drawn(one.unit for one in told)
     return Outcome(
-        questions=questions,
-        ratings=len(ratings),
+        questions=len({one.case for one in told}),
+        ratings=len(told),
+        again=sum(one.time > 0 for one in told),
         raters=tuple(sorted({r.rater for r in ratings})),
-        few=questions < FEW,
+        drawn=over,
+        few=over.units < FEW,
         adapters=tuple(
             AdapterShares(adapter=name, variant=variants[name], shares=by[name], unjudged=left_out[name])
             for name in names
@@ -97,6 +120,10 @@ def outcome(ratings: tuple[Rating, ...]) -> Outcome:
             for name in references([name for name in names if name in preferences.adapters], variants)
         ),
         agreement=tuple(map(_scale, from_ratings(ratings))) if ratings else (),
+        agreement_again=tuple(
+            Again(name=one.name, same=same(one), kappa=kappa(one, weighted=one.ordered))
+            for one in said_again(ratings)
+        ),
     )
 
 

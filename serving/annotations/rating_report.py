@@ -7,6 +7,7 @@ from typing import Any
 from serving.annotations.records import CaseAnswer
 from zoo.evaluation.agreement import alpha
 from zoo.evaluation.rated import from_ratings, shares
+from zoo.evaluation.rated_cases import drawn, opinions
 from zoo.records import Rating
 
 _IDENTITY = ("variant", "repo", "sha", "digest", "base")
@@ -25,6 +26,7 @@ def rating_report(
         "ratings": len(ratings),
         "raters": len({r.rater for r in ratings}),
         "overlap": overlap,
+        "drawn": str(drawn(one.unit for one in opinions(ratings))),
         "cannot_judge": sum(r.misunderstanding is None for r in ratings),
         "datasets": sorted({r.dataset for r in ratings}),
         "modalities": dict(sorted(Counter(filter(None, questions.values())).items())),

@@ -1,9 +1,12 @@
-"""A list's finished ratings as records, raters by their pseudonyms. It knows no statistics.
+"""A list's finished ratings as records, raters by their pseudonyms; and those of several lists. It knows no
+statistics.
 
 A case counts for a rater once they are done with it, with what they had said by then: what they changed after
 they had seen the names is kept as a correction and is no blind rating. Who cannot judge an answer says
 nothing else of it: a rank or error types from before they said so do not count.
 """
+
+from collections.abc import Sequence
 
 from serving.annotations.clicks import CaseState, fold
 from serving.annotations.desk import Desk
@@ -29,6 +32,17 @@ def ratings_of(desk: Desk, work_list: str) -> list[Rating]:
         state = fold(said[case, rater], blind_only=True)
         found += _ratings(cases[case], answers[case], state, pseudonyms[rater])
     return found
+
+
+def ratings_by_list(desk: Desk, work_lists: Sequence[str]) -> dict[str, list[Rating]]:
+    """The same of several lists, each by its title and id, ready to be pooled (`zoo.evaluation.rated_cases`).
+
+    Raises:
+        UnknownName: there is no such list.
+    """
+    return {
+        f"{desk.lists.get(one).title} ({one})": ratings_of(desk, one) for one in dict.fromkeys(work_lists)
+    }
 
 
 def _ratings(case: Case, answers: list[CaseAnswer], state: CaseState, rater: str) -> list[Rating]:

@@ -45,7 +45,7 @@ def ls(where: str | None) -> None:
 
 
 @ratings.command()
-@click.argument("work_list", metavar="LIST")
+@click.argument("work_lists", metavar="LIST...", nargs=-1, required=True)
 @click.option("--kind", type=click.Choice(KINDS), required=True, help="What to make.")
 @click.option(
     "--out",
@@ -61,7 +61,7 @@ def ls(where: str | None) -> None:
 @click.option("--weights", metavar="NONE,MINOR,SEVERE", help="pairs.zip: weights by the rejected's severity.")
 @_annotations
 def export(
-    work_list: str,
+    work_lists: tuple[str, ...],
     kind: str,
     out: Path,
     images: bool,
@@ -72,8 +72,9 @@ def export(
 ) -> None:
     """Take the ratings of LIST out: as a table, as records, as a data set with a card, or as pairs to train.
 
-    Only what was said blind and finished is taken. pairs.zip always holds its pictures: it is for your own
-    machine.
+    Only what was said blind and finished is taken. Ratings as a table or records can be of several lists, of
+    one base and the same adapters; `medzoo agreement` says what they come to together. pairs.zip always holds
+    its pictures: it is for your own machine.
     """
     from serving.annotations.export import KINDS as kinds
     from serving.annotations.export import export_files, parse_weights, write_files, zipped
@@ -84,14 +85,16 @@ def export(
     with _desk(where) as desk:
         files = export_files(
             desk,
-            work_list,
+            work_lists[0],
             next(one for one in kinds if one == kind),
+            also=work_lists[1:],
             images=images,
             comments=comments,
             reference=reference,
             scale=parse_weights(weights),
         )
-        desk.acts.add(WHO, f"exported {kind}", work_list)
+        for one in dict.fromkeys(work_lists):
+            desk.acts.add(WHO, f"exported {kind}", one)
     if as_folder:
         write_files(out, files)
     else:

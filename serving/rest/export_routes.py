@@ -71,6 +71,10 @@ def export_routes(desk: Desk, *, hub: str | None = None) -> APIRouter:
         id: ListId,
         kind: Kind,
         person: Administrator,
+        also: Annotated[
+            list[ListId] | None,
+            Query(max_length=50, description="Ratings alone: those of further lists, as in the results."),
+        ] = None,
         images: Annotated[
             bool, Query(description="dataset.zip: with pictures, of a list made to keep.")
         ] = False,
@@ -91,12 +95,14 @@ def export_routes(desk: Desk, *, hub: str | None = None) -> APIRouter:
             desk,
             id,
             kind,
+            also=also or (),
             images=images,
             comments=comments,
             reference=reference,
             scale=parse_weights(weights),
         )
-        desk.acts.add(person.name, f"exported {kind}", id)
+        for one in dict.fromkeys([id, *(also or ())]):
+            desk.acts.add(person.name, f"exported {kind}", one)
         stem, _, ending = kind.partition(".")
         name = f"{stem}-{id}.{ending}"
         headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}

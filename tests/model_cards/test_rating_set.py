@@ -40,6 +40,7 @@ def report() -> dict[str, Any]:
         "ratings": 72,
         "raters": 3,
         "overlap": 2,
+        "drawn": "11 pictures",
         "cannot_judge": 6,
         "datasets": ["mine | yours", "slake"],
         "modalities": {"CT": 8, "MR": 3},

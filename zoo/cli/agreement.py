@@ -21,36 +21,50 @@ def agreement(files: tuple[Path, ...], key: Path | None, layout: str | None, mod
     `medzoo rate` made, each named after its rater).
 
     Of each two: the share of equal labels and Cohen's kappa (linearly weighted too where labels are steps of
-    a scale); of all together Krippendorff's alpha. Intervals are 95 %, over questions. Of experts also each
-    adapter's share of answers by severity and error type, and where they ranked answers, how often each
-    adapter was preferred to each other, and to the base and SFT by strength (Bradley-Terry).
+    a scale); of all together Krippendorff's alpha. Of experts also each adapter's share of answers by
+    severity and error type, and where they ranked answers, how often each adapter was preferred to each
+    other, and to the base and SFT by strength (Bradley-Terry).
+
+    Intervals are 95 %, over questions; of experts' ratings that know their pictures, over pictures. Ratings
+    of several lists are pooled if they are of one base and of the same adapters: a case that is in two of
+    them is one, a rater is one person, and whoever rated a case twice counts with what they said first.
     """
     import shutil
 
     from zoo.errors import BadInput
-    from zoo.evaluation.agreement_table import agreement_text, shares_text
+    from zoo.evaluation.agreement_table import agreement_text, own_text, shares_text
     from zoo.evaluation.preference_table import preference_text
     from zoo.evaluation.preferences import Preferences, references
-    from zoo.evaluation.rated import from_ratings, from_verdicts, in_order, rankings, shares, unjudged
+    from zoo.evaluation.rated import (
+        from_ratings,
+        from_verdicts,
+        in_order,
+        rankings,
+        said_again,
+        shares,
+        unjudged,
+    )
+    from zoo.evaluation.rated_cases import drawn, pool
     from zoo.evaluation.report.experts import expert_tables
     from zoo.evaluation.report.terminal import as_text
     from zoo.evaluation.sheets import read_sheet
     from zoo.records import Rating, Verdict, read_jsonl
 
     verdicts: list[Verdict] = []
-    ratings: list[Rating] = []
+    by_file: dict[str, list[Rating]] = {}
     for path in files:
         if path.suffix.lower() == ".csv":
             if key is None:
                 raise BadInput(f"{path} is a sheet, whose key is needed", hint="--key OUT.key.json")
-            ratings += read_sheet(path, key)
+            by_file[str(path)] = read_sheet(path, key)
             continue
         with path.open("rb") as lines:
             first = next((line for line in lines if line.strip()), b"{}")
         if b'"rater"' in first:
-            ratings += read_jsonl(path, Rating)
+            by_file[str(path)] = read_jsonl(path, Rating)
         else:
             verdicts += read_jsonl(path, Verdict)
+    ratings = pool(by_file)
     if modality is not None:
         here = {r.modality for r in ratings}
         ratings = [r for r in ratings if r.modality == modality]
@@ -68,10 +82,12 @@ def agreement(files: tuple[Path, ...], key: Path | None, layout: str | None, mod
         raise BadInput("there is one judge alone in these files", hint="judge again with another --llm-model")
     click.echo("\n\n".join(map(agreement_text, rated)))
     if ratings:
+        if again := said_again(ratings):
+            click.echo("\n" + own_text(again))
         click.echo("\n" + shares_text(shares(ratings), unjudged(ratings)))
     preferences = Preferences(rankings(ratings))
     if preferences.adapters:
         ranked = [name for name in in_order(ratings) if name in preferences.adapters]
         variants = {r.adapter: r.variant for r in ratings}
         against = {name: preferences.strengths(name) for name in references(ranked, variants)}
-        click.echo("\n" + preference_text(preferences.pairs(), against))
+        click.echo("\n" + preference_text(preferences.pairs(), against, drawn=drawn(preferences.units)))

@@ -1,6 +1,6 @@
 """Agreement between raters as text for a terminal. Knows no file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from zoo.evaluation.agreement import Agreement, Rated, alpha, confusion, kappa, same
 from zoo.evaluation.bootstrap import Interval
@@ -27,6 +27,13 @@ def agreement_text(rated: Rated) -> str:
         if len(two.labels) <= _MOST_LABELS:
             lines += ["", *_who_said_what(two)]
     return "\n".join(lines)
+
+
+def own_text(scales: Sequence[Rated]) -> str:
+    """How far raters say the same of an answer again, a line a scale."""
+    rows = [["raters with themselves", "same label", "kappa"]]
+    rows += [[one.name, _shown(same(one)), _shown(kappa(one, weighted=one.ordered))] for one in scales]
+    return "\n".join(columns(rows))
 
 
 _HINTS = {"facts": ": they split the truths differently; judge again with --facts"}

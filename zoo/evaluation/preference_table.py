@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from zoo.evaluation.agreement_table import columns
 from zoo.evaluation.bootstrap import Interval
 from zoo.evaluation.preferences import FEW, Pair, Strength
+from zoo.evaluation.rated_cases import Drawn
 from zoo.evaluation.report.table import DASH, NO_DIFFERENCE
 
 
-def preference_text(pairs: Sequence[Pair], against: Mapping[str, Sequence[Strength]]) -> str:
+def preference_text(pairs: Sequence[Pair], against: Mapping[str, Sequence[Strength]], *, drawn: Drawn) -> str:
     """How often each of two was preferred, then what that says of each against each reference."""
     wins = [["% of questions", "preferred", "tied", "not", "lead, points", "n"]]
     for pair in pairs:
@@ -19,8 +20,8 @@ def preference_text(pairs: Sequence[Pair], against: Mapping[str, Sequence[Streng
     lines = columns(wins)
     for reference, strengths in against.items():
         lines += ["", *columns(_strength_rows(reference, strengths))]
-    lines += ["", METHOD]
-    fewest = min(pair.win.n for pair in pairs)
+    lines += ["", METHOD.format(drawn=drawn)]
+    fewest = min(pair.units for pair in pairs)
     return "\n".join([*lines, few(fewest)] if fewest < FEW else lines)
 
 
@@ -39,13 +40,14 @@ def _strength_rows(reference: str, strengths: Sequence[Strength]) -> list[list[s
 
 METHOD = (
     "Strengths: Bradley and Terry 1952, a tie half a win for either, one tie added to each pair that met; "
-    "intervals\nare 95 %, over questions, and not corrected for many comparisons."
+    "intervals\nare 95 %, over {drawn}, whose questions are drawn together, and not corrected for many "
+    "comparisons."
 )
 
 
-def few(questions: int) -> str:
-    """What is said of few questions."""
-    return f"Only {questions} questions were ranked: intervals of fewer than {FEW} are too narrow."
+def few(units: int) -> str:
+    """What is said of few units."""
+    return f"Only {units} of them were ranked: intervals of fewer than {FEW} are too narrow."
 
 
 def _bounds(interval: Interval, form: str = ".1f") -> str:

@@ -9,8 +9,9 @@ Strengths have no finite estimate where one side of the adapters never lost to t
 pair that met has one tie added, half a win for either, which is Jeffreys' prior of a share (Firth 1993); and
 an adapter that the raters never once placed on both sides of the reference has no strength here but a reason.
 
-A question that several raters ranked counts once, with the mean over them. Intervals are over resampled
-questions. It knows no file, no severity and no record.
+A question that several raters ranked counts once, with the mean over them; of a rater who ranked two adapters
+there twice the first time counts. Intervals are over resampled units, such as whole pictures. It knows no
+file, no severity and no record.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -27,7 +28,7 @@ from zoo.records import BASE
 PRIOR = 1.0
 """Ties added to each pair that met."""
 FEW = 20
-"""Questions: of fewer an interval is too narrow to be leant on."""
+"""Units: of fewer an interval is too narrow to be leant on."""
 _STEP, _CLOSE, _MOST = 2.0, 1e-9, 100
 """Of Newton's way, in logits: longest step, a step that ends it, most steps."""
 
@@ -38,6 +39,10 @@ class Ranking:
 
     question: Hashable
     ranks: Mapping[str, int]
+    rater: str = ""
+    """Empty where it is not known: then each ranking is somebody else's."""
+    unit: Hashable = None
+    """What the question is drawn with; None: it is drawn by itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +57,8 @@ class Pair:
     loss: Interval
     lead: Interval
     """win - loss; an interval that holds zero is no difference."""
+    units: int
+    """How many of what is drawn its questions are of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +80,14 @@ class Preferences:
     """What rankings say of the adapters in them."""
 
     def __init__(self, rankings: Iterable[Ranking]) -> None:
-        """Split the rankings into pairs; one of fewer than two adapters says nothing."""
+        """Split the rankings, of each rater in the order made, into pairs; one of fewer than two adapters
+        says nothing."""
         kept = [one for one in rankings if len(one.ranks) > 1]
         self.adapters: tuple[str, ...] = tuple(dict.fromkeys(name for one in kept for name in one.ranks))
-        self.questions: tuple[Hashable, ...] = tuple(dict.fromkeys(one.question for one in kept))
+        of = {one.question: one.question if one.unit is None else one.unit for one in kept}
+        self.questions: tuple[Hashable, ...] = tuple(of)
+        self.units: tuple[Hashable, ...] = tuple(of.values())
+        """Each question's."""
         self._pairs = list(combinations(range(len(self.adapters)), 2))
         self._said = self._outcomes(kept)
 
@@ -85,33 +96,40 @@ class Preferences:
         both."""
         place = {question: number for number, question in enumerate(self.questions)}
         said = np.zeros((len(place), len(self._pairs), 3))
+        heard: set[tuple[Hashable, str, int]] = set()
         for one in rankings:
             for number, (i, j) in enumerate(self._pairs):
                 first, second = (one.ranks.get(self.adapters[k]) for k in (i, j))
-                if first is not None and second is not None:
+                whose = (one.question, one.rater, number)
+                if first is not None and second is not None and whose not in heard:
                     said[place[one.question], number, int(np.sign(first - second)) + 1] += 1
+                    if one.rater:
+                        heard.add(whose)
         raters = said.sum(axis=2, keepdims=True)
         return np.asarray(said / np.maximum(raters, 1))
 
     @cached_property
     def _draws(self) -> Floats:
-        """(resamples, pairs, 3): the sums in every resample of the questions."""
+        """(resamples, pairs, 3): the sums in every resample of the units."""
         columns = self._said.reshape(len(self.questions), -1)
-        return Resamples(self.questions).sums(columns).reshape(-1, *self._said.shape[1:])
+        return Resamples(self.units).sums(columns).reshape(-1, *self._said.shape[1:])
 
     def pairs(self) -> list[Pair]:
         """Each two adapters that met."""
         found = []
         for number, (i, j) in enumerate(self._pairs):
-            total, n = self._said[:, number].sum(axis=0), int(self._said[:, number].any(axis=1).sum())
-            if n:
+            total, met = self._said[:, number].sum(axis=0), np.flatnonzero(self._said[:, number].any(axis=1))
+            if n := len(met):
                 with np.errstate(invalid="ignore"):  # a resample in which they did not meet says nothing
                     draws = self._draws[:, number] / self._draws[:, number].sum(axis=1, keepdims=True)
                 shares = [Sample(float(total[k] / n), draws[:, k], n) for k in range(3)]
                 win, tie, loss = (one.interval for one in shares)
                 lead = shares[0].minus(shares[2]).interval
                 first, second = self.adapters[i], self.adapters[j]
-                found.append(Pair(first=first, second=second, win=win, tie=tie, loss=loss, lead=lead))
+                units = len({self.units[question] for question in met})
+                found.append(
+                    Pair(first=first, second=second, win=win, tie=tie, loss=loss, lead=lead, units=units)
+                )
         return found
 
     def strengths(self, reference: str) -> list[Strength]:

@@ -2,9 +2,9 @@
 which answers they ranked.
 
 An item is an answer (or a fact of its truth). The same words as an answer of two adapters to one question are
-one item, unless a rater says different things of them. A rater who cannot judge an
-answer says nothing of it. What agreement and ranks are worth `zoo.evaluation.agreement` and
-`zoo.evaluation.preferences` say.
+one item, unless a rater says different things of them. A rater who cannot judge an answer says nothing of it.
+Which questions are one case, and what is drawn as one, `zoo.evaluation.rated_cases` says; what agreement and
+ranks are worth `zoo.evaluation.agreement` and `zoo.evaluation.preferences` say.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
@@ -20,6 +20,7 @@ from zoo.evaluation.metrics.facts import LABELS, labels
 from zoo.evaluation.metrics.green import counts, green
 from zoo.evaluation.metrics.judge import relevance, says_correct
 from zoo.evaluation.preferences import Ranking
+from zoo.evaluation.rated_cases import Opinion, opinions
 from zoo.records import BASE, ErrorType, Rating, Severity, Task, Verdict
 
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
@@ -32,6 +33,8 @@ _SCALES: dict[Task, tuple[str, ...]] = {
     "green": _TENTHS,
 }
 """A number from 0 to 1 is rounded to tenths, which are steps of a scale."""
+_TIMES = ("first", "again")
+"""In the place of raters where each is held against themselves."""
 
 
 @dataclass(frozen=True)
@@ -69,17 +72,44 @@ def from_ratings(ratings: Sequence[Rating]) -> list[Rated]:
     """What experts said: the severity of the misunderstanding, and each error type as seen or not.
 
     Raises:
-        BadInput: a rater says two things of one answer of one adapter.
+        BadInput: see `opinions`.
     """
-    raters = list(dict.fromkeys(r.rater for r in ratings))
+    first = [(one, one.rating.rater) for one in opinions(ratings) if one.time == 0]
+    return _expert_scales(first, raters=list(dict.fromkeys(rater for _, rater in first)), apart=False)
+
+
+def said_again(ratings: Sequence[Rating]) -> list[Rated]:
+    """How far raters agree with themselves: the same scales as of two raters, what was said of an answer
+    `first` and `again`. Nothing where no answer in the same words was judged again.
+
+    Raises:
+        BadInput: see `opinions`.
+    """
+    told: dict[Hashable, list[Opinion]] = {}
+    for one in sorted(opinions(ratings), key=lambda one: one.time):
+        if one.rating.misunderstanding is not None:
+            r = one.rating
+            told.setdefault((one.case, r.rater, r.adapter, r.answer_sha256), []).append(one)
+    twice = [two for of in told.values() if len(of) > 1 for two in zip(of[:2], _TIMES, strict=True)]
+    return _expert_scales(twice, raters=list(_TIMES), apart=True) if twice else []
+
+
+def _expert_scales(said: Sequence[tuple[Opinion, str]], *, raters: list[str], apart: bool) -> list[Rated]:
+    """A scale each of opinions and under whom each counts; `apart` makes each rater's answers their own."""
 
     def on(name: str, scale: tuple[str, ...], label: Callable[[Rating], int], *, ordered: bool) -> Rated:
-        said = (
-            _Said((*_question(r), r.answer_sha256), r.adapter, _question(r), r.rater, label(r))
-            for r in ratings
-            if r.misunderstanding is not None
+        items = (
+            _Said(
+                (one.case, one.rating.answer_sha256, one.rating.rater if apart else ""),
+                one.rating.adapter,
+                one.unit,
+                who,
+                label(one.rating),
+            )
+            for one, who in said
+            if one.rating.misunderstanding is not None
         )
-        return _rated(name, scale, said, ordered=ordered, raters=raters)
+        return _rated(name, scale, items, ordered=ordered, raters=raters)
 
     found = [on("misunderstanding", SEVERITIES, lambda r: SEVERITIES.index(r.misunderstanding), ordered=True)]
     for kind in ERROR_TYPES:
@@ -91,30 +121,38 @@ def shares(ratings: Sequence[Rating]) -> dict[str, dict[str, Interval]]:
     """By adapter, the share of its judged answers with each severity and each error type, with 95 %
     intervals; nothing for an adapter none of whose answers could be judged.
 
-    An answer that several experts rated counts once, with the mean over those who could judge it (Kim et al.
-    2026, table 4, give shares of 40 answers a data set).
+    A case whose answer several experts rated counts once, with the mean over those who could judge it (Kim et
+    al. 2026, table 4, give shares of 40 answers a data set).
+
+    Raises:
+        BadInput: see `opinions`.
     """
     names = (*SEVERITIES, *ERROR_TYPES)
     found: dict[str, dict[str, Interval]] = {}
+    told = [one for one in opinions(ratings) if one.time == 0]
     for adapter in in_order(ratings):
-        of_answer: dict[Hashable, list[Rating]] = {}
-        for r in ratings:
-            if r.adapter == adapter and r.misunderstanding is not None:
-                of_answer.setdefault(_question(r), []).append(r)
+        of_case: dict[Hashable, list[Rating]] = {}
+        units: dict[Hashable, Hashable] = {}
+        for one in told:
+            if one.rating.adapter == adapter and one.rating.misunderstanding is not None:
+                of_case.setdefault(one.case, []).append(one.rating)
+                units[one.case] = one.unit
         found[adapter] = {}
-        if of_answer:
-            seen = ([[_has(r, name) for name in names] for r in rated] for rated in of_answer.values())
-            columns, n = np.stack([np.mean(one, axis=0) for one in seen]), len(of_answer)
-            drawn = resamples_of(tuple(range(n))).sums(columns) / n
+        if of_case:
+            seen = ([[_has(r, name) for name in names] for r in rated] for rated in of_case.values())
+            columns, n = np.stack([np.mean(one, axis=0) for one in seen]), len(of_case)
+            drawn = resamples_of(tuple(units.values())).sums(np.column_stack([columns, np.ones(n)]))
             for place, name in enumerate(names):
-                found[adapter][name] = Sample(float(columns[:, place].mean()), drawn[:, place], n).interval
+                draws = drawn[:, place] / drawn[:, -1]
+                found[adapter][name] = Sample(float(columns[:, place].mean()), draws, n).interval
     return found
 
 
 def unjudged(ratings: Sequence[Rating]) -> dict[str, int]:
-    """By adapter, how many of its ratings say that the rater cannot judge."""
+    """By adapter, of how many answers a rater says that they cannot judge them."""
+    left_out = [one.rating for one in opinions(ratings) if one.time == 0]
     return {
-        adapter: sum(r.misunderstanding is None for r in ratings if r.adapter == adapter)
+        adapter: sum(r.misunderstanding is None for r in left_out if r.adapter == adapter)
         for adapter in in_order(ratings)
     }
 
@@ -126,12 +164,20 @@ def in_order(ratings: Sequence[Rating]) -> list[str]:
 
 
 def rankings(ratings: Sequence[Rating]) -> list[Ranking]:
-    """Each rater's order of the answers to each question, of those that have a rank."""
-    found: dict[tuple[Hashable, str], dict[str, int]] = {}
-    for r in ratings:
+    """Each rater's order of the answers to each case at one sitting, of those that have a rank: ranks of two
+    sittings do not lie on one scale."""
+    found: dict[Hashable, dict[str, int]] = {}
+    sat: dict[Hashable, Opinion] = {}
+    for one in sorted(opinions(ratings), key=lambda one: one.rating.made_at):
+        r = one.rating
         if r.rank is not None:
-            found.setdefault((_question(r), r.rater), {})[r.adapter] = r.rank
-    return [Ranking(question, ranks) for (question, _), ranks in found.items()]
+            sitting = (one.case, _question(r), r.rater, r.made_at)
+            sat[sitting] = one
+            found.setdefault(sitting, {})[r.adapter] = r.rank
+    return [
+        Ranking(one.case, found[sitting], rater=one.rating.rater, unit=one.unit)
+        for sitting, one in sat.items()
+    ]
 
 
 def _has(rating: Rating, name: str) -> bool:

@@ -41,6 +41,31 @@ def test_a_question_that_several_raters_ranked_counts_once() -> None:
     assert found.win.n == 2
 
 
+def test_questions_of_one_picture_are_drawn_together() -> None:
+    """Two pictures, two questions each: a resample is of the first, the second or both."""
+    one, two = [by_two(2, 0, 0), by_two(0, 0, 2)]
+    rankings = [
+        Ranking((unit, each.question), each.ranks, unit=unit)
+        for unit, of in (("first", one), ("second", two))
+        for each in of
+    ]
+    preferences = Preferences(rankings)
+    (found,) = preferences.pairs()
+    assert (found.win, found.units) == (Interval(0.5, 0.0, 1.0, 4), 2)
+    assert set(preferences._draws[:, 0, 0]) == {0.0, 2.0, 4.0}
+    (apart,) = Preferences([Ranking(each.question, each.ranks) for each in rankings]).pairs()
+    assert apart.units == 4
+
+
+def test_of_a_rater_who_ranked_two_adapters_twice_the_first_time_counts() -> None:
+    def by(rater: str, **ranks: int) -> Ranking:
+        return Ranking("q", ranks, rater=rater)
+
+    pairs = Preferences([by("ann", a=1, b=2), by("ann", a=2, b=1, c=3), by("ben", a=2, b=1)]).pairs()
+    found = {(pair.first, pair.second): (pair.win.value, pair.loss.value) for pair in pairs}
+    assert found == {("a", "b"): (0.5, 0.5), ("a", "c"): (1.0, 0.0), ("b", "c"): (1.0, 0.0)}
+
+
 def test_all_are_held_against_the_base_and_sft_or_else_the_first() -> None:
     variants = {"base": "", "ward/x": "sft", "sft": "dpo", "y": "dpo"}
     assert references(["base", "ward/x", "sft", "y"], variants) == ["base", "ward/x"]

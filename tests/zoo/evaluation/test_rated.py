@@ -190,8 +190,8 @@ def test_rankings_are_of_one_rater_and_question_without_what_has_no_rank() -> No
     ]
     question = ("phantom", "test", "q/1")
     assert rankings(ratings) == [
-        Ranking(question, {"base": 1, "sft": 2}),
-        Ranking(question, {"base": 1, "sft": 1}),
+        Ranking(question, {"base": 1, "sft": 2}, rater="anna", unit=question),
+        Ranking(question, {"base": 1, "sft": 1}, rater="ben", unit=question),
     ]
 
 

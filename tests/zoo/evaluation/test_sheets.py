@@ -177,7 +177,8 @@ def test_from_predictions_to_agreement_by_the_verbs(tmp_path: Path) -> None:
     found = run(agreement, tmp_path / "ranked.jsonl")
     assert "preferred to base, %" in found
     assert "– never below base, straight or by way of others: no finite strength" in found
-    assert "Only 4 questions were ranked: intervals of fewer than 20 are too narrow." in found
+    assert "over 4 cases of unknown pictures, whose questions" in found
+    assert "Only 4 of them were ranked: intervals of fewer than 20 are too narrow." in found
     of_sft = [replace(r, rank=1 + (r.adapter == "base"), variant=r.adapter) for r in ratings]
     write_jsonl(tmp_path / "of_sft.jsonl", of_sft)
     both = run(agreement, tmp_path / "of_sft.jsonl")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from zoo.evaluation.bootstrap import Interval
 from zoo.evaluation.rated import SEVERITIES, in_order, shares, unjudged
+from zoo.evaluation.rated_cases import drawn, opinions
 from zoo.evaluation.report.table import DASH, Cell, Column, Row, Table
 from zoo.records import Rating
 
@@ -16,8 +17,9 @@ _ORDER = ("MM", "SLC", "AM", "LAS")
 """The paper's."""
 NOTE = (
     "MM modality, SLC side and place, AM anatomy, LAS specificity. An answer that several experts rated "
-    "counts once, with the mean over those who could judge it; 95 % intervals are over questions. That "
-    "of a share of 0 or 100 % has no width: what was not seen on n questions can still be so of up to 3 in n."
+    "counts once, with the mean over those who could judge it; 95 % intervals are over {drawn}, whose "
+    "questions are drawn together. That of a share of 0 or 100 % has no width: what was not seen on n "
+    "questions can still be so of up to 3 in n."
 )
 
 
@@ -39,7 +41,8 @@ def expert_table(ratings: Sequence[Rating], *, title: str) -> Table:
         *(Column(group=_KINDS, name=one) for one in _ORDER),
         *(Column(name=name) for name in ("n", "cannot judge")),
     )
-    return Table(title=title, columns=columns, rows=rows, notes=(NOTE,))
+    note = NOTE.format(drawn=drawn(one.unit for one in opinions(ratings)))
+    return Table(title=title, columns=columns, rows=rows, notes=(note,))
 
 
 def _cells(of: dict[str, Interval], left_out: int) -> tuple[Cell, ...]:

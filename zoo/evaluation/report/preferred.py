@@ -13,18 +13,18 @@ from zoo.evaluation.bootstrap import Interval
 from zoo.evaluation.preferences import Pair, Strength
 from zoo.evaluation.report.forest import broken
 from zoo.evaluation.report.table import DASH, NO_DIFFERENCE
-from zoo.figures import COLOURS, DARK, GREY, beside, head, key, new_figure, plain
+from zoo.figures import COLOURS, DARK, GREY, GROUND, ON_COLOUR, PALE, beside, head, key, new_figure, plain
 from zoo.records import Severity
 
 _WIDTH, _ROW, _ROOM, _PANEL = 7.5, 0.32, 0.9, 0.6
 """Inches: a picture, an adapter's row, what stands above and below, and a panel's title and scale."""
 _BLUE, _ORANGE = COLOURS[:2]
-_LESS, _PALE = "#b34d00", "#f2f2f2"
-"""The orange on which white can be read, and the ground of no difference."""
+_LESS = "#b34d00"
+"""The orange on which white can be read."""
 _SEVERITIES: dict[Severity, tuple[str, str]] = {
     "severe": (_ORANGE, "white"),
-    "minor": (COLOURS[4], DARK),
-    "none": (COLOURS[5], DARK),
+    "minor": (COLOURS[4], ON_COLOUR),
+    "none": (COLOURS[5], ON_COLOUR),
 }
 """Colours of a bar and of what is written on it, in the order from the left."""
 _SHORT = 12
@@ -63,7 +63,7 @@ def severity_figure(shares: Mapping[str, Mapping[str, Interval]]) -> Figure:
         start = 0.0
         for name, (colour, ink) in _SEVERITIES.items() if of else ():
             value = of[name].value
-            axes.barh(row, 100 * value, left=100 * start, height=0.74, color=colour, edgecolor="white")
+            axes.barh(row, 100 * value, left=100 * start, height=0.74, color=colour, edgecolor=GROUND)
             if value > _ROOM_FOR_TEXT:
                 middle = 100 * (start + value / 2)
                 axes.text(middle, row, f"{100 * value:.0f}", color=ink, fontsize=8, ha="center", va="center")
@@ -108,7 +108,7 @@ def wins_figure(pairs: Sequence[Pair], names: Sequence[str]) -> Figure:
         spine.set_visible(False)
     head(figure, "Row preferred to column, % (ties half)")
     more, less = Patch(color=_BLUE, label="more"), Patch(color=_LESS, label="less")
-    key(figure, [more, less, Patch(facecolor=_PALE, edgecolor=GREY, label=NO_DIFFERENCE)])
+    key(figure, [more, less, Patch(facecolor=PALE, edgecolor=GREY, label=NO_DIFFERENCE)])
     return figure
 
 
@@ -124,8 +124,8 @@ def _strength(axes: Axes, row: int, found: Strength) -> None:
 
 
 def _whisker(axes: Axes, row: float, low: float, high: float) -> None:
-    axes.plot([100 * low, 100 * high], [row, row], color=DARK, linewidth=1.1, zorder=3)
-    axes.plot([100 * low, 100 * high], [row, row], "|", color=DARK, markersize=4, zorder=3)
+    axes.plot([100 * low, 100 * high], [row, row], color=ON_COLOUR, linewidth=1.1, zorder=3)
+    axes.plot([100 * low, 100 * high], [row, row], "|", color=ON_COLOUR, markersize=4, zorder=3)
 
 
 def _square(axes: Axes, row: int, column: int, pair: Pair, *, sign: int) -> None:
@@ -133,7 +133,7 @@ def _square(axes: Axes, row: int, column: int, pair: Pair, *, sign: int) -> None
     lead = sign * np.array([pair.lead.value, pair.lead.low, pair.lead.high])
     share, *bounds = 50 * (1 + lead)
     differs = not pair.lead.holds_zero
-    colour, ink = (_BLUE if share > 50 else _LESS, "white") if differs else (_PALE, DARK)
+    colour, ink = (_BLUE if share > 50 else _LESS, "white") if differs else (PALE, DARK)
     axes.add_patch(Rectangle((column - 0.48, row - 0.48), 0.96, 0.96, facecolor=colour, edgecolor="none"))
     middle: dict[str, Any] = {"ha": "center", "va": "center", "color": ink}
     axes.text(column, row - 0.2, f"{share:.0f}", fontsize=11, **middle)

@@ -17,7 +17,7 @@ def written(figure: Figure) -> list[str]:
 
 def pair(first: str, second: str, lead: Interval) -> Pair:
     whole = Interval(0.5, 0.4, 0.6, lead.n)
-    return Pair(first=first, second=second, win=whole, tie=whole, loss=whole, lead=lead)
+    return Pair(first=first, second=second, win=whole, tie=whole, loss=whole, lead=lead, units=lead.n)
 
 
 def test_strengths_are_told_with_interval_and_n_and_a_missing_one_as_a_dash() -> None:
