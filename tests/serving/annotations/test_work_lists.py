@@ -262,6 +262,13 @@ def test_cases_are_shared_out_evenly(count: int, raters: int, overlap: int) -> N
     assert max(load.values()) - min(load.values()) <= 1
 
 
+def test_a_repeated_case_is_the_same_raters_each_time_and_counts_each_time() -> None:
+    shares = assign([*"abcdefgh", *"abcd", *"xyz"], ["anna", "ben", "carl"], overlap=1, seed=3)
+    assert shares[8:12] == shares[:4]
+    load = Counter(name for chosen in shares for name in chosen)
+    assert sorted(load.values()) == [5, 5, 5], "the last three go to who had fewer"
+
+
 def test_every_two_raters_meet() -> None:
     shares = assign([*map(str, range(60))], ["anna", "ben", "carl", "dora", "emil"], overlap=2, seed=3)
     met = Counter(pair for chosen in shares for pair in combinations(sorted(chosen), 2))

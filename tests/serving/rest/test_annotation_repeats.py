@@ -70,14 +70,3 @@ def test_a_repeated_case_tells_no_names_before_its_rater_is_done_with_all_its_sh
     finish(ana, e, letters="AB")
     assert [names(ana, case) for case in (a, c, e)] == [["base", "mdpo"]] * 3
     assert names(ben, e) == [], "the others are to come for him"
-
-
-def test_a_repeated_case_is_the_same_raters_each_time(desk, root):
-    rows = [f"{n}.png,Q?" for n in (1, 2, 3, 1, 2, 3)]
-    files = {
-        "cases.csv": "\n".join(["images,question", *rows]),
-        **{f"{n}.png": picture(n) for n in (1, 2, 3)},
-    }
-    ours = send(root, archive(files), raters="ana,ben,eve", overlap=1, repeats=True).json()["id"]
-    who = [desk.lists.raters(case.id) for case in desk.lists.cases(ours)]
-    assert (who[:3] == who[3:], sorted(who[:3])) == (True, [["ana"], ["ben"], ["eve"]])
