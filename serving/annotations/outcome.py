@@ -7,6 +7,7 @@ The same ratings are counted once: a page asks for its figures and its pictures 
 from dataclasses import dataclass
 from functools import lru_cache
 
+from serving.annotations.beside import remarks
 from zoo.evaluation.agreement import Agreement, Rated, alpha, kappa, same
 from zoo.evaluation.bootstrap import Interval
 from zoo.evaluation.preferences import FEW, Pair, Preferences, Strength, references
@@ -92,6 +93,8 @@ class Outcome:
     agreement: tuple[Scale, ...]
     agreement_again: tuple[Again, ...]
     """Empty where nobody judged the same words again."""
+    remarks: tuple[str, ...]
+    """What is not beside these adapters."""
 
 
 @lru_cache(maxsize=8)
@@ -124,6 +127,7 @@ def outcome(ratings: tuple[Rating, ...]) -> Outcome:
             Again(name=one.name, same=same(one), kappa=kappa(one, weighted=one.ordered))
             for one in said_again(ratings)
         ),
+        remarks=remarks(variants),
     )
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from serving.annotations.beside import NO_SFT
 from serving.annotations.outcome import AdapterShares, Again, Against, Outcome, PairOfRaters, Scale
 from serving.rest.annotation_samples import shown
 from serving.rest.results_bodies import PooledList, RaterProgress, ResultsReply
@@ -58,6 +59,7 @@ _OUTCOME = Outcome(
         ),
     ),
     agreement_again=(Again(name="misunderstanding", same=_KAPPA, kappa=_KAPPA),),
+    remarks=(NO_SFT,),
 )
 RESULTS = shown(
     ResultsReply(

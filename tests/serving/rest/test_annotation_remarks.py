@@ -4,7 +4,7 @@ import pytest
 
 from serving.annotations.beside import NO_BASE, NO_SFT, remarks
 from serving.app import build_app
-from tests.serving.rest._rating import TEXTS, archive, as_, open_desk, open_list, scans, send
+from tests.serving.rest._rating import TEXTS, archive, as_, finish, open_desk, open_list, scans, send
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,12 @@ def test_a_list_is_remarked_on_when_it_is_made_and_from_then_on(rig, desk):
     told = {one["id"]: one["remarks"] for one in as_(app, "root").get("/lists").json()}
     assert (told[whole.id], told[lacking.id]) == ([], [NO_BASE])
     assert [one["remarks"] for one in as_(app, "ana").get("/lists").json()] == [[]] * 5, "a rater is blind"
+
+
+def test_the_results_of_a_list_are_remarked_on(rig, desk):
+    app = build_app(rig.service, page=False, desk=desk)
+    for names, expected in {("base", "sft", "mdpo"): [], ("base", "mdpo"): [NO_SFT]}.items():
+        made = open_list(desk, count=1, raters=("ana",), texts={name: TEXTS[name] for name in names})
+        finish(as_(app, "ana"), desk.lists.cases(made.id)[0].id, letters="ABC"[: len(names)])
+        found = as_(app, "ana").get(f"/lists/{made.id}/results").json()
+        assert found["outcome"]["remarks"] == expected
