@@ -43,6 +43,9 @@ class Faults:
     def __init__(self) -> None:
         self._found: list[str] = []
 
+    def __len__(self) -> int:
+        return len(self._found)
+
     def add(self, fault: str) -> None:
         """One more; the same twice is one."""
         if fault not in self._found:

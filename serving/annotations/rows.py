@@ -38,8 +38,9 @@ def read_rows(files: Files, faults: Faults) -> tuple[list[Row], bool]:
     if len(there) != 1:
         faults.add(f"the archive needs {CSV_NAME} or {QUESTIONS_NAME}, one of them; it has {len(there)}")
         return [], False
+    told = len(faults)
     rows = list(_from_csv(files, faults) if there == [CSV_NAME] else _from_jsonl(files, faults))
-    if not rows:
+    if not rows and len(faults) == told:
         faults.add(f"{there[0]}: it has no case")
     seen: dict[Key, str] = {}
     for row in rows:

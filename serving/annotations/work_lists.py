@@ -59,7 +59,10 @@ class WorkLists:
         if not new or not 1 <= len(adapters) <= len(LETTERS):
             raise BadInput(f"a work list has at least one case, and 1 to {len(LETTERS)} adapters")
         if not 1 <= overlap <= len(raters):
-            raise BadInput(f"{overlap} raters for each case and {len(raters)} are named")
+            raise BadInput(
+                f"{overlap} raters for each case and {len(raters)} named",
+                hint="name more raters, or set overlap, the raters of each case, lower, to 1 at least",
+            )
         identity = secrets.token_hex(4)
         seed = secrets.randbelow(2**31)
 

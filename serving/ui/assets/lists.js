@@ -63,14 +63,14 @@ function card(one, open) {
     make('summary', {}, words), ...inside);
   const done = one.raters.reduce((sum, { done: count }) => sum + count, 0);
   const due = one.raters.reduce((sum, { assigned }) => sum + assigned, 0);
-  const problems = one.problems.length > 0 && fold('problems', `${one.problems.length} of ${one.cases} cases have a problem`,
+  const problems = one.problems.length > 0 && fold('problems', `Cases that have a problem: ${one.problems.length} of ${one.cases}`,
     make('ul', {}, one.problems.map(({ number, problem }) => make('li', {}, `Case ${number}: ${problem}`))),
     one.state === 'preparing' ? make('p', { class: 'mz-row' }, act('Try these again', () => call('POST', `/lists/${one.id}/retry`)),
       act('Drop these cases', async () => { for (const { case: id } of one.problems) await call('DELETE', `/cases/${id}`); })) : null);
   return make('article', { class: 'mz-worklist', 'data-list': one.id, 'aria-label': one.title },
     make('header', {}, make('h3', {}, one.title), make('span', { class: `mz-state mz-state-${one.state}` }, STATES[one.state])),
-    make('p', { class: 'mz-soft' }, `${one.cases} cases${one.repeats ? `, ${one.repeats} of them repeats` : ''} · ${one.adapters.join(', ')} · ${one.overlap} ${one.overlap === 1 ? 'rater' : 'raters'} each · since ${one.made_at.slice(0, 10)}${one.keep ? ' · kept after closing' : ''}`),
-    one.state === 'preparing' ? bar(one.answered, one.cases, `${one.answered} of ${one.cases} cases have answers`) : bar(done, due, `${done} of ${due} ratings done`),
+    make('p', { class: 'mz-soft' }, `${one.cases} ${one.cases === 1 ? 'case' : 'cases'}${one.repeats ? `, ${one.repeats} of them repeats` : ''} · ${one.adapters.join(', ')} · ${one.overlap} ${one.overlap === 1 ? 'rater' : 'raters'} each · since ${one.made_at.slice(0, 10)}${one.keep ? ' · kept after closing' : ''}`),
+    one.state === 'preparing' ? bar(one.answered, one.cases, `${one.answered} of ${one.cases} answered`) : bar(done, due, `${done} of ${due} ratings done`),
     one.remarks.map((words) => make('p', { class: 'mz-remark' }, words)),
     problems || null,
     fold('raters', 'Raters', make('div', { class: 'mz-raters' }, one.raters.map(({ rater, assigned, done: count }) =>

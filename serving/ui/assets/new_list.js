@@ -84,7 +84,7 @@ function newList({ adapters, raters, most, lacks, example, made }) {
     const count = ticked(who.adapters).length;
     if (!answered.checked && (count < 1 || count > most)) return `Choose 1 to ${most} adapters; ${count} are chosen.`;
     const rating = ticked(who.raters).length;
-    if (Number(overlap.value) < 1 || Number(overlap.value) > rating) return `${overlap.value} raters for each case, and ${rating} are chosen.`;
+    if (Number(overlap.value) < 1 || Number(overlap.value) > rating) return `${overlap.value} raters for each case, and ${rating} chosen. Choose more raters, or set “Raters for each case” lower, to 1 at least.`;
     return null;
   }
   // Cases that are there more than once are an accident, or measure how far raters agree with themselves.

@@ -118,6 +118,14 @@ def test_a_table_that_is_none_is_told(text, expected):
     assert expected in fault(table(text))
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["images,Jane Roe\na.png,x", "images\na.png", 'images,question\na.png,"Q?\n', "images,question\na.png\n"],
+)
+def test_a_table_whose_fault_is_told_is_not_called_empty_as_well(text):
+    assert "it has no case" not in fault(table(text))
+
+
 def test_twenty_faults_are_told_and_the_rest_counted():
     told = fault(table("images,question\n" + "x.png,\n" * 30)).split("; ")
     assert (len(told), told[-1]) == (21, "and 41 more")
