@@ -5,12 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
 from serving.annotations.outcome import outcome
 from serving.annotations.results import ratings_of
+from serving.annotations.schema import answers, cases
 from serving.app import build_app
 from serving.rest import results_routes
-from tests.serving.rest._rating import as_, click, finish, open_desk, open_list
+from tests.serving.rest._rating import DIGESTS, as_, click, finish, open_desk, open_list
 
 
 @pytest.fixture
@@ -60,6 +62,60 @@ def test_a_rater_sees_results_once_all_own_cases_are_done_and_an_administrator_a
     assert root.get("/lists/abc/results").status_code == 404
 
 
+def test_the_results_of_several_lists_are_seen_together_by_whoever_may_see_each(desk: Any, app: Any) -> None:
+    """Case 1 is in both lists: Ana rated it twice, Ben in the second alone."""
+    first, second = open_list(desk, count=2, raters=("ana",)), open_list(desk, count=1)
+    ana, root = as_(app, "ana"), as_(app, "root")
+    for case in desk.lists.cases(first.id):
+        finish(ana, case.id)
+    both = f"/lists/{first.id}/results?also={second.id}"
+    assert ana.get(both).status_code == 403
+    assert ana.get(f"/lists/{first.id}/results/wins.svg?also={second.id}").status_code == 403
+    (shared,) = desk.lists.cases(second.id)
+    finish(ana, shared.id)
+    finish(as_(app, "ben"), shared.id)
+    found = ana.get(both).json()
+    assert found["pooled"] == [
+        {"id": first.id, "title": "Chest", "cases": 2},
+        {"id": second.id, "title": "Chest", "cases": 1},
+    ]
+    assert (found["cases"], found["in_several"]) == (3, 1)
+    names = {name: desk.accounts.get(name).pseudonym for name in ("ana", "ben")}
+    told = {one["rater"]: (one["assigned"], one["done"]) for one in found["progress"]}
+    assert told == {names["ana"]: (3, 3), names["ben"]: (1, 1)}
+    outcome = found["outcome"]
+    assert (outcome["questions"], outcome["ratings"], outcome["again"]) == (2, 12, 3)
+    assert outcome["drawn"] == {"pictures": 0, "cases": 2}
+    assert [one["shares"]["minor"]["n"] for one in outcome["adapters"]] == [2, 2, 2]
+    assert outcome["agreement_again"][0]["name"] == "misunderstanding"
+    assert outcome["agreement_again"][0]["same"]["value"] == 1.0
+    assert ana.get(f"/lists/{first.id}/results/wins.svg?also={second.id}").status_code == 200
+    assert root.get(f"{both}&also={first.id}").json()["pooled"] == found["pooled"]
+    assert root.get(f"/lists/{first.id}/results?also=abc").status_code == 404
+    saved = root.get(f"/lists/{first.id}/export/ratings.jsonl?also={second.id}")
+    assert len(saved.text.splitlines()) == 12
+    reply = root.get(f"/lists/{first.id}/export/pairs.zip?also={second.id}")
+    assert (reply.status_code, reply.json()["error"]["message"]) == (
+        422,
+        "pairs.zip is of one list, and 2 are named",
+    )
+
+
+def test_lists_of_other_weights_by_one_name_are_refused_with_the_reason(desk: Any, app: Any) -> None:
+    first, second = open_list(desk, count=1, raters=("ana",)), open_list(desk, count=1, raters=("ana",))
+    other = update(answers).where(answers.c.adapter == "mdpo").values(digest="f" * 64)
+    ours = select(cases.c.id).where(cases.c.work_list == second.id)
+    desk.database.write(lambda connection: connection.execute(other.where(answers.c.case_id.in_(ours))))
+    for work_list in (first, second):
+        finish(as_(app, "ana"), desk.lists.cases(work_list.id)[0].id)
+    reply = as_(app, "root").get(f"/lists/{first.id}/results?also={second.id}")
+    assert (reply.status_code, reply.json()["error"]["message"]) == (
+        422,
+        f"'Chest ({first.id})' and 'Chest ({second.id})' cannot be pooled: mdpo is two adapters, by its "
+        f"weights: {DIGESTS['mdpo'][:8]} and ffffffff",
+    )
+
+
 def test_a_list_without_ratings_says_so_and_has_no_picture(desk: Any, app: Any) -> None:
     made = open_list(desk)
     root = as_(app, "root")
@@ -90,6 +146,10 @@ def test_a_picture_is_made_in_memory_and_kept_by_nobody(desk: Any, app: Any, plo
     assert (reply.status_code, reply.headers["content-type"]) == (200, "image/svg+xml")
     assert reply.headers["cache-control"] == "no-store"
     assert b"<svg" in reply.content
+    assert b"#333333" in reply.content
+    dark = as_(app, "root").get(f"/lists/{made.id}/results/{plot}.svg?dark=true").content
+    assert b"#e8edf3" in dark
+    assert b"#333333" not in dark
 
 
 def test_what_nobody_could_judge_is_counted_and_has_no_share(desk: Any, app: Any) -> None:

@@ -57,8 +57,9 @@ def keep(desk: Desk, rater: str, case: int, sets: Any, value: Any, sha256: str =
 def site(rig: Any, tmp_path: Path) -> Any:
     """The pages on a desk with a list that is rated and one that is not."""
     desk = open_desk(tmp_path / "ratings.db")
-    rated, fresh = open_list(desk, count=30), open_list(desk, count=3)
+    rated, second, fresh = (open_list(desk, count=count) for count in (30, 4, 3))
     rate_all(desk, rated.id)
+    rate_all(desk, second.id)
     taken = listen("127.0.0.1", 0)
     app = SaidBy(build_app(rig.service, desk=desk))
     server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
@@ -66,9 +67,9 @@ def site(rig: Any, tmp_path: Path) -> Any:
     thread.start()
     while not server.started:
         time.sleep(0.05)
-    yield f"http://127.0.0.1:{taken.getsockname()[1]}", rated, fresh
+    yield f"http://127.0.0.1:{taken.getsockname()[1]}", rated, second, fresh
     server.should_exit = True
-    thread.join(20)
+    thread.join(60)
     desk.close()
 
 
@@ -80,7 +81,7 @@ def shot(page: Any, name: str) -> None:
 def test_results_are_told_in_tables_and_pictures_to_who_may_see_them(site: Any) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
-    address, rated, fresh = site
+    address, rated, _, fresh = site
     with chromium() as browser:
         page = browser.new_page(extra_http_headers={"x-who": "root"}, viewport={"width": 1280, "height": 900})
         wrong: list[str] = []
@@ -100,7 +101,9 @@ def test_results_are_told_in_tables_and_pictures_to_who_may_see_them(site: Any) 
         ]
         expert = page.locator(".mz-results table").nth(2)
         assert expert.locator("tbody th").all_text_contents() == ["base", "sft", "mdpo"]
-        assert page.locator(".mz-counted").text_content() == "30 questions, 2 raters, 180 ratings of answers."
+        assert page.locator(".mz-counted").text_content() == (
+            "30 questions about 30 cases whose pictures are not known, 2 raters, 180 ratings of answers."
+        )
         assert page.locator(".mz-few").count() == 0
         assert page.get_by_role("link", name="Preference pairs").get_attribute("href") == (
             f"/v1/annotations/lists/{rated.id}/export/pairs.zip"
@@ -132,3 +135,49 @@ def test_results_are_told_in_tables_and_pictures_to_who_may_see_them(site: Any) 
         going_on = rater.get_by_role("link", name="Go on rating")
         assert going_on.get_attribute("href") == f"/rate?list={fresh.id}"
         assert wrong == []
+
+
+def test_lists_are_seen_together_and_what_that_means_is_told(site: Any) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    address, rated, second, fresh = site
+    with chromium() as browser:
+        page = browser.new_page(extra_http_headers={"x-who": "root"}, viewport={"width": 820, "height": 1100})
+        page.goto(f"{address}/results?list={rated.id}&list={fresh.id}")
+        page.wait_for_selector(".mz-results figure >> nth=2")
+        assert page.locator(".mz-also input:checked").count() == 1
+        page.locator(".mz-also input:not(:checked)").check()
+        page.wait_for_function("document.querySelector('.mz-counted').textContent.includes('3 lists')")
+        assert page.locator(".mz-counted").text_content() == (
+            "30 questions about 30 cases whose pictures are not known, 2 raters, 204 ratings of answers. "
+            "3 lists together; whoever rates in several is one rater. "
+            "4 questions in several lists: each counts once, with the mean over all who rated it. "
+            "24 ratings by someone who had rated that answer before: what they said first counts."
+        )
+        assert page.url.endswith(f"/results?list={rated.id}&list={fresh.id}&list={second.id}") or (
+            page.url.endswith(f"/results?list={rated.id}&list={second.id}&list={fresh.id}")
+        )
+        assert page.locator(".mz-results caption").last.text_content().startswith("Raters with themselves")
+        assert page.get_by_role("link", name="Preference pairs").count() == 0
+        saved = page.get_by_role("link", name="Ratings as CSV").get_attribute("href")
+        assert saved.startswith(f"/v1/annotations/lists/{rated.id}/export/ratings.csv?also=")
+        shot(page, "results-together-820")
+        found = Axe().run(page, context="#mz-results").response["violations"]
+        assert [one for one in found if one["impact"] in ("serious", "critical")] == []
+
+
+def test_by_night_pictures_are_drawn_for_a_dark_ground_and_again_for_a_light_one(site: Any) -> None:
+    address, rated, *_ = site
+    drawn = "[...document.querySelectorAll('.mz-results img')].every((i) => i.naturalWidth && %s)"
+    with chromium() as browser:
+        page = browser.new_page(
+            extra_http_headers={"x-who": "root"},
+            color_scheme="dark",
+            viewport={"width": 1280, "height": 900},
+        )
+        page.goto(f"{address}/results?list={rated.id}")
+        page.wait_for_selector(".mz-results figure >> nth=2")
+        page.wait_for_function(drawn % "i.src.endsWith('dark=true')")
+        shot(page, "results-dark-1280")
+        page.evaluate("document.body.classList.remove('dark')")
+        page.wait_for_function(drawn % "!i.src.includes('dark')")
