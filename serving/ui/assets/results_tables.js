@@ -62,13 +62,21 @@ function expertTable(adapters) {
     [over, heading('Adapter', 'None', 'Minor', 'Severe', ...Object.keys(KINDS), 'judged', 'cannot judge')], adapters.map(row));
 }
 
+// A coefficient of agreement; null where there is none.
+function shown(found) {
+  if (!found) return cell(DASH);
+  if (found.value === null) return cell(DASH, make('small', {}, found.n ? 'one label alone' : 'nothing that two rated'));
+  const how = { times: 1, digits: 2, apart: true };
+  return found.low === null ? cell(fixed(found.value, how), make('small', {}, 'no interval, too few differ')) : cell(...figure(found, how));
+}
+
+function againTable(scales) {
+  return table('Raters with themselves: what they said of an answer first and when they rated its case again; 95 % intervals',
+    heading('What was rated', 'same label', 'kappa', 'answers'),
+    scales.map((one) => make('tr', {}, name(SCALES[one.name]), shown(one.same), shown(one.kappa), cell(`${one.same.n}`))));
+}
+
 function agreementTables(scales) {
-  const shown = (found) => {
-    if (!found) return cell(DASH);
-    if (found.value === null) return cell(DASH, make('small', {}, found.n ? 'one label alone' : 'nothing that two rated'));
-    const how = { times: 1, digits: 2, apart: true };
-    return found.low === null ? cell(fixed(found.value, how), make('small', {}, 'no interval, too few differ')) : cell(...figure(found, how));
-  };
   const all = scales.map((one) => make('tr', {}, name(SCALES[one.name]), shown(one.alpha), cell(`${one.alpha.n}`)));
   const twos = scales.flatMap((one) => one.pairs.map((two) => make('tr', {}, name(SCALES[one.name]), cell(two.first, make('br'), two.second),
     shown(two.same), shown(two.kappa), shown(two.linear_kappa), cell(`${two.same.n}`))));
