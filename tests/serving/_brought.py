@@ -4,4 +4,4 @@ from serving.library import Brought, Library
 
 
 def brought(library: Library, name: str) -> Brought:
-    return library.get(name).result(timeout=20)
+    return library.get(name).result(timeout=60)

@@ -1,8 +1,7 @@
 """`medzoo serve` on a fake model, for tests that need a process: an answer takes a step a word of the
-question, and a step takes as many seconds as the first argument says."""
+question, and a step takes a line of standard input; once that has ended, steps take no time."""
 
 import sys
-import time
 from typing import Any
 
 from serving.core.registry import Registry
@@ -15,11 +14,11 @@ from tests.serving.conftest import FakeBatch, FakeHub, FakeModel
 from zoo.bases import get_base
 
 
-class SlowModel(FakeModel):
+class SteppedModel(FakeModel):
     def begin(self, rows: Any) -> FakeBatch:
         batch = super().begin(rows)
         step = batch.step
-        batch.step = lambda: time.sleep(float(sys.argv[1])) or step()  # type: ignore[method-assign]
+        batch.step = lambda: (sys.stdin.readline(), step())[1]  # type: ignore[method-assign]
         return batch
 
 
@@ -28,7 +27,7 @@ def main() -> None:
     registry = Registry(slots=4)
     service = Service(
         base=get_base("phantom"),
-        engine=EmbeddedEngine(SlowModel(), registry, slots=4),
+        engine=EmbeddedEngine(SteppedModel(), registry, slots=4),
         library=Library(FakeHub(), registry),
         registry=registry,
     )

@@ -27,7 +27,7 @@ def held(monkeypatch):
 
     def waiting(data, *, limits):
         begun.append(data)
-        gate.wait(10)
+        gate.wait(120)
         return decode(data, limits=limits)
 
     monkeypatch.setattr(pictures, "decode", waiting)

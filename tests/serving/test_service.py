@@ -90,7 +90,7 @@ def test_what_was_loaded_for_nobody_any_more_waits_no_longer(make_rig, image):
     rig = make_rig(slots=1)
     rig.model.gate.clear()
     running = rig.service.ask(Asked(images=(image,), turns=question("Q"), adapters=("sft",)))
-    assert rig.model.busy.wait(5)
+    assert rig.model.busy.wait(60)
     rig.service._timeout_s = 0.05
     for load in (
         lambda: rig.service.prepare("mdpo"),
@@ -100,7 +100,7 @@ def test_what_was_loaded_for_nobody_any_more_waits_no_longer(make_rig, image):
             load()
     rig.model.gate.set()
     running.result()
-    assert rig.engine.drain(timeout_s=5)
+    assert rig.engine.drain(timeout_s=60)
     assert rig.model.loads == 1
 
 

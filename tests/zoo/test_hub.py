@@ -4,7 +4,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -110,18 +109,20 @@ def test_an_adapter_is_fetched_at_one_commit_by_branch_tag_and_sha(adapter, hub)
     ]
 
 
-def test_a_sha_fetched_before_needs_no_hub_and_a_name_is_never_guessed(adapter, tmp_path, monkeypatch):
+def test_a_sha_fetched_before_needs_no_hub_and_a_name_is_never_guessed(
+    adapter, tmp_path, monkeypatch, connects
+):
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     with serving(tmp_path / "root") as hub:
         sha = publish_folder(adapter, REPO, message="first", endpoint=hub)
         folder, _ = fetch(REPO, endpoint=hub)
-    began = time.monotonic()
+    connects.clear()
     assert fetch(REPO, sha, endpoint=hub) == (folder, sha)
     assert last_resolved(REPO, endpoint=hub) == sha
     assert last_resolved(REPO, "v1", endpoint=hub) is None
-    assert time.monotonic() - began < 1
+    assert connects == []
     with pytest.raises(HubUnreachable, match="does not answer") as error:
         fetch(REPO, endpoint=hub)
     assert f"{REPO}@{sha} needs no Hub" in error.value.hint
@@ -197,14 +198,13 @@ def test_a_repo_that_holds_no_adapter_is_refused(hub):
     ],
     ids=["resolve", "fetch", "list"],
 )
-def test_a_hub_that_is_down_is_told_at_once(act, tmp_path, monkeypatch):
+def test_a_hub_that_is_down_is_asked_once(act, tmp_path, monkeypatch, connects):
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    began = time.monotonic()
     with pytest.raises(HubUnreachable, match=NOWHERE):
         act()
-    assert time.monotonic() - began < 5
+    assert connects == [("127.0.0.1", 9)]
 
 
 def test_a_hub_lists_what_carries_the_tag_and_filters_by_base_and_variant(make_adapter, hub):
@@ -241,6 +241,14 @@ def test_a_stored_login_is_sent_to_the_configured_hub_alone(monkeypatch):
         "https://hub.example.org": False,
         "http://127.0.0.1:8710": "local",
     }
+
+
+@pytest.fixture
+def connects(monkeypatch):
+    """Every address that this process tries to reach, in order."""
+    tried, connect = [], socket.socket.connect
+    monkeypatch.setattr(socket.socket, "connect", lambda self, at: tried.append(at) or connect(self, at))
+    return tried
 
 
 def _stderr(code):
@@ -336,17 +344,16 @@ def test_without_a_proxy_the_environment_stays_as_it_is(monkeypatch):
     assert dict(os.environ) == before
 
 
-def test_a_hub_that_keeps_silent_is_unreachable_after_a_while(monkeypatch):
+def test_a_hub_that_keeps_silent_is_unreachable_after_a_while(monkeypatch, connects):
     monkeypatch.setattr("zoo.hub.ANSWER_S", 0.2)
     monkeypatch.setattr("zoo.hub_access.SILENCE_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        began = time.monotonic()
         with pytest.raises(HubUnreachable, match="does not answer"):
             resolve("local/one", endpoint=address)
         with pytest.raises(HubUnreachable, match="does not answer"):
             fetch("local/one", "a" * 40, endpoint=address)
-        assert time.monotonic() - began < 10
+        assert connects == [silent.getsockname()] * 2
 
 
 def test_a_hub_that_hangs_up_on_an_idle_connection_is_asked_once_more():

@@ -129,7 +129,7 @@ def test_a_write_that_is_refused_undoes_itself_alone(desk: Desk) -> None:
         connection.execute(insert(acts).values(who=None))
 
     held = threading.Event()
-    first = desk.database.begin(lambda _: held.wait(10))  # so that the others share a commit
+    first = desk.database.begin(lambda _: held.wait(120))  # so that the others share a commit
     writes: list[Any] = [lambda c: _add(c, "one"), refused, wrong, lambda c: _add(c, "two")]
     doing = [desk.database.begin(write) for write in writes]
     held.set()
@@ -154,7 +154,7 @@ def test_when_the_database_fails_in_a_group_those_before_are_kept_and_none_is_to
         raise OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
 
     held = threading.Event()
-    database.begin(lambda _: held.wait(10))
+    database.begin(lambda _: held.wait(120))
     writes: list[Any] = [lambda c: _add(c, "one"), full, lambda c: _add(c, "two")]
     doing = [database.begin(write) for write in writes]
     held.set()
@@ -169,7 +169,7 @@ def test_when_the_database_fails_in_a_group_those_before_are_kept_and_none_is_to
 
 def test_a_write_given_up_before_its_turn_is_left_out_and_the_writer_goes_on(desk: Desk) -> None:
     held = threading.Event()
-    desk.database.begin(lambda _: held.wait(10))
+    desk.database.begin(lambda _: held.wait(120))
     given_up = desk.database.begin(lambda connection: _add(connection, "given up"))
     assert given_up.cancel()
     held.set()

@@ -22,7 +22,7 @@ class Accounts:
         found = self.sessions.get(token)
         self.asked.append((token, threading.current_thread().name.partition("_")[0]))
         if token == "of ana":
-            self.gate.wait(5)
+            self.gate.wait(60)
         return found
 
     def find_name(self, name):

@@ -7,7 +7,7 @@ from zoo.errors import BadInput, Busy
 
 
 def test_a_comparison_is_one_batch_with_the_image_encoded_once(rig, ask):
-    outputs = ask(rig, "mdpo", "base", "sft").done.result(5)
+    outputs = ask(rig, "mdpo", "base", "sft").done.result(60)
     assert [one.text for one in outputs] == ["mdpo: Q 64x48", "base: Q 64x48", "sft: Q 64x48"]
     assert [len(batch) for batch in rig.model.batches] == [3]
     assert rig.model.encoded == 1
@@ -19,7 +19,7 @@ def test_the_pieces_of_a_row_are_its_answer_and_come_before_the_end(rig, ask):
     ticket = ask(
         rig, "sft", "base", on_piece=lambda piece: (pieces.append(piece), ended.append(ticket.done.done()))
     )
-    outputs = ticket.done.result(5)
+    outputs = ticket.done.result(60)
     assert [one for one in pieces if one.row == 0] == [
         Piece(0, "sft:", 1),
         Piece(0, " Q", 2),
@@ -33,7 +33,7 @@ def test_the_pieces_of_a_row_are_its_answer_and_come_before_the_end(rig, ask):
 def test_an_answer_says_which_load_gave_it_how_long_it_is_and_how_long_it_took(make_rig, ask):
     seconds = iter(range(1000))
     rig = make_rig(clock=lambda: float(next(seconds)))
-    base, sft = ask(rig, "base", "sft", question="one two", sampling=Sampling(max_tokens=3)).done.result(5)
+    base, sft = ask(rig, "base", "sft", question="one two", sampling=Sampling(max_tokens=3)).done.result(60)
     assert 0 < sft.first_token_ms < sft.milliseconds
     assert sft == Output(
         text="sft: one two",
@@ -48,9 +48,9 @@ def test_an_answer_says_which_load_gave_it_how_long_it_is_and_how_long_it_took(m
 
 
 def test_the_same_image_asked_again_is_not_encoded_again(rig, ask):
-    ask(rig, "base").done.result(5)
-    ask(rig, "sft", question="Other", image=ask.image.copy()).done.result(5)
-    ask(rig, "base", image=ask.image.transpose(0)).done.result(5)
+    ask(rig, "base").done.result(60)
+    ask(rig, "sft", question="Other", image=ask.image.copy()).done.result(60)
+    ask(rig, "base", image=ask.image.transpose(0)).done.result(60)
     assert rig.model.encoded == 2
 
 
@@ -58,20 +58,20 @@ def test_features_are_kept_within_their_bytes_and_their_time(make_rig, ask):
     now = [0.0]
     rig = make_rig(clock=lambda: now[0], window_s=0.0, feature_bytes=8, feature_ttl_s=60.0)
     for _ in range(2):
-        ask(rig, "base").done.result(5)
+        ask(rig, "base").done.result(60)
     assert rig.model.encoded == 1
     now[0] = 60.0
-    ask(rig, "base").done.result(5)
+    ask(rig, "base").done.result(60)
     assert rig.model.encoded == 2, "its time was over"
-    ask(rig, "base", image=ask.image.transpose(0)).done.result(5)
-    ask(rig, "base").done.result(5)
+    ask(rig, "base", image=ask.image.transpose(0)).done.result(60)
+    ask(rig, "base").done.result(60)
     assert rig.model.encoded == 4, "there is room for one"
 
 
 def test_what_waits_together_runs_together_and_each_gets_its_own(rig, ask):
     rig.model.gate.clear()
     first = ask(rig, "base", question="first")
-    assert rig.model.busy.wait(5)
+    assert rig.model.busy.wait(60)
     others = [ask(rig, name, question=name) for name in ("mdpo", "sft", "text_hallu")]
     for name in ("mdpo", "sft", "text_hallu"):
         rig.engine.warm(*ask.adapters(rig, name))
@@ -79,7 +79,7 @@ def test_what_waits_together_runs_together_and_each_gets_its_own(rig, ask):
     while not all(one.phase == "ready" for one in rig.registry.occupied().values()):
         pass
     rig.model.gate.set()
-    assert [f.done.result(5)[0].text for f in (first, *others)] == [
+    assert [f.done.result(60)[0].text for f in (first, *others)] == [
         "base: first 64x48",
         "mdpo: mdpo 64x48",
         "sft: sft 64x48",
@@ -90,8 +90,8 @@ def test_what_waits_together_runs_together_and_each_gets_its_own(rig, ask):
 
 def test_batches_under_way_take_turns_and_a_new_one_begins_in_between(make_rig, ask):
     rig = make_rig(window_s=0.0)
-    rig.engine.warm(*ask.adapters(rig, "sft")).result(5)
-    rig.engine.warm(*ask.adapters(rig, "mdpo")).result(5)
+    rig.engine.warm(*ask.adapters(rig, "sft")).result(60)
+    rig.engine.warm(*ask.adapters(rig, "mdpo")).result(60)
     others = []
 
     def come_too(piece: Piece) -> None:
@@ -100,9 +100,9 @@ def test_batches_under_way_take_turns_and_a_new_one_begins_in_between(make_rig, 
             others.append(ask(rig, "mdpo", question="Q R"))
 
     first = ask(rig, "base", question="a b c d e f", on_piece=come_too)
-    first.done.result(5)
+    first.done.result(60)
     for one in others:
-        one.done.result(5)
+        one.done.result(60)
     assert rig.model.batches == [[0], [1, 2]]
     assert rig.model.steps == [(0,), (0,), (1, 2), (0,), (1, 2), (0,), (1, 2), (0,), (2,), (0,), (0,), (0,)]
 
@@ -111,15 +111,15 @@ def test_no_more_rows_run_at_once_than_the_limit(make_rig, ask):
     rig = make_rig(max_rows=3)
     tickets = [ask(rig, *["base"] * (1 + n % 3), question=f"q{n}") for n in range(20)]
     for ticket in tickets:
-        ticket.done.result(5)
+        ticket.done.result(60)
     assert max(len(step) for step in rig.model.steps) <= 3
 
 
 def test_rows_whose_slots_follow_one_another_lie_side_by_side(rig, ask):
     names = ["mdpo", "sft", "base", "text_hallu"]
     for name in ("sft", "text_hallu", "mdpo"):
-        rig.engine.warm(*ask.adapters(rig, name)).result(5)
-    outputs = ask(rig, *names).done.result(5)
+        rig.engine.warm(*ask.adapters(rig, name)).result(60)
+    outputs = ask(rig, *names).done.result(60)
     assert [one.text.split(":")[0] for one in outputs] == names
     assert rig.model.batches == [[0, 1, 2, 3]]
 
@@ -128,13 +128,13 @@ def test_a_full_queue_says_so_at_once_and_when_to_come_back(make_rig, ask):
     rig = make_rig(max_waiting_rows=2)
     rig.model.gate.clear()
     running = ask(rig, "base")
-    assert rig.model.busy.wait(5)
+    assert rig.model.busy.wait(60)
     waiting = ask(rig, "base", "sft")
     with pytest.raises(Busy, match="queue is full") as refused:
         ask(rig, "base")
     assert 1 <= refused.value.after_s <= 60
     rig.model.gate.set()
-    assert len(running.done.result(5) + waiting.done.result(5)) == 3
+    assert len(running.done.result(60) + waiting.done.result(60)) == 3
 
 
 def test_pictures_are_told_apart_by_what_is_encoded_and_by_nothing_else(rig, ask):
@@ -142,13 +142,13 @@ def test_pictures_are_told_apart_by_what_is_encoded_and_by_nothing_else(rig, ask
     red.putpalette([0, 0, 0, 255, 0, 0])
     blue.putpalette([0, 0, 0, 0, 0, 255])
     for picture, encoded in ((red, 1), (blue, 2), (red.convert("RGB"), 2), (blue, 2)):
-        ask(rig, "base", image=picture).done.result(5)
+        ask(rig, "base", image=picture).done.result(60)
         assert rig.model.encoded == encoded
 
 
 def test_an_empty_queue_takes_a_comparison_larger_than_itself(make_rig, ask):
     rig = make_rig(max_waiting_rows=2)
-    assert len(ask(rig, "base", "sft", "mdpo").done.result(5)) == 3
+    assert len(ask(rig, "base", "sft", "mdpo").done.result(60)) == 3
 
 
 def test_a_comparison_that_could_never_run_is_refused(make_rig, ask):
@@ -157,4 +157,4 @@ def test_a_comparison_that_could_never_run_is_refused(make_rig, ask):
         ask(rig, "mdpo", "sft")
     with pytest.raises(BadInput, match="3 adapters"):
         ask(rig, "base", "base", "base")
-    assert len(ask(rig, "base", "mdpo").done.result(5)) == 2
+    assert len(ask(rig, "base", "mdpo").done.result(60)) == 2

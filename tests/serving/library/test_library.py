@@ -55,7 +55,7 @@ def test_one_fetch_serves_all_who_wait_for_it(rig):
     with ThreadPoolExecutor(4) as pool:
         waiters = [pool.submit(brought, rig.library, "mdpo") for _ in range(4)]
         rig.hub.gate.set()
-        assert len({one.result(5).adapter.folder for one in waiters}) == 1
+        assert len({one.result(60).adapter.folder for one in waiters}) == 1
     assert rig.hub.fetched == [f"local/mdpo@{'2' * 40}"]
 
 
@@ -293,7 +293,7 @@ def test_names_of_which_the_hub_keeps_silent_hold_up_no_alias(rig):
     answer = rig.hub.resolve
 
     def resolve(repo, revision):
-        assert repo != "local/slow" or gate.wait(20)
+        assert repo != "local/slow" or gate.wait(60)
         return answer(repo, revision)
 
     rig.hub.resolve = resolve
@@ -301,6 +301,6 @@ def test_names_of_which_the_hub_keeps_silent_hold_up_no_alias(rig):
     try:
         for number in range(100):
             library.get(f"local/slow@r{number}")
-        assert library.get("mdpo").result(5).adapter.manifest.variant.name == "mdpo"
+        assert library.get("mdpo").result(60).adapter.manifest.variant.name == "mdpo"
     finally:
         gate.set()

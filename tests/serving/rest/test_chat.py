@@ -227,7 +227,7 @@ def test_a_full_queue_is_a_rate_limit_that_says_when_to_come_back(ask, about, ri
     rig.model.gate.clear()
     for _ in range(2):  # the first runs, the second waits
         rig.service.ask(Asked(images=(image,), turns=question("Q"), adapters=("base",)))
-        assert rig.model.busy.wait(5)
+        assert rig.model.busy.wait(60)
     with pytest.raises(openai.RateLimitError) as refused:
         ask.chat.completions.create(model="base", messages=about("Q"))
     assert refused.value.code == "rate_limit_exceeded"

@@ -10,7 +10,7 @@ from tests.serving._steps import Steps
 
 @pytest.fixture
 def http(address):
-    with httpx2.Client(base_url=f"{address}/v1", trust_env=False, timeout=20) as client:
+    with httpx2.Client(base_url=f"{address}/v1", trust_env=False, timeout=60) as client:
         yield client
 
 
@@ -92,7 +92,7 @@ def test_a_name_exists_only_once_its_adapter_is_loaded(http, rig, png):
         assert told(ask(http, png, "new")) == (404, "UnknownName")
         assert "new" not in names(http)
         rig.model.load_gate.set()
-        assert loading.result(10).status_code == 200
+        assert loading.result(60).status_code == 200
     assert ask(http, png, "new").status_code == 200
 
 
@@ -103,7 +103,7 @@ def test_of_two_that_load_under_one_name_one_is_refused(http, rig):
         while not rig.model.loads:
             pass
         rig.model.load_gate.set()
-        assert sorted(one.result(10).status_code for one in both) == [200, 422]
+        assert sorted(one.result(60).status_code for one in both) == [200, 422]
 
 
 def test_unloading_waits_for_the_answers_under_way_and_lets_nobody_new_in(http, rig, png):
@@ -119,6 +119,6 @@ def test_unloading_waits_for_the_answers_under_way_and_lets_nobody_new_in(http, 
         assert not leaving.done()
         assert "mdpo" in rig.model.slots.values()
         rig.model.gate.set()
-        assert answer.result(10).json()["answers"][0]["text"] == "mdpo: Q 64x48"
-        assert leaving.result(10).status_code == 200
+        assert answer.result(60).json()["answers"][0]["text"] == "mdpo: Q 64x48"
+        assert leaving.result(60).status_code == 200
     assert "mdpo" not in rig.model.slots.values()

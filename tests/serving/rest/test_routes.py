@@ -168,7 +168,7 @@ def test_a_full_queue_is_a_429_that_says_when_to_come_back(make_rig, png, image)
     full = []
     for _ in range(2):  # the first runs, the second waits
         full.append(rig.service.ask(Asked(images=(image,), turns=question("Q"), adapters=("base",))))
-        assert rig.model.busy.wait(5)
+        assert rig.model.busy.wait(60)
     with TestClient(build_app(rig.service, page=False)) as client:
         reply = form(client, png, "base", "sft")
         assert (reply.status_code, reply.headers["retry-after"]) == (429, "1")
