@@ -12,7 +12,11 @@ import pytest
 from serving.annotations.desk import Desk
 from serving.annotations.records import CaseAnswer, Click, NewCase
 from serving.annotations.results import ratings_of
+from serving.annotations.upload import read_upload
+from tests.serving.rest._rating import archive, picture
 from zoo.errors import UnknownName
+from zoo.evaluation.pictures import pixels_digest
+from zoo.images import Limits, decode
 from zoo.records import Rating
 
 
@@ -153,6 +157,15 @@ def test_ratings_outlive_the_closing_of_their_list(desk: Desk) -> None:
     desk.lists.close(work_list)
     assert ratings_of(desk, work_list) == before
     assert [one.adapter for one in before] == ["sft", "mdpo"]
+
+
+def test_questions_about_one_picture_are_drawn_together_from_the_upload_on() -> None:
+    rows = "images,question\na.png,What?\na.png,Where?\nb.png,What?\n"
+    packed = archive({"cases.csv": rows, "a.png": picture(1), "b.png": picture(2)})
+    one, two, other = read_upload(packed, limits=Limits()).cases
+    assert one.pictures_sha256 == two.pictures_sha256 != other.pictures_sha256
+    assert len({case.case_sha256 for case in (one, two, other)}) == 3
+    assert one.pictures_sha256 == sha(pixels_digest(decode(picture(1))))
 
 
 def test_a_list_that_is_not_there_is_an_error(desk: Desk) -> None:

@@ -10,11 +10,13 @@ from huggingface_hub import HfApi
 
 from serving.annotations import export
 from serving.annotations.desk import Desk
+from serving.annotations.records import NewCase
 from serving.cli.ratings import KINDS, ratings
-from tests.serving.annotations._rated_list import rated_list
+from tests.serving.annotations._rated_list import RATERS, rate, rated_list
 from zoo.cli.agreement import agreement
 from zoo.cli.score import score
 from zoo.errors import BadInput, UnknownName
+from zoo.records import Rating, read_jsonl
 
 ONE = {"good": ("none", 1), "base": ("minor", 2), "bad": ("severe", 3)}
 
@@ -56,6 +58,27 @@ def test_each_kind_becomes_a_file_and_an_act(made: tuple[Path, str], tmp_path: P
     acts = [(one.who, one.act, one.what) for one in desk.acts.all()]
     desk.close()
     assert acts == [("command line", f"exported {kind}", work_list) for kind in KINDS]
+
+
+def test_ratings_are_taken_out_of_several_lists_and_all_else_of_one(tmp_path: Path) -> None:
+    where, out = tmp_path / "ratings.db", tmp_path / "ratings.jsonl"
+    desk, first = rated_list(where, [(ONE, ONE)])
+    (case,) = desk.lists.cases(first.id)
+    new = NewCase(question_id="1", dataset="own", split="rated", prompt="?", pictures=(), case_sha256="c")
+    said = [desk.lists.answers(case.id)[:1]]
+    second = desk.lists.add(
+        "Head", [new], adapters=("base",), raters=RATERS[:1], overlap=1, made_by="chief", said=said
+    )
+    (other,) = desk.lists.cases(second.id)
+    rate(desk, other.id, RATERS[0], {"base": "I cannot tell."}, {"base": ("minor", None)})
+    both = (first.id, second.id, "--annotations", where)
+    done = run("export", *both, "--kind", "ratings.jsonl", "--out", out)
+    assert done.exit_code == 0, done.output
+    assert [r.dataset for r in read_jsonl(out, Rating)] == ["phantom"] * 6 + ["own"]
+    assert [one.what for one in desk.acts.all()] == [first.id, second.id]
+    desk.close()
+    refused = run("export", *both, "--kind", "pairs.zip", "--out", tmp_path / "pairs.zip")
+    assert "pairs.zip is of one list, and 2 are named" in str(refused.exception)
 
 
 def test_the_other_verbs_take_what_came_out(made: tuple[Path, str], tmp_path: Path) -> None:
