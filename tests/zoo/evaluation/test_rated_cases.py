@@ -8,6 +8,7 @@ import pytest
 from tests.zoo.evaluation.test_rated import rating
 from zoo.errors import BadInput
 from zoo.evaluation.agreement import same
+from zoo.evaluation.bootstrap import Interval
 from zoo.evaluation.preferences import Preferences
 from zoo.evaluation.rated import from_ratings, rankings, said_again, shares, unjudged
 from zoo.evaluation.rated_cases import Drawn, Pictures, drawn, in_several, opinions, pool
@@ -84,16 +85,12 @@ def test_ranks_of_two_sittings_are_two_rankings() -> None:
 
 
 def test_questions_about_the_same_pictures_are_drawn_together() -> None:
-    """Two questions about one picture, both severe, and one about another, none: a resample of two pictures
-    holds 0, 2 or 4 severe ones of 2, 3 or 4."""
-    ratings = [
-        of_case("a", "severe", pictures_sha256="p"),
-        of_case("b", "severe", pictures_sha256="p"),
-        of_case("c", "none", pictures_sha256="q"),
-    ]
-    share = shares(ratings)["base"]["severe"]
-    assert (round(share.value, 6), share.low, share.high, share.n) == (0.666667, 0.0, 1.0, 3)
-    assert from_ratings(ratings)[0].groups == (Pictures("p"), Pictures("p"), Pictures("q"))
+    """Ten questions about one picture, all severe, and ten about another, none of them: in a quarter of the
+    resamples all are severe, in a quarter none."""
+    ratings = [of_case(f"p{n}", "severe", pictures_sha256="p") for n in range(10)]
+    ratings += [of_case(f"q{n}", "none", pictures_sha256="q") for n in range(10)]
+    assert shares(ratings)["base"]["severe"] == Interval(0.5, 0.0, 1.0, 20)
+    assert from_ratings(ratings)[0].groups == (Pictures("p"),) * 10 + (Pictures("q"),) * 10
     ratings.append(of_case("d", "none"))
     assert drawn(one.unit for one in opinions(ratings)) == Drawn(pictures=2, cases=1)
     (table,) = expert_tables(ratings)
