@@ -39,17 +39,20 @@ function answerCard(answer, { number, count, mark, typing, picked }) {
   comment.value = answer.comment;
   const names = make('div', { class: 'mz-names' });
   const missing = make('p', { class: 'mz-missing' });
+  const both = make('p', { class: 'mz-both', role: 'status' });
   const node = make('article', { class: 'mz-answer', tabindex: -1, 'aria-label': `Answer ${letter}`, 'data-letter': letter,
     onfocusin: picked, onpointerdown: picked },
   make('header', {}, make('b', { class: 'mz-badge' }, letter), make('kbd', { title: 'Key of this answer' }, String(number)),
     make('div', {}, make('p', { class: 'mz-rate-text' }, answer.text || '(an empty answer)'), names)),
-  severity, errors, make('div', { class: 'mz-last' }, ranks || null, comment), missing);
+  severity, errors, both, make('div', { class: 'mz-last' }, ranks || null, comment), missing);
 
   function paint() {
     for (const input of node.querySelectorAll('input')) {
       const field = input.name.split('-')[1];
       input.checked = field === 'errors' ? said.errors.has(input.value) : String(said[field]) === input.value;
     }
+    const odd = said.severity === 'none' ? ERRORS.map(([error]) => error).filter((error) => said.errors.has(error)) : [];
+    both.textContent = odd.length ? `No misunderstanding, and ${odd.join(', ')}: both will count.` : '';
   }
   function judge(value) {
     if (said.severity === value) return;

@@ -55,11 +55,17 @@ async function chooseList() {
     open.length ? make('p', { class: 'mz-note' }, 'You rate without knowing which model gave an answer. Every mark is saved at once: leave whenever you like, on any machine.') : '',
   );
 }
+// When a list was made, in this browser's time: two can have one title, and one day.
+function madeAt({ made_at }) {
+  const date = new Date(made_at);
+  const words = date.toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
+  return make('time', { datetime: made_at }, words);
+}
 function listCard(one) {
   const { assigned, done } = one.mine;
   const state = { preparing: 'Being prepared', closed: 'Closed' }[one.state] ?? (done === assigned ? 'All done' : done ? 'Go on' : 'Begin');
   return make('button', { type: 'button', class: 'mz-list-card', disabled: one.state !== 'open', onclick: () => guarded(() => openList(one)) },
-    make('b', {}, one.title), bar(done, assigned, `${done} of ${assigned} cases done`), make('span', { class: 'mz-go' }, state));
+    make('b', {}, one.title), madeAt(one), bar(done, assigned, `${done} of ${assigned} ${assigned === 1 ? 'case' : 'cases'} done`), make('span', { class: 'mz-go' }, state));
 }
 
 async function openList(one, at) {
@@ -118,7 +124,8 @@ function thanks() {
   const others = lists.some((one) => one.id !== list.id && one.state === 'open' && one.mine && one.mine.done < one.mine.assigned);
   show(make('div', { class: 'mz-thanks', tabindex: -1 },
     make('h2', {}, `${cases.length} of ${cases.length}, thank you`),
-    make('p', {}, `All cases of “${list.title}” are rated and saved. Any of them can be looked at again.`),
+    make('p', {}, cases.length === 1 ? `The case of “${list.title}” is rated and saved. It can be looked at again.`
+      : `All cases of “${list.title}” are rated and saved. Any of them can be looked at again.`),
     tiles(-1),
     make('p', { class: 'mz-links' }, make('a', { class: 'mz-primary', href: `/results?list=${list.id}` }, 'Results of this list'),
       others ? make('button', { type: 'button', class: 'mz-plain', onclick: () => guarded(start) }, 'Your other lists') : null)));

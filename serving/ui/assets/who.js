@@ -1,5 +1,7 @@
-// Who is signed in, in the head of every page, a way to another password, and a button to sign out.
+// Who is signed in, in the head of every page, a way to another password, and a button to sign out. The page of
+// work lists is in the bar of those alone who may make some.
 const place = element.querySelector('.mz-who');
+const root = document.documentElement;
 let name;
 
 async function signOut() {
@@ -14,6 +16,7 @@ function toPassword({ currentTarget }) {
 
 call('GET', '/me').then((me) => {
   name = me.name;
+  root.dataset.role = me.role;
   const link = me.password ? make('a', { href: '/password', onclick: toPassword }, 'Password') : null;
   const button = me.account ? make('button', { type: 'button', onclick: signOut }, 'Sign out') : null;
   place.replaceChildren(make('span', {}, make('span', { class: 'mz-as' }, 'signed in as '), make('b', {}, me.name)), ...[link, button].filter(Boolean));
@@ -21,7 +24,6 @@ call('GET', '/me').then((me) => {
 }).catch(() => {});  // who is not signed in is on the way to the sign-in page
 
 // What a browser keeps of a page for its button Back it shows again only to whom it was shown.
-const root = document.documentElement;
 let display;
 addEventListener('pagehide', ({ persisted }) => {
   if (!persisted) return;
