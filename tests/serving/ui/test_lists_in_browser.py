@@ -144,3 +144,14 @@ def test_a_list_without_sft_or_with_a_case_twice_is_asked_about_before_it_is_mad
         assert "3 cases, 1 of them repeats" in card.inner_text()
         assert card.locator(".mz-remark").all_inner_texts() == [NO_SFT, NO_BASE]
         assert faults(page) == []
+        card.get_by_text("0 of 6 ratings done").wait_for()
+        rating = place.sign_in(browser.new_context(), "ana")
+        rating.goto(f"{place.address}/rate")
+        ends = ("Done; names are shown later in this list.", "Names are shown.", "Names are shown.")
+        for number, end in enumerate(ends, start=1):
+            rating.get_by_text(f"Case {number} of 3").wait_for()
+            for key in ("1", "n", "Shift+Digit1", "2", "m", "Shift+Digit2", "Enter"):
+                rating.keyboard.press(key)
+            rating.get_by_text(end).wait_for()
+            rating.keyboard.press("Enter")
+        rating.get_by_text("3 of 3, thank you").wait_for()
