@@ -46,7 +46,7 @@ def test_without_a_fault_it_passes_on_what_was_asked_and_said(good):
     ("kind", "error"), [("slow", httpx.ReadTimeout), ("cut", httpx.RemoteProtocolError), ("500", None)]
 )
 def test_each_fault_is_what_it_is_called(good, kind, error):
-    faults = Faults(share=1.0, silence_s=1.0, kinds=(kind,))
+    faults = Faults(share=1.0, silence_s=5.0, kinds=(kind,))
     with misbehaving(good, faults) as url:
         if error is None:
             assert httpx.get(url, trust_env=False).status_code == 500

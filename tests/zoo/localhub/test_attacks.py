@@ -51,7 +51,7 @@ class Ward:
     def slowly(self, method: str, path: str, user: str, body: bytes, meanwhile: Callable[[], object]) -> int:
         """Send the first byte of a body, let something happen, send the rest; the answer's status."""
         host, port = self.url.removeprefix("http://").split(":")
-        with socket.create_connection((host, int(port)), timeout=10) as line:
+        with socket.create_connection((host, int(port)), timeout=60) as line:
             head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n"
             head += f"Authorization: Bearer {self.tokens[user]}\r\nExpect: 100-continue\r\n\r\n"
             line.sendall(head.encode())

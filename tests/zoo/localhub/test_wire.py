@@ -27,7 +27,7 @@ def filled(url: str) -> str:
 
 def ask(url: str, method: str, target: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
     """Send a target as it stands, with nothing normalised on the way."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
     connection.request(method, target, None, {**TOKEN, **headers})
     answer = connection.getresponse()
     return answer.status, {key.lower(): value for key, value in answer.getheaders()}, answer.read()
