@@ -37,7 +37,12 @@ def _evaluation(subset: str, value: float, n: int, **more: Any) -> dict[str, Any
 
 @pytest.fixture
 def make_adapter(tmp_path: Path) -> MakeAdapter:
-    """Call it to get a folder with a valid adapter: weights, PEFT's configuration, a full `zoo.json`.
+    """Call it to get a folder with a valid adapter: see `adapter_maker`."""
+    return adapter_maker(tmp_path)
+
+
+def adapter_maker(within: Path) -> MakeAdapter:
+    """What makes folders with a valid adapter in this one: weights, PEFT's configuration, a full `zoo.json`.
 
     `make_adapter("name", variant="mdpo", seed=0, **top_level_keys_of_the_manifest)`; a variant may also be
     a dict of keys to change in the manifest's. The weights are real safetensors of two LoRA matrices, drawn
@@ -49,7 +54,7 @@ def make_adapter(tmp_path: Path) -> MakeAdapter:
         name: str = "adapter", *, variant: str | dict[str, Any] = "mdpo", seed: int = 0, **changes: Any
     ) -> Path:
         of_variant = variant if isinstance(variant, dict) else {"name": variant}
-        folder = tmp_path / name
+        folder = within / name
         folder.mkdir(parents=True)
         rng = np.random.default_rng(seed)
         layer = "base_model.model.model.language_model.layers.0.self_attn.q_proj"

@@ -4,6 +4,7 @@ import io
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ class FakeBatch:
 
     def step(self) -> list[Piece]:
         self.model.busy.set()
-        self.model.gate.wait(10)
+        self.model.gate.wait(120)
         self.model.steps.append(tuple(self.rows[row].slot for row in self.open))
         if any("explode" in prompt for prompt in self.prompts):
             raise RuntimeError(" ".join(self.prompts))
@@ -96,7 +97,7 @@ class FakeModel:
     def look(self, features: Any, sizes: Any, turns: Any, slots: Any) -> list[Looked]:
         """Every adapter looks at the upper left; the base twice as much as usual, the next three times."""
         self.busy.set()
-        self.gate.wait(10)
+        self.gate.wait(120)
         if "gridless" in turns[-1].text:
             raise BadDeclaration("no grid")
         if "explode" in turns[-1].text:
@@ -113,7 +114,7 @@ class FakeModel:
     def load(self, slot: int, folder: Path, manifest: Any, content: bytes) -> None:
         self.loads += 1
         assert slot not in self.slots, "a slot was filled that holds an adapter"
-        self.load_gate.wait(10)
+        self.load_gate.wait(120)
         if manifest.base.name != "phantom":
             raise WrongBase(f"made for {manifest.base.name}")
         self.slots[slot] = manifest.variant.name
@@ -159,7 +160,7 @@ class FakeHub:
 
     def fetch(self, repo: str, sha: str) -> Path:
         self.fetched.append(f"{repo}@{sha}")
-        self.gate.wait(10)
+        self.gate.wait(120)
         if self.fault:
             raise self.fault
         return self.folders[repo, sha]
@@ -180,6 +181,13 @@ class Rig:
 @pytest.fixture
 def make_rig(make_adapter: Any) -> Iterator[Callable[..., Rig]]:
     """Call it for a service on fakes with the adapters sft, text_hallu, mdpo, and other of another base."""
+    with rigs(make_adapter) as make:
+        yield make
+
+
+@contextmanager
+def rigs(make_adapter: Any) -> Iterator[Callable[..., Rig]]:
+    """What makes services on fakes, all of which end with the block."""
     made: list[Rig] = []
 
     def make(*, slots: int = 4, clock: Any = None, **engine_options: Any) -> Rig:

@@ -1,34 +1,24 @@
 """The same question to a service in this process and, over REST, to a server: the same answers."""
 
-import threading
 import time
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-import uvicorn
 
 from serving.api import Zoo
 from serving.app import build_app
-from serving.run import listen
+from tests.serving._served import served
 from tests.serving._steps import Steps
 from zoo.errors import BadInput, UnknownName
 
 
 @contextmanager
-def served(service):
+def by_rest(service):
     """A zoo that asks this service over REST."""
-    taken = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(build_app(service, page=False), log_level="error"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    with Zoo.connect(f"http://127.0.0.1:{taken.getsockname()[1]}") as zoo:
+    with served(build_app(service, page=False)) as address, Zoo.connect(address) as zoo:
         yield zoo
-    server.should_exit = True
-    thread.join(20)
 
 
 def timeless(comparison):
@@ -41,7 +31,7 @@ def test_a_real_adapter_answers_the_same_over_rest_and_in_this_process(tune):
     from zoo.phantom.scans import make_scan
 
     folder = str(tune("sft"))
-    with Zoo("phantom", [folder]) as here, served(here._way._service) as there:
+    with Zoo("phantom", [folder]) as here, by_rest(here._way._service) as there:
         said = set()
         for seed in range(2):
             for wishes in ({}, {"temperature": 1.5, "top_p": 0.9, "seed": seed}, {"max_tokens": 3}):
@@ -58,13 +48,13 @@ def test_a_real_adapter_answers_the_same_over_rest_and_in_this_process(tune):
 
 
 def test_what_is_listed_is_the_same(rig, png):
-    with served(rig.service) as zoo:
+    with by_rest(rig.service) as zoo:
         zoo.ask(png, "Q", "mdpo")
         assert zoo.adapters() == rig.service.adapters()
 
 
 def test_an_error_is_the_same(rig, png):
-    with served(rig.service) as zoo:
+    with by_rest(rig.service) as zoo:
         with pytest.raises(UnknownName, match="no adapter is named 'mdop'") as refused:
             zoo.ask(png, "Q", "mdop")
         assert refused.value.hint == "did you mean 'mdpo'?"
@@ -77,14 +67,14 @@ def test_leaving_a_server_s_stream_frees_its_rows_there(rig, png, monkeypatch):
     submit = rig.engine.submit
     monkeypatch.setattr(rig.engine, "submit", lambda *words: tickets.append(submit(*words)) or tickets[-1])
     rig.model.gate = Steps(1)
-    with served(rig.service) as zoo:
+    with by_rest(rig.service) as zoo:
         stream = zoo.stream(png, " ".join(["word"] * 40), ["base"])
         for words in stream:
             assert words.text == "base:"
             break
         with pytest.raises(CancelledError):
             stream.result()
-        ended = time.monotonic() + 8
+        ended = time.monotonic() + 60
         while not tickets[0].done.cancelled() and time.monotonic() < ended:
             time.sleep(0.02)
         assert tickets[0].done.cancelled()

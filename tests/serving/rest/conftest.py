@@ -1,43 +1,33 @@
 """A real server on loopback over the service on fakes, and the clients that ask it."""
 
 import base64
-import threading
-import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import openai
 import pytest
-import uvicorn
 
+from serving.annotations.desk import Desk
 from serving.app import build_app
 from serving.metrics import Metrics
-from serving.run import listen
+from tests.serving._served import served
+from tests.serving.rest._rating import open_desk
 from zoo.images import Limits
 
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., str]]:
     """Call it with a rig for the address of a server on it."""
-    running = []
+    with ExitStack() as running:
 
-    def start(rig: Any) -> str:
-        taken = listen("127.0.0.1", 0)
-        app = build_app(rig.service, limits=Limits(max_bytes=50_000), page=False)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=2))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]})
-        thread.start()
-        running.append((server, thread, rig))
-        while not server.started:
-            time.sleep(0.01)
-        return f"http://127.0.0.1:{taken.getsockname()[1]}"
+        def start(rig: Any) -> str:
+            app = build_app(rig.service, limits=Limits(max_bytes=50_000), page=False)
+            return running.enter_context(served(app, at_end=rig.model.gate.set, timeout_graceful_shutdown=2))
 
-    yield start
-    for server, thread, rig in running:
-        server.should_exit = True
-        rig.model.gate.set()
-        thread.join(20)
+        yield start
 
 
 @pytest.fixture
@@ -57,7 +47,7 @@ def address(serve: Any, rig: Any) -> str:
 @pytest.fixture
 def ask(address: str) -> Iterator[openai.OpenAI]:
     """OpenAI's own client."""
-    http = httpx2.Client(trust_env=False, timeout=20)
+    http = httpx2.Client(trust_env=False, timeout=60)
     with openai.OpenAI(base_url=f"{address}/v1", api_key="any", max_retries=0, http_client=http) as client:
         yield client
 
@@ -72,3 +62,17 @@ def about(png: bytes) -> Callable[..., list[dict[str, Any]]]:
         return [{"role": "user", "content": [{"type": "text", "text": text}, image]}]
 
     return messages
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """Accounts and an empty database."""
+    desk = open_desk(tmp_path / "ratings.db")
+    yield desk
+    desk.close()
+
+
+@pytest.fixture
+def app(rig: Any, desk: Desk) -> Any:
+    """The application on fakes with the desk, not served."""
+    return build_app(rig.service, page=False, desk=desk)

@@ -14,7 +14,6 @@ from tests.serving.rest._rating import (
     as_,
     click,
     finish,
-    open_desk,
     open_list,
     picture,
     scans,
@@ -23,18 +22,6 @@ from tests.serving.rest._rating import (
 )
 from zoo.errors import HubUnreachable
 from zoo.records import Prediction
-
-
-@pytest.fixture
-def desk(tmp_path):
-    desk = open_desk(tmp_path / "ratings.db")
-    yield desk
-    desk.close()
-
-
-@pytest.fixture
-def app(rig, desk):
-    return build_app(rig.service, page=False, desk=desk)
 
 
 @pytest.fixture

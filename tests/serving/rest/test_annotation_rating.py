@@ -9,21 +9,9 @@ from PIL import Image
 
 from serving.annotations.clicks import fold
 from serving.app import build_app
-from tests.serving.rest._rating import DIGESTS, SHAS, TEXTS, as_, click, finish, open_desk, open_list
+from tests.serving.rest._rating import DIGESTS, SHAS, TEXTS, as_, click, finish, open_list
 
 UID = "0f8b8f0e-6c1d-4a57-9d0e-2f4f0a1f3b5c"
-
-
-@pytest.fixture
-def desk(tmp_path):
-    desk = open_desk(tmp_path / "ratings.db")
-    yield desk
-    desk.close()
-
-
-@pytest.fixture
-def app(rig, desk):
-    return build_app(rig.service, page=False, desk=desk)
 
 
 @pytest.fixture

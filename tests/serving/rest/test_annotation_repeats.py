@@ -2,8 +2,7 @@
 
 import pytest
 
-from serving.app import build_app
-from tests.serving.rest._rating import archive, as_, click, finish, open_desk, picture, send, until
+from tests.serving.rest._rating import archive, as_, click, finish, picture, send, until
 
 AGAIN = {
     "cases.csv": "images,question,id\n1.png,Q?,a\n2.png,Q?,b\nsame.png, Q? ,c\n1.png,Other?,d\n1.png,Q?,e",
@@ -12,18 +11,6 @@ AGAIN = {
     "same.png": picture(1),
 }
 """The cases a, c and e show and ask the same; b shows something else, d asks something else."""
-
-
-@pytest.fixture
-def desk(tmp_path):
-    desk = open_desk(tmp_path / "ratings.db")
-    yield desk
-    desk.close()
-
-
-@pytest.fixture
-def app(rig, desk):
-    return build_app(rig.service, page=False, desk=desk)
 
 
 @pytest.fixture

@@ -2,14 +2,11 @@
 
 import hashlib
 import io
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import uvicorn
 from PIL import Image
 
 from serving.annotations.clicks import CaseState, fold
@@ -20,7 +17,7 @@ from serving.app import build_app
 from serving.defence.callers import Callers
 from serving.defence.pace import Pace, Quota
 from serving.defence.wall import Defence
-from serving.run import listen
+from tests.serving._served import served
 from zoo.phantom.scans import make_scan
 
 PASSWORD = "four words of a ward"
@@ -63,16 +60,8 @@ def ward(service: Any, where: Any) -> Iterator[Ward]:
         callers=Callers(keys=None, people=People(desk.accounts)),
         pace=Pace(Quota(per_minute=6000, burst=6000, at_once=50)),
     )
-    taken = listen("127.0.0.1", 0)
-    app = build_app(service, defence=defence, desk=desk)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield Ward(f"http://127.0.0.1:{taken.getsockname()[1]}", desk)
-    server.should_exit = True
-    thread.join(20)
+    with served(build_app(service, defence=defence, desk=desk)) as address:
+        yield Ward(address, desk)
     desk.close()
 
 

@@ -1,15 +1,12 @@
 """The page Browse in a real browser. `MEDZOO_SCREENSHOTS=FOLDER` keeps pictures of it."""
 
 import os
-import threading
-import time
 from typing import Any
 
 import pytest
-import uvicorn
 
 from serving.app import build_app
-from serving.run import listen
+from tests.serving._served import served
 from tests.serving.ui._chromium import chromium, needs_chromium
 from zoo.hub import RepoRef
 
@@ -35,15 +32,8 @@ def address(make_rig: Any, make_adapter: Any) -> Any:
     rig = make_rig()
     (rig.hub.fetch("local/mdpo", "2" * 40) / "README.md").write_text(CARD)
     rig.library.names.name("lost", RepoRef("local/lost"), replace=False)
-    taken = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(build_app(rig.service), log_level="error"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{taken.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(20)
+    with served(build_app(rig.service)) as address:
+        yield address
 
 
 def shot(page: Any, name: str) -> None:

@@ -2,20 +2,18 @@
 
 import json
 import re
-import threading
 import time
 from itertools import pairwise
 from types import SimpleNamespace
 
 import httpx2
 import pytest
-import uvicorn
 
 from serving.app import build_app
 from serving.pictures import Pictures
-from serving.run import listen
 from serving.ui.site import build_site
 from serving.ui.tray import Tray
+from tests.serving._served import served
 from tests.serving._steps import Steps
 from zoo.images import Limits
 
@@ -25,19 +23,14 @@ LONG = " ".join(["word"] * 40)
 @pytest.fixture
 def page(rig, image, monkeypatch):
     """Call it with a question for the events of the page's stream; the image is chosen already."""
-    monkeypatch.setattr(Tray, "get", lambda tray, key: SimpleNamespace(show=lambda view: image))
-    taken = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(build_app(rig.service), log_level="error"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    monkeypatch.setattr(
+        Tray, "get", lambda tray, key: SimpleNamespace(show=lambda view: image, words=lambda view: "")
+    )
 
     def events(question, adapters, others="", reference="", seed=None):
         values = ['[{"key": "key"}]', question, reference, adapters, others]
         values += [] if seed is None else [seed]
-        with httpx2.Client(base_url=address, trust_env=False, timeout=20) as http:
+        with httpx2.Client(base_url=address, trust_env=False, timeout=60) as http:
             asked = [
                 one for one in http.get("/config").json()["dependencies"] if len(one["inputs"]) == len(values)
             ]
@@ -48,9 +41,8 @@ def page(rig, image, monkeypatch):
                     if line.startswith("data:"):
                         yield json.loads(line[5:])
 
-    yield events
-    server.should_exit = True
-    thread.join(20)
+    with served(build_app(rig.service), at_end=rig.model.gate.set) as address:
+        yield events
 
 
 def until_completed(events):
@@ -107,7 +99,7 @@ def test_a_page_that_is_closed_cancels_its_comparison(page, rig, monkeypatch):
     while not rig.model.busy.is_set():
         next(events)
     events.close()
-    ended = time.monotonic() + 8
+    ended = time.monotonic() + 60
     while not tickets[0].done.cancelled() and time.monotonic() < ended:
         time.sleep(0.02)
     rig.model.gate.set()

@@ -2,17 +2,16 @@
 
 import os
 import re
-import threading
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-import uvicorn
 
 from serving.app import build_app
-from serving.run import listen
+from tests.conftest import adapter_maker
 from tests.serving._brought import brought
+from tests.serving._served import served
+from tests.serving.conftest import rigs
 from tests.serving.ui._chromium import chromium, needs_chromium
 from zoo.notice import NOTICE
 
@@ -20,18 +19,18 @@ pytestmark = [pytest.mark.slow, needs_chromium]
 NAMES = ["base", "sft", "text_hallu", "mdpo"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory):
+    """One for all: what a test asks and sees of it is its own page's."""
+    with rigs(adapter_maker(tmp_path_factory.mktemp("rig"))) as make:
+        yield make()
+
+
+@pytest.fixture(scope="module")
 def address(rig):
     """The page of a service on fakes, on a real server."""
-    taken = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(build_app(rig.service), log_level="error"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{taken.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(20)
+    with served(build_app(rig.service)) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -231,13 +230,13 @@ def test_where_an_answer_looked_lies_over_the_picture_on_demand_and_is_asked_for
     put(page, png)
     ask(page, "Q")
     texts(page)
-    assert rig.model.looked == []
+    looked = len(rig.model.looked)
     for card, much in ((0, "2.0 times"), (2, "times")):
         page.locator("[data-act=look]").nth(card).click()
         heat = page.locator(".mz-card").nth(card).locator(".mz-heat")
         heat.locator("figure").wait_for()
         assert much in heat.locator(".mz-about").inner_text()
-    assert len(rig.model.looked) == 1
+    assert len(rig.model.looked) == looked + 1
     boxes = [page.locator(".mz-heat figure > img").nth(number).bounding_box() for number in (0, 1)]
     assert boxes[0] == boxes[1]
     page.locator(".mz-through input").first.fill("20")

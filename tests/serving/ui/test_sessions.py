@@ -2,18 +2,16 @@
 
 import json
 import re
-import threading
 import time
 from types import SimpleNamespace
 
 import httpx2
 import pytest
-import uvicorn
 
 from serving.app import build_app
-from serving.run import listen
 from serving.ui import sessions, site
 from serving.ui.tray import Tray
+from tests.serving._served import served
 
 PLANTED = "Wherever is the nodule"
 
@@ -22,7 +20,7 @@ class Page:
     """One session of a browser, and Gradio's pages behind it."""
 
     def __init__(self, address, blocks):
-        self.http = httpx2.Client(base_url=address, trust_env=False, timeout=20)
+        self.http = httpx2.Client(base_url=address, trust_env=False, timeout=60)
         self.blocks = blocks
         self.asks = self.http.get("/config").json()["dependencies"]
 
@@ -58,21 +56,12 @@ def page(rig, image, monkeypatch):
     built = []
     build = site.build_site
     monkeypatch.setattr(site, "build_site", lambda *a, **k: built.append(build(*a, **k)) or built[-1])
-    taken = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(build_app(rig.service), log_level="error"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    yield Page(f"http://127.0.0.1:{taken.getsockname()[1]}", built[0])
-    rig.model.gate.set()
-    server.should_exit = True
-    thread.join(20)
-    assert not thread.is_alive()
+    with served(build_app(rig.service), at_end=rig.model.gate.set) as address:
+        yield Page(address, built[0])
 
 
-def within(seconds, holds):
-    ended = time.monotonic() + seconds
+def at_last(holds):
+    ended = time.monotonic() + 60
     while not holds() and time.monotonic() < ended:
         time.sleep(0.02)
     return holds()
@@ -97,13 +86,13 @@ def close_midway(page, model):
 
 def test_nothing_of_a_question_is_kept_once_the_browser_has_the_answers(page):
     assert said(page.ask(PLANTED, ["base"])) == [f"base: {PLANTED} 64x48"]
-    assert within(5, lambda: page.kept() == []), page.kept()
+    assert at_last(lambda: page.kept() == []), page.kept()
 
 
 def test_a_forgotten_session_that_comes_back_can_ask_the_adapters_that_it_was_offered(page):
     list(page.join())
     for question in (PLANTED, "And now"):
-        assert within(5, lambda: page.kept() == [])
+        assert at_last(lambda: page.kept() == [])
         both = said(page.ask(question, ["base", "sft"]))
         assert both == [f"base: {question} 64x48", f"sft: {question} 64x48"]
 
@@ -117,7 +106,7 @@ def soon(monkeypatch):
 def test_a_page_that_is_closed_before_its_answers_is_forgotten_after_some_time(soon, page, rig):
     close_midway(page, rig.model)
     rig.model.gate.set()
-    assert within(15, lambda: page.kept() == []), page.kept()
+    assert at_last(lambda: page.kept() == []), page.kept()
 
 
 def test_a_session_whose_comparison_is_under_way_is_not_forgotten_however_long_it_takes(soon, page, rig):
@@ -129,4 +118,4 @@ def test_a_session_whose_comparison_is_under_way_is_not_forgotten_however_long_i
     assert "me" in page.blocks.state_holder.session_data
     rig.model.gate.set()
     assert said(events) == [f"base: {PLANTED} 64x48"]
-    assert within(5, lambda: page.kept() == [])
+    assert at_last(lambda: page.kept() == [])
