@@ -91,6 +91,53 @@ def test_closing_and_another_password_end_all_sessions_and_a_new_one_opens_again
     assert ana.find(token) is None
 
 
+def test_by_the_old_password_comes_another_and_all_sessions_but_a_fresh_one_end(desk, ana):
+    ana.add("ben", "rater", PASSWORD)
+    before, of_ben = ana.sign_in("ana", PASSWORD), ana.sign_in("ben", PASSWORD)
+    hashed = rows(desk, accounts)[0]["password_hash"]
+    for name, old in (("ana", "wrong"), ("zoe", PASSWORD), ("ana", "\ud800" * 12)):
+        with pytest.raises(NoKey, match="name and password do not go together"):
+            ana.change_password(name, old, "other words are easy")
+    with pytest.raises(BadInput, match="a password of 9 characters"):
+        ana.change_password("ana", PASSWORD, "too short")
+    assert rows(desk, accounts)[0]["password_hash"] == hashed
+    assert ana.find(before).name == "ana"
+    ended = ana.ended
+    token = ana.change_password("ana", PASSWORD, "other words are easy")
+    assert [ana.find(one) and ana.find(one).name for one in (before, token, of_ben)] == [None, "ana", "ben"]
+    assert ana.ended == ended + 1, "what was read of sessions before is old"
+    with pytest.raises(NoKey):
+        ana.sign_in("ana", PASSWORD)
+    assert ana.sign_in("ana", "other words are easy")
+    assert ana.sign_in("ben", PASSWORD)
+    assert [(act.who, act.act, act.what) for act in desk.acts.all()] == [("ana", "password changed", "ana")]
+
+
+@pytest.mark.parametrize("meanwhile", ["closed", "another password"])
+def test_a_password_that_stopped_to_count_while_it_was_looked_at_opens_and_changes_nothing(
+    desk, monkeypatch, ana, meanwhile
+):
+    verify = ana._verify
+
+    def then(name, password):
+        kept = verify(name, password)
+        if meanwhile == "closed":
+            ana.close("ana")
+        else:
+            ana.set_password("ana", "an administrator's words")
+        return kept
+
+    monkeypatch.setattr(ana, "_verify", then)
+    with pytest.raises(NoKey):
+        ana.sign_in("ana", PASSWORD)
+    ana.set_password("ana", PASSWORD)
+    with pytest.raises(NoKey):
+        ana.change_password("ana", PASSWORD, "other words are easy")
+    assert rows(desk, sessions) == []
+    assert (ana.find_name("ana") is None) == (meanwhile == "closed")
+    assert desk.acts.all() == []
+
+
 @pytest.mark.parametrize("name", ["", "Ana", "a b", "-a", "a\nb", "local", "command line", "x" * 65, "ä"])
 def test_a_name_that_could_be_mistaken_is_refused(ana, name):
     with pytest.raises(BadInput, match="an account cannot be named"):
@@ -102,6 +149,8 @@ def test_what_cannot_be_an_account_is_told(ana):
         ana.add("ana", "administrator", PASSWORD)
     with pytest.raises(BadInput, match="a password of 9 characters"):
         ana.add("ben", "rater", "too short")
+    with pytest.raises(BadInput, match="a password of 501 characters"):
+        ana.add("ben", "rater", "x" * 501)
     with pytest.raises(BadInput, match="the password is no text"):
         ana.add("ben", "rater", "\ud800" * 12)
     for act in (ana.close, ana.get, lambda name: ana.set_password(name, PASSWORD)):
