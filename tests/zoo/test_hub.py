@@ -1,16 +1,15 @@
-import json
-import os
+"""Resolving, fetching and listing what is on a Hub."""
+
 import socket
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from huggingface_hub import HfApi, close_session, get_session
+from huggingface_hub import close_session
 
 from tests._scored import scored
-from zoo.errors import BadAdapter, BadInput, HubUnreachable, NotOnHub, ZooError
+from tests.zoo._carded import CARD, REPO, api_of, files_at
+from zoo.errors import BadAdapter, BadInput, HubUnreachable, NotOnHub
 from zoo.hub import (
     RepoRef,
     fetch,
@@ -21,32 +20,12 @@ from zoo.hub import (
     parse_ref,
     parse_repo,
     resolve,
-    shown,
 )
 from zoo.hub_access import cache_of
 from zoo.hub_publish import publish_folder
 from zoo.localhub.server import serving
 
-REPO = "zoo/phantom-mdpo"
 NOWHERE = "http://127.0.0.1:9"
-CARD = "---\nlicense: apache-2.0\ntags:\n- medvlm-zoo\n- {variant}\n- phantom\n---\n# an adapter\n"
-
-
-@pytest.fixture
-def adapter(make_adapter):
-    folder = make_adapter()
-    (folder / "README.md").write_text(CARD.format(variant="mdpo"))
-    (folder / ".eval_results").mkdir()
-    (folder / ".eval_results" / "phantom.yaml").write_text("[]\n")
-    return folder
-
-
-def _api(hub):
-    return HfApi(endpoint=hub, token="local")
-
-
-def _files(hub, sha):
-    return sorted(set(_api(hub).list_repo_files(REPO, revision=sha)) - {".gitattributes"})
 
 
 @pytest.mark.parametrize(
@@ -183,8 +162,8 @@ def test_what_is_not_on_the_hub_is_told_with_repo_revision_and_address(adapter, 
 
 
 def test_a_repo_that_holds_no_adapter_is_refused(hub):
-    _api(hub).create_repo("zoo/base")
-    _api(hub).upload_file(path_or_fileobj=b"{}", path_in_repo="config.json", repo_id="zoo/base")
+    api_of(hub).create_repo("zoo/base")
+    api_of(hub).upload_file(path_or_fileobj=b"{}", path_in_repo="config.json", repo_id="zoo/base")
     with pytest.raises(NotOnHub, match=r"is no adapter of the zoo: it has no adapter_model\.safetensors"):
         fetch("zoo/base", endpoint=hub)
 
@@ -212,7 +191,7 @@ def test_a_hub_lists_what_carries_the_tag_and_filters_by_base_and_variant(make_a
         folder = make_adapter(variant, variant=variant)
         (folder / "README.md").write_text(CARD.format(variant=variant))
         publish_folder(folder, f"zoo/{variant}", message="first", endpoint=hub)
-    _api(hub).create_repo("zoo/other")
+    api_of(hub).create_repo("zoo/other")
     assert [one.repo for one in list_adapters(endpoint=hub)] == ["zoo/mdpo", "zoo/sft"]
     found = list_adapters(base="phantom", variant="sft", endpoint=hub)
     assert [(one.repo, one.sha) for one in found] == [("zoo/sft", resolve("zoo/sft", endpoint=hub))]
@@ -224,23 +203,6 @@ def test_a_list_says_what_is_private_and_what_is_gated(adapter, hub):
     publish_folder(adapter, REPO + "-own", message="first", private=True, gated="manual", endpoint=hub)
     listed = [(one.repo, one.private, one.gated) for one in list_adapters(endpoint=hub)]
     assert listed == [(REPO, False, ""), (REPO + "-own", True, "manual")]
-
-
-def test_a_stored_login_is_sent_to_the_configured_hub_alone(monkeypatch):
-    from zoo import hub_access
-
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    monkeypatch.delenv("HF_ENDPOINT", raising=False)
-    monkeypatch.setattr(hub_access, "get_token", lambda: "stored")
-    token = {
-        address: hub_access.hub_api(address, None).token
-        for address in ("https://huggingface.co", "https://hub.example.org", "http://127.0.0.1:8710")
-    }
-    assert token == {
-        "https://huggingface.co": "stored",
-        "https://hub.example.org": False,
-        "http://127.0.0.1:8710": "local",
-    }
 
 
 @pytest.fixture
@@ -271,79 +233,6 @@ def test_a_verb_is_imported_without_what_it_needs_to_run(module):
     assert _stderr(code) == ""
 
 
-class _Proxy(BaseHTTPRequestHandler):
-    """Answers everything with 502 and keeps who was asked for and with which token."""
-
-    def _see(self):
-        self.server.seen.append((self.path, self.headers.get("authorization")))
-        self.send_error(502)
-
-    do_GET = do_HEAD = do_POST = do_PUT = do_CONNECT = _see
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def proxy(monkeypatch):
-    """What a proxy saw that the environment names for everything, and for which it excepts but one host."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Proxy)
-    server.seen = []
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.setenv(name, f"http://127.0.0.1:{server.server_port}")
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.setenv(name, "hub.example.net")
-    close_session()
-    yield server.seen
-    close_session()
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.mark.parametrize("client_was_made_before", [False, True])
-def test_a_proxy_sees_nothing_of_what_is_asked_of_a_hub_on_loopback(
-    adapter, hub, proxy, monkeypatch, client_was_made_before
-):
-    monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    if client_was_made_before:
-        get_session()
-    for address in (hub, hub.replace("127.0.0.1", "localhost")):
-        sha = publish_folder(adapter, REPO, message="first", endpoint=address)
-        fetch(REPO, sha, endpoint=address)
-        assert [one.repo for one in list_adapters(endpoint=address)] == [REPO]
-    assert proxy == []
-    assert os.environ["no_proxy"] == os.environ["NO_PROXY"] == "hub.example.net,127.0.0.1,::1,localhost"
-    with pytest.raises(HubUnreachable):
-        resolve(REPO, endpoint="http://hub.example.org")
-    assert "http://hub.example.org" in proxy[0][0]
-
-
-def test_a_proxy_of_the_operating_system_still_serves_hubs_elsewhere(monkeypatch):
-    from zoo import hub_access
-
-    for name in ("http_proxy", "https_proxy", "no_proxy", "NO_PROXY"):
-        monkeypatch.setenv(name, "")
-    monkeypatch.setattr(hub_access, "getproxies", lambda: {"https": "http://10.0.0.1:3128"})
-    hub_access.hub_api("http://[::1]:8710", None)
-    assert (os.environ["https_proxy"], os.environ["no_proxy"]) == (
-        "http://10.0.0.1:3128",
-        "::1,127.0.0.1,localhost",
-    )
-    close_session()
-
-
-def test_without_a_proxy_the_environment_stays_as_it_is(monkeypatch):
-    from zoo import hub_access
-
-    monkeypatch.setattr(hub_access, "getproxies", dict)
-    before = dict(os.environ)
-    hub_access.hub_api("http://127.0.0.1:8710", None)
-    assert dict(os.environ) == before
-
-
 def test_a_hub_that_keeps_silent_is_unreachable_after_a_while(monkeypatch, connects):
     monkeypatch.setattr("zoo.hub.ANSWER_S", 0.2)
     monkeypatch.setattr("zoo.hub_access.SILENCE_S", 0.2)
@@ -356,53 +245,10 @@ def test_a_hub_that_keeps_silent_is_unreachable_after_a_while(monkeypatch, conne
         assert connects == [silent.getsockname()] * 2
 
 
-def test_a_hub_that_hangs_up_on_an_idle_connection_is_asked_once_more():
-    said = json.dumps({"id": "local/one", "sha": "a" * 40}).encode()
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(said)}\r\n\r\n"
-
-    def serve(hub):
-        for answers in (1, 1, 0):  # of each connection; then it reads one question more and hangs up
-            connection, _ = hub.accept()
-            with connection:
-                for _ in range(answers):
-                    connection.recv(65536)
-                    connection.sendall(head.encode() + said)
-                connection.recv(65536)
-
-    with socket.create_server(("127.0.0.1", 0)) as hub:
-        threading.Thread(target=serve, args=(hub,), daemon=True).start()
-        address = f"http://127.0.0.1:{hub.getsockname()[1]}"
-        assert resolve("local/one", endpoint=address) == "a" * 40
-        assert resolve("local/one", endpoint=address) == "a" * 40
-        with pytest.raises(HubUnreachable, match="does not answer"):
-            resolve("local/one", endpoint=address)
-
-
-def test_no_error_tells_the_password_in_a_hub_s_address(adapter, hub):
-    sha = publish_folder(adapter, REPO, message="first", endpoint=hub)
-    asked = hub.replace("://", "://user:hush@")
-    down = "http://user:hush@127.0.0.1:9"
-    said = []
-    for ask in (
-        lambda: resolve("zoo/none", endpoint=asked),
-        lambda: resolve(REPO, "none", endpoint=asked),
-        lambda: resolve(REPO, endpoint=down),
-        lambda: list_adapters(endpoint=down),
-        lambda: fetch("zoo/none", sha, endpoint=asked),
-        lambda: hub_address("ftp://user:hush@x"),
-    ):
-        with pytest.raises(ZooError) as error:
-            ask()
-        said.append(str(error.value))
-    assert not [text for text in said if "hush" in text or "user:" in text]
-    assert [text for text in said if hub in text]
-    assert shown(f"{asked} and {down}") == f"{hub} and {NOWHERE}"
-
-
 def test_an_adapter_that_is_too_large_is_refused_by_name_before_anything_of_it_is_fetched(adapter, hub):
     (adapter / "log.jsonl").write_text("{}\n" * 1000)
     sha = publish_folder(adapter, REPO, message="first", endpoint=hub)
-    size = sum((adapter / name).stat().st_size for name in _files(hub, sha))
+    size = sum((adapter / name).stat().st_size for name in files_at(hub, sha))
     with pytest.raises(BadAdapter, match=f"its files have {size} bytes.*; the limit is {size - 1}"):
         fetch(REPO, endpoint=hub, max_bytes=size - 1)
     assert not list(cache_of(hub).rglob("*.safetensors"))

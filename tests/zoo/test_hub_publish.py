@@ -9,15 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 import pytest
-from huggingface_hub import HfApi
 
+from tests.zoo._carded import CARD, REPO, api_of, files_at
 from zoo.errors import BadInput, HubError, HubUnreachable
 from zoo.hub import fetch_file, files_of, resolve, tags_of
 from zoo.hub_publish import carry_out, plan_publish, publish_folder
 from zoo.localhub.server import serving
-
-REPO = "zoo/phantom-mdpo"
-CARD = "---\nlicense: apache-2.0\ntags:\n- medvlm-zoo\n- {variant}\n- phantom\n---\n# an adapter\n"
 
 
 @pytest.fixture(autouse=True)
@@ -26,25 +23,8 @@ def at_once(monkeypatch):
     monkeypatch.setattr("zoo.hub_publish.WAITS_S", (0.0, 0.0))
 
 
-@pytest.fixture
-def adapter(make_adapter):
-    folder = make_adapter()
-    (folder / "README.md").write_text(CARD.format(variant="mdpo"))
-    (folder / ".eval_results").mkdir()
-    (folder / ".eval_results" / "phantom.yaml").write_text("[]\n")
-    return folder
-
-
-def _api(hub):
-    return HfApi(endpoint=hub, token="local")
-
-
-def _files(hub, sha):
-    return sorted(set(_api(hub).list_repo_files(REPO, revision=sha)) - {".gitattributes"})
-
-
 def _commits(hub):
-    return [one.title for one in _api(hub).list_repo_commits(REPO)]
+    return [one.title for one in api_of(hub).list_repo_commits(REPO)]
 
 
 def test_an_adapter_goes_up_as_one_commit_of_named_files_alone(adapter, hub):
@@ -55,12 +35,12 @@ def test_an_adapter_goes_up_as_one_commit_of_named_files_alone(adapter, hub):
     (adapter / "tensorboard" / "log.jsonl").write_text("mine")
     (adapter / "log.jsonl").write_text("{}\n")
     (adapter / "training.png").write_bytes(b"a picture")
-    _api(hub).create_repo(REPO)
-    before = len(_api(hub).list_repo_commits(REPO))
+    api_of(hub).create_repo(REPO)
+    before = len(api_of(hub).list_repo_commits(REPO))
     sha = publish_folder(adapter, REPO, message="first", endpoint=hub)
-    commits = _api(hub).list_repo_commits(REPO)
+    commits = api_of(hub).list_repo_commits(REPO)
     assert (len(commits) - before, commits[0].commit_id, commits[0].title) == (1, sha, "first")
-    assert _files(hub, sha) == [
+    assert files_at(hub, sha) == [
         ".eval_results/phantom.yaml",
         "README.md",
         "adapter_config.json",
@@ -78,10 +58,10 @@ def test_the_repo_is_created_if_it_is_absent(adapter, hub):
 
 def test_files_that_the_folder_no_longer_has_are_deleted_and_those_of_others_stay(adapter, hub):
     publish_folder(adapter, REPO, message="first", endpoint=hub)
-    _api(hub).upload_file(path_or_fileobj=b"kept", path_in_repo="picture.png", repo_id=REPO)
+    api_of(hub).upload_file(path_or_fileobj=b"kept", path_in_repo="picture.png", repo_id=REPO)
     (adapter / ".eval_results" / "phantom.yaml").rename(adapter / ".eval_results" / "other.yaml")
     sha = publish_folder(adapter, REPO, message="second", endpoint=hub)
-    assert _files(hub, sha) == [
+    assert files_at(hub, sha) == [
         ".eval_results/other.yaml",
         "README.md",
         "adapter_config.json",
@@ -152,7 +132,7 @@ def test_the_same_again_makes_no_commit_and_no_tag(adapter, hub):
 def test_versions_are_numbered_by_themselves_beside_other_tags(adapter, hub):
     first = publish_folder(adapter, REPO, message="first", endpoint=hub)
     for tag in ("v9", "v10", "v11a", "v099", "paper"):
-        _api(hub).create_tag(REPO, tag=tag, revision=first)
+        api_of(hub).create_tag(REPO, tag=tag, revision=first)
     (adapter / "README.md").write_text(CARD.format(variant="sft"))
     second = publish_folder(adapter, REPO, message="second", endpoint=hub)
     others = dict.fromkeys(("paper", "v099", "v11a", "v1", "v9", "v10"), first)
@@ -174,7 +154,7 @@ def test_a_tag_names_the_commit_and_is_never_moved(adapter, hub):
 def test_a_plan_says_every_change_and_makes_none(adapter, hub):
     first = plan_publish(adapter, REPO, message="first", leave_out=("README.md",), endpoint=hub)
     assert (first.head, first.tag, first.withheld, first.is_done) == (None, "v1", ("README.md",), False)
-    assert not _api(hub).repo_exists(REPO)
+    assert not api_of(hub).repo_exists(REPO)
     sha = publish_folder(adapter, REPO, message="first", endpoint=hub)
     (adapter / "README.md").write_text("changed")
     (adapter / ".eval_results" / "phantom.yaml").rename(adapter / "log.jsonl")
@@ -195,14 +175,14 @@ def test_a_plan_says_every_change_and_makes_none(adapter, hub):
 
 def test_the_gate_is_there_before_the_files_and_stays(adapter, hub):
     publish_folder(adapter, REPO, message="first", gated="manual", endpoint=hub)
-    assert _api(hub).model_info(REPO).gated == "manual"
+    assert api_of(hub).model_info(REPO).gated == "manual"
     (adapter / "README.md").write_text(CARD.format(variant="sft"))
     plan = plan_publish(adapter, REPO, message="second", endpoint=hub)
     assert (plan.gated, plan.gate_is_new) == ("manual", False)
     carry_out(plan)
-    assert _api(hub).model_info(REPO).gated == "manual"
+    assert api_of(hub).model_info(REPO).gated == "manual"
     publish_folder(adapter, REPO, message="third", gated="auto", endpoint=hub)
-    assert _api(hub).model_info(REPO).gated == "auto"
+    assert api_of(hub).model_info(REPO).gated == "auto"
 
 
 def test_what_is_meant_to_be_private_never_lands_in_a_public_repo(adapter, hub):
@@ -212,7 +192,7 @@ def test_what_is_meant_to_be_private_never_lands_in_a_public_repo(adapter, hub):
         publish_folder(adapter, REPO, message="second", private=True, endpoint=hub)
     assert resolve(REPO, endpoint=hub) == first
     publish_folder(adapter, REPO + "-private", message="first", private=True, endpoint=hub)
-    assert _api(hub).model_info(REPO + "-private").private
+    assert api_of(hub).model_info(REPO + "-private").private
 
 
 def test_a_folder_that_lacks_a_file_of_an_adapter_is_not_published(adapter):
@@ -309,7 +289,7 @@ def test_the_same_command_goes_on_where_an_earlier_one_broke_off(
 def _is_there_once(hub, sha):
     assert _commits(hub).count("first") == 1
     assert (resolve(REPO, endpoint=hub), tags_of(REPO, endpoint=hub)) == (sha, {"v1": sha})
-    assert _api(hub).model_info(REPO).gated == "auto"
+    assert api_of(hub).model_info(REPO).gated == "auto"
 
 
 def test_a_large_file_that_is_there_is_not_sent_again(adapter, tmp_path, monkeypatch):
