@@ -134,6 +134,7 @@ RATING = {
     "get_/v1/annotations/me": 200,
     "post_/v1/annotations/lists": 422,
     "post_/v1/annotations/cases/{id}/clicks": 422,
+    "post_/v1/annotations/me/password": 403,
 }
 
 
