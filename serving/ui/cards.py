@@ -15,7 +15,13 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7
 BASE_COLOUR = "#5B6472"
 SHORT = 8
 """Hex digits shown of a commit and a digest; the whole one is in the title and under `Provenance`."""
+About = Sequence[tuple[str, str]]
+"""The pictures that were asked about: which view of which, as the page's script reads it, and in words."""
 _BUSY = 'aria-busy="true"'
+_STALE = (
+    '<p class="mz-stale" role="status" hidden>These answers are not about what is in view now. '
+    "Ask again for answers about that.</p>"
+)
 _ACTS = (
     '<p class="mz-acts"><button type="button" data-act="look" aria-pressed="false">Where it looked</button>'
     '<button type="button" data-act="copy">Copy</button></p>'
@@ -25,6 +31,7 @@ _ACTS = (
 def comparison_html(
     comparison: Comparison,
     listings: dict[str, Listing],
+    about: About = (),
     *,
     reference: str = "",
     asked: str = "",
@@ -50,13 +57,14 @@ def comparison_html(
         comparison.question,
         " · ".join(part for part in (said, _time(comparison.milliseconds), how) if part),
         cards,
+        about,
         count=len(answers),
         reference=reference,
         more=f'data-asked="{escape(asked)}"',
     )
 
 
-def waiting_html(question: str, names: list[str]) -> str:
+def waiting_html(question: str, names: list[str], about: About = ()) -> str:
     """Empty cards in place of the answers to come."""
     cards = "".join(
         f'<article class="mz-card" style="--mz:{_colour(number, base=name == BASE)}" data-row="{number}">'
@@ -64,10 +72,10 @@ def waiting_html(question: str, names: list[str]) -> str:
         f'<div class="mz-bones"><i></i><i></i></div></article>'
         for number, name in enumerate(names)
     )
-    return _result(question, f"asking {len(names)} at once", cards, count=len(names), more=_BUSY)
+    return _result(question, f"asking {len(names)} at once", cards, about, count=len(names), more=_BUSY)
 
 
-def live_html(question: str, answering: Sequence[Answering], texts: Sequence[str]) -> str:
+def live_html(question: str, answering: Sequence[Answering], texts: Sequence[str], about: About = ()) -> str:
     """What each has said so far, with who is saying it."""
     cards = "".join(
         f'<article class="mz-card" style="--mz:{_colour(number, base=_is_base(who))}" data-row="{number}">'
@@ -75,7 +83,7 @@ def live_html(question: str, answering: Sequence[Answering], texts: Sequence[str
         f"<footer>{_where(who)}</footer></article>"
         for number, (who, text) in enumerate(zip(answering, texts, strict=True))
     )
-    return _result(question, "answering", cards, count=len(answering), more=_BUSY)
+    return _result(question, "answering", cards, about, count=len(answering), more=_BUSY)
 
 
 def empty_html() -> str:
@@ -110,11 +118,18 @@ def choice_label(listing: Listing) -> str:
     return f"{listing.alias}\n{said}"
 
 
-def _result(question: str, said: str, cards: str, *, count: int, reference: str = "", more: str) -> str:
+def _result(
+    question: str, said: str, cards: str, about: About, *, count: int, reference: str = "", more: str
+) -> str:
+    seen = "".join(
+        f'<li data-view="{escape(view)}" data-words="{escape(words)}">{escape(words)}</li>'
+        for view, words in about
+    )
+    pictures = f'<ul class="mz-pictures" aria-label="Asked about">{seen}</ul>{_STALE}' if seen else ""
     given = f'<p class="mz-reference"><b>Reference</b> {escape(reference)}</p>' if reference else ""
     return (
         f'<section class="mz-result" {more}><header><h2 class="mz-asked">{escape(question)}</h2>'
-        f'<p class="mz-said">{escape(said)}</p></header>{given}'
+        f'<p class="mz-said">{escape(said)}</p></header>{pictures}{given}'
         f'<div class="mz-grid" data-count="{count}">{cards}</div></section>'
     )
 

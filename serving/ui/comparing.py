@@ -101,20 +101,22 @@ class Comparing:
             views = read_views(seen)
             if not views:
                 raise BadInput("no image is chosen", hint="choose a PNG, JPEG or DICOM file, or an example")
-            yield cards.waiting_html(question, names)
-            asked = self._ask(views, question, names, seed=seed, client=client)
+            shown = [(self._scans.get(view.key), view) for view in views]
+            about = [(view.model_dump_json(), scan.words(view)) for scan, view in shown]
+            yield cards.waiting_html(question, names, about)
+            asked = self._ask(shown, question, names, seed=seed, client=client)
             live = Live(self._service, asked)
             texts = [""] * len(names)
             with closing(live.bursts(gather_s=GATHER_S)) as bursts:
                 for burst in bursts:
                     for piece in burst:
                         texts[piece.row] += piece.text
-                    yield cards.live_html(question, live.answering, texts)
+                    yield cards.live_html(question, live.answering, texts, about)
             how = "" if seed is None else f"sample of seed {seed} at temperature {TEMPERATURE:g}"
             size = sum(3 * image.width * image.height for image in asked.images)
             key = self._asked.put(Looked(self._service, asked, live.answering), size=size)
             yield cards.comparison_html(
-                live.result(), self._known, reference=reference.strip(), asked=key, how=how
+                live.result(), self._known, about, reference=reference.strip(), asked=key, how=how
             )
         except ZooError as error:
             yield cards.fault_html(error)
@@ -123,16 +125,21 @@ class Comparing:
             yield cards.fault_html(_FAILED)
 
     def _ask(
-        self, views: list[View], question: str, names: list[str], *, seed: int | None, client: str
+        self,
+        shown: list[tuple[Shown, View]],
+        question: str,
+        names: list[str],
+        *,
+        seed: int | None,
+        client: str,
     ) -> Asked:
-        shown = [(self._scans.get(view.key), view) for view in views]
         sampling = None
         if seed is not None:
             most = self._service.max_new_tokens
             sampling = asking.Sampling(max_tokens=most, temperature=TEMPERATURE, seed=seed)
         return Asked(
             images=tuple(self._pictures.run_now(lambda: [scan.show(view) for scan, view in shown])),
-            turns=asking.question(question, images=len(views)),
+            turns=asking.question(question, images=len(shown)),
             adapters=tuple(names),
             sampling=sampling,
             client=client,

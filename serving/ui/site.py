@@ -35,7 +35,7 @@ def build_site(service: Service, pictures: Pictures, *, desk: Desk | None = None
     site = gr.Blocks(title="MedVLM Zoo", analytics_enabled=False, fill_width=True, delete_cache=(60, 600))
     with site:
         _header(service, desk)
-        compare.build(site, service, pictures)
+        compare.build(site, service, pictures, rated=desk is not None)
     if desk is not None:
         with site.route("Rate", "/rate"):
             _header(service, desk)

@@ -5,6 +5,7 @@ What is asked about is what is seen: the same view of the same scan goes to the 
 
 import base64
 import io
+import math
 import threading
 from typing import Annotated
 
@@ -65,6 +66,23 @@ class Shown:
             window = Window(centre=view.centre, width=view.width)
         with self._lock:
             return self.scan.show(frame=view.frame, window=window, inverted=view.inverted)
+
+    def words(self, view: View) -> str:
+        """That view in words, but for which picture it is; nothing of a picture that has one view."""
+        frames, parts = self.scan.frames, []
+        if frames > 1:
+            parts.append(f"frame {(frames // 2 if view.frame is None else view.frame) + 1} of {frames}")
+        if view.centre is not None and view.width is not None:
+            parts.append(f"W {_short(view.width)} C {_short(view.centre)}")
+        elif self.scan.value_range is not None:
+            parts.append("window as in the file")
+        return ", ".join([*parts, "inverted"] if view.inverted else parts)
+
+
+def _short(value: float) -> str:
+    """A number as the page's sliders say it."""
+    whole = abs(value) >= 100 or value == int(value)
+    return str(math.floor(value + 0.5)) if whole else f"{value:.3g}"
 
 
 def png_uri(image: Image.Image, *, longest: int = VIEW_PIXELS) -> str:

@@ -9,9 +9,7 @@ function newList({ adapters, raters, most, lacks, example, made }) {
   const chosen = make('p', { class: 'mz-chosen', role: 'status' }, 'No file yet');
   const input = make('input', { type: 'file', accept: '.zip,application/zip', id: 'mz-zip', onchange: () => take(input.files[0]) });
   const drop = make('label', { class: 'mz-zip', for: 'mz-zip',
-    ondragover: (event) => { event.preventDefault(); drop.classList.add('mz-over'); },
-    ondragleave: () => drop.classList.remove('mz-over'),
-    ondrop: (event) => { event.preventDefault(); drop.classList.remove('mz-over'); take(event.dataTransfer.files[0]); } },
+    'data-drop': 'Nothing was opened: drop the ZIP of cases into the form of a new list.' },
   make('b', {}, 'Drop a ZIP of cases or click'), make('span', {}, 'Images with a table of questions'), input);
   const title = make('input', { type: 'text', maxlength: 200, required: true });
   const overlap = make('input', { type: 'number', min: 1, max: Math.max(raters.length, 1), value: Math.min(2, Math.max(raters.length, 1)) });
@@ -38,7 +36,15 @@ function newList({ adapters, raters, most, lacks, example, made }) {
 
   remark();
 
-  const form = make('form', { class: 'mz-new', novalidate: true, onsubmit: (event) => { event.preventDefault(); send(); } },
+  const form = make('form', { class: 'mz-new', novalidate: true, onsubmit: (event) => { event.preventDefault(); send(); },
+    ondragover: (event) => { event.preventDefault(); drop.classList.add('mz-over'); },
+    ondragleave: () => drop.classList.remove('mz-over'),
+    ondrop: (event) => {
+      drop.classList.remove('mz-over');
+      if (!event.dataTransfer.files.length) return; // text into a field
+      event.preventDefault();
+      take(event.dataTransfer.files[0]);
+    } },
     make('div', {}, drop, chosen, explained(),
       tick(answered, 'The ZIP brings its answers', 'In predictions.jsonl, as medzoo evaluate writes it; no model is asked.')),
     make('div', {}, field('Title', title, 'Raters see it: no names of patients.'), who.adapters,

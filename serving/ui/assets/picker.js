@@ -1,14 +1,17 @@
-// The pictures of a study: read in the browser, sent as text; kept here are the server's keys alone. What is in
-// view is what is asked about: of a base that takes one picture the one that is looked at, else all of them.
+// The pictures of a study: read in the browser, sent as text. What is in view is what is asked about: of a base
+// that takes one picture the one that is looked at, else all of them. All of it is gone with the page.
 const find = (selector) => element.querySelector(selector);
-let study = [], views = [], made = null, reading = 0;
-
-const plain = () => ({ frame: null, centre: null, width: null, inverted: false });
+let study = [], made = null, reading = 0, leaving = false;
 
 function tell() {
-  const all = study.map((one, at) => ({ key: one.key, ...views[at] }));
+  const all = study.map(({ key }, at) => {
+    const { frame, centre, width, inverted } = made.views()[at];
+    return { key, frame, centre, width, inverted };
+  });
   const looked = made?.current().number ?? 0;
-  props.value = all.length ? JSON.stringify(all.length > props.asked_at_once ? all.slice(looked, looked + props.asked_at_once) : all) : '';
+  const asked = all.length > props.asked_at_once ? all.slice(looked, looked + props.asked_at_once) : all;
+  props.value = asked.length ? JSON.stringify(asked) : '';
+  document.dispatchEvent(new CustomEvent('mz-in-view', { detail: { study, asked } }));
 }
 function problem(text) {
   find('.mz-study > .mz-problem').textContent = text;
@@ -20,32 +23,40 @@ function note(text) {
 }
 
 async function picture(number, view) {
-  const { key } = study[number];
-  return (await answered(server.show(JSON.stringify({ key, ...view })))).picture;
+  const one = study[number];
+  const view_of = { key: one.key, ...view };
+  const { picture: url } = await answered(server.show(JSON.stringify(view_of)));
+  one.drawn = { view: view_of, url };
+  tell();
+  return url;
 }
 
-function draw() {
+// The study anew, each picture as it was last `shown`; the `first` of them is in view.
+function draw({ shown = [], first = 0 } = {}) {
   made?.destroy();
   made = null;
   find('.mz-study').classList.toggle('mz-full', study.length > 0);
   find('.mz-picker b').textContent = study.length ? 'Add or drop more' : 'Drop pictures or click';
+  find('.mz-new-study').hidden = !study.length;
   if (study.length) {
     made = viewer(find('.mz-view'), {
-      images: study.map((one, at) => ({ ...one, name: `Picture ${at + 1}` })),
+      images: study,
       picture,
-      onview: (number, view) => {
-        views[number] = view;
+      views: shown,
+      first,
+      onview: (number) => {
         tell();
         suggest(study[number].suggestions ?? []);
       },
       onclose: (number) => {
-        study.splice(number, 1);
-        draw();
+        const { number: looked } = made.current();
+        const left = (all) => all.filter((_, at) => at !== number);
+        study = left(study);
+        draw({ shown: left(made.views()), first: Math.max(0, Math.min(looked - (number < looked), study.length - 1)) });
       },
     });
-    suggest(study[0].suggestions ?? []);
   }
-  views = study.map(plain);
+  suggest(study[first]?.suggestions ?? []);
   const few = study.length > props.asked_at_once;
   note(!few ? '' : props.asked_at_once > 1 ? `A question takes ${props.asked_at_once} pictures: from the one in view on.` : 'The picture in view is asked about.');
   tell();
@@ -99,7 +110,16 @@ async function take(files) {
   find('.mz-study').setAttribute('aria-busy', 'false');
   problem(wrong.join(' '));
   if (!opened.length) return;
+  const [first, shown] = [study.length, made?.views()];
   study = [...study, ...opened];
+  draw({ shown, first });
+}
+
+function begin(pictures) {
+  ++reading;
+  find('.mz-study').setAttribute('aria-busy', 'false');
+  problem('');
+  study = pictures;
   draw();
 }
 
@@ -109,15 +129,23 @@ input.addEventListener('change', async () => {
   await take([...input.files]);
   input.value = '';
 });
-element.addEventListener('dragover', (event) => event.preventDefault());
-element.addEventListener('drop', (event) => {
+find('.mz-new-study').addEventListener('click', () => {
+  if (document.querySelector('#mz-answers [aria-busy=true]')) return problem('Answers are on their way: wait for them first.');
+  begin([]);
+  trigger('clear'); // the question and the answers go too
+  return find('.mz-picker').focus();
+});
+// A file belongs into the study wherever on the page it is dropped.
+document.addEventListener('drop', (event) => {
+  if (!event.dataTransfer.files.length) return;
   event.preventDefault();
   take([...event.dataTransfer.files]);
 });
 element.addEventListener('paste', (event) => take([...event.clipboardData.files]));
-watch('opened', () => {
-  ++reading;
-  problem('');
-  study = props.opened ? JSON.parse(props.opened) : [];
-  draw();
+watch('opened', () => begin(props.opened ? JSON.parse(props.opened).map((one) => ({ ...one, given: true })) : []));
+
+// Nothing of a study is stored, so who leaves it is asked first; but not who signs out, nor for an example.
+document.addEventListener('click', ({ target }) => { leaving ||= !!target.closest?.('.mz-who button'); }, true);
+addEventListener('beforeunload', (event) => {
+  if (!leaving && study.some(({ given }) => !given)) event.preventDefault();
 });

@@ -3,8 +3,9 @@ const answers = document.querySelector('#mz-answers');
 const against = element.querySelector('.mz-against');
 const act = (name) => element.querySelector(`[data-do=${name}]`);
 const status = element.querySelector('[role=status]');
+const unrated = element.querySelector('.mz-unrated');
 const order = { of: '', rows: [] };
-let hidden = false, chosen = false;
+let hidden = false, chosen = false, last = null, told = false, inView = { study: [], asked: [] };
 
 const result = () => answers.querySelector('.mz-result');
 const busy = () => result()?.getAttribute('aria-busy') === 'true';
@@ -22,6 +23,8 @@ function shuffled(count) {
 // After each drawing: the order that belongs to it, its letters, and what can be done.
 function settle() {
   watching.disconnect();
+  keepLast();
+  tellSeen(answers, inView);
   const grid = answers.querySelector('.mz-grid');
   if (grid) {
     const cards = [...grid.children];
@@ -43,12 +46,32 @@ function settle() {
   answers.dataset.mark = hidden && against.value === 'base' ? 'others' : against.value;
   act('hide').setAttribute('aria-pressed', hidden);
   act('hide').textContent = hidden ? 'Show names' : 'Hide names';
+  unrated.hidden = !hidden;
   act('sample').disabled = act('copy').disabled = !done();
   const said = answers.querySelector('.mz-said')?.textContent ?? '';
   if (status.textContent !== said) status.textContent = said;
   watching.observe(answers, { childList: true, subtree: true, characterData: true, attributes: true, attributeFilter: ['aria-busy'] });
 }
 const watching = new MutationObserver(settle);
+
+// A question that failed takes no answers away: they stand on below what was wrong. Gradio changes the elements
+// that are there, so it is a copy that is kept.
+function keepLast() {
+  const fault = answers.querySelector('.mz-fault');
+  if (fault) {
+    if (last && !result()) fault.after(last.cloneNode(true));
+    if (!told) fault.scrollIntoView({ block: 'nearest' });
+  } else if (!busy()) {
+    last = result()?.cloneNode(true);
+    for (const map of last?.querySelectorAll('.mz-heat') ?? []) map.hidden = true;
+    for (const button of last?.querySelectorAll('[data-act=look]') ?? []) button.setAttribute('aria-pressed', 'false');
+  }
+  told = !!fault;
+}
+document.addEventListener('mz-in-view', ({ detail }) => {
+  inView = detail;
+  settle();
+});
 
 function asText(card) {
   const words = (selector) => card.querySelector(selector)?.textContent.trim() ?? '';
@@ -60,7 +83,7 @@ function asText(card) {
 }
 async function copy(cards, button) {
   const reference = answers.querySelector('.mz-reference')?.textContent;
-  const text = [answers.querySelector('.mz-asked').textContent, ...(reference ? [reference] : []), ...cards.map(asText)].join('\n\n');
+  const text = [answers.querySelector('.mz-asked').textContent, ...(reference ? [reference] : []), ...cards.map(asText), seenAsText(answers)].join('\n\n');
   const before = button.textContent;
   try {
     if (navigator.clipboard) await navigator.clipboard.writeText(text);

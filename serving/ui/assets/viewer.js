@@ -1,11 +1,13 @@
 // A viewer of the pictures of one study: frames, window, inversion, zoom. It asks for a picture of each view and
 // has never more than one request under way; it knows neither where pictures come from nor what is asked of them.
 //
-// viewer(host, { images, picture, onview, onclose }) -> { destroy(), current() }
-//   images   [{ frames, modality, window: {centre, width} | null, range: {low, high} | null, burned_in, name }]
+// viewer(host, { images, picture, onview, onclose, views, first }) -> { destroy(), current(), views() }
+//   images   [{ frames, modality, window: {centre, width} | null, range: {low, high} | null, burned_in, name, thumb }]
+//            of which it sets `thumb`, the picture as in the file, where that is not known yet
 //   picture  (number, { frame, centre, width, inverted }) -> url, or a promise of one; null is the file's own
 //   onview   (number, view) after each change: what is in view is what should be asked about
 //   onclose  (number) where pictures may be taken away
+//   views    how each picture was last shown, as `views()` of another viewer told, or null; `first` is in view
 // Needs `make` of api.js.
 
 const PRESETS = {
@@ -18,13 +20,12 @@ const BURNED = {
 const MOST_ZOOM = 12;
 const HELD_ZOOM = 1.25;
 
-function viewer(host, { images, picture, onview = () => {}, onclose = null }) {
+function viewer(host, { images, picture, onview = () => {}, onclose = null, views: before = [], first = 0 }) {
   const fresh = () => ({ frame: null, centre: null, width: null, inverted: false, zoom: 1, x: 0, y: 0 });
-  const views = images.map(fresh);
+  const views = images.map((_, which) => before[which] ?? fresh());
   const gone = new AbortController();
   const fingers = new Map();
-  const thumbs = images.map((_, which) => which).slice(1); // not in view, and not fetched yet
-  let number = 0, tool = 'move', asking = false, wanted = null, drag = null, told = 0;
+  let number = first, tool = 'move', asking = false, wanted = null, drag = null, told = 0;
 
   const img = make('img', { alt: '', draggable: 'false' });
   const stage = make('div', { class: 'mzv-stage', tabindex: '0', role: 'application' }, img);
@@ -45,7 +46,7 @@ function viewer(host, { images, picture, onview = () => {}, onclose = null }) {
   const centre = slider('Centre', (value) => set({ centre: value, width: windowOf().width }));
   const width = slider('Width', (value) => set({ width: value, centre: windowOf().centre }));
   const sliders = make('div', { class: 'mzv-sliders' }, frames.row, centre.row, width.row);
-  const root = make('div', { class: 'mz-viewer' }, tabs, stage, fault, warning, bar, sliders);
+  const root = make('div', { class: 'mz-viewer' }, tabs, warning, stage, fault, bar, sliders);
   host.replaceChildren(root);
 
   function slider(name, act) {
@@ -61,7 +62,10 @@ function viewer(host, { images, picture, onview = () => {}, onclose = null }) {
     const low = range?.low ?? 0, high = range?.high ?? 255;
     return { centre: view().centre ?? own?.centre ?? (low + high) / 2, width: view().width ?? own?.width ?? high - low };
   }
+  const touched = (which) => Object.values(shownView(views[which])).some((value) => value !== null && value !== false);
   const shownView = ({ frame, centre: level, width: wide, inverted }) => ({ frame, centre: level, width: wide, inverted });
+
+  const thumbs = images.flatMap((one, which) => (one.thumb || (which === first && !touched(which)) ? [] : [which])); // to be fetched
 
   // One request at a time: what is wanted meanwhile waits, and only the last of it is asked.
   async function pump() {
@@ -75,7 +79,7 @@ function viewer(host, { images, picture, onview = () => {}, onclose = null }) {
         const loaded = new Image();
         loaded.src = url;
         await loaded.decode();
-        if (mine.number === number && !(mine.first && touched())) {
+        if (mine.number === number && !(mine.first && touched(number))) {
           img.src = url;
           img.classList.add('mzv-there');
         }
@@ -93,16 +97,15 @@ function viewer(host, { images, picture, onview = () => {}, onclose = null }) {
   }
   function ask() {
     const all = shownView(view());
-    wanted = { number, view: all, first: !touched() };
+    wanted = { number, view: all, first: !touched(number) };
     root.setAttribute('aria-busy', 'true');
     requestAnimationFrame(pump);
     clearTimeout(told);
     told = setTimeout(() => onview(number, all), 60);
   }
-  const touched = () => Object.values(shownView(view())).some((value) => value !== null && value !== false);
   function thumb(which, url) {
-    const at = tabs.querySelector(`[data-number="${which}"] img`);
-    if (at && !at.src) at.src = url;
+    images[which].thumb ??= url;
+    tabs.querySelector(`[data-number="${which}"] img`).src = images[which].thumb;
   }
 
   function set(change) {
@@ -260,7 +263,7 @@ function viewer(host, { images, picture, onview = () => {}, onclose = null }) {
   images.forEach((one, which) => {
     const name = one.name ?? `Picture ${which + 1}`;
     const tab = make('button', { type: 'button', 'data-number': which, title: name, 'aria-label': name, onclick: () => pick(which) },
-      make('img', { alt: '' }), make('span', { 'aria-hidden': 'true' }, which + 1));
+      make('img', { alt: '', src: one.thumb }), make('span', { 'aria-hidden': 'true' }, which + 1));
     const close = onclose && make('button', { type: 'button', class: 'mzv-close', 'aria-label': `Take ${name} away`, title: 'Take away', onclick: () => onclose(which) }, '×');
     tabs.append(make('div', {}, tab, close));
   });
@@ -273,5 +276,6 @@ function viewer(host, { images, picture, onview = () => {}, onclose = null }) {
       host.replaceChildren();
     },
     current: () => ({ number, view: shownView(view()) }),
+    views: () => views,
   };
 }

@@ -25,8 +25,8 @@ AT_ONCE = 16
 _SUGGESTIONS = '<div class="mz-suggestions" role="group" aria-label="Suggested questions"></div>'
 
 
-def build(page: gr.Blocks, service: Service, pictures: Pictures) -> None:
-    """Fill the page of one service."""
+def build(page: gr.Blocks, service: Service, pictures: Pictures, *, rated: bool) -> None:
+    """Fill the page of one service; whether cases of work lists are `rated` on another."""
     comparing = Comparing(service, pictures)
 
     def look(uri: str) -> dict[str, Any]:
@@ -99,6 +99,7 @@ def build(page: gr.Blocks, service: Service, pictures: Pictures) -> None:
                 elem_id="mz-suggestions",
                 padding=False,
             )
+            ask = gr.Button("Compare", variant="primary", size="lg", elem_id="mz-compare")
             reference = gr.Textbox(
                 value="",
                 label="Reference answer (optional)",
@@ -121,7 +122,6 @@ def build(page: gr.Blocks, service: Service, pictures: Pictures) -> None:
                 elem_id="mz-others",
                 visible=bool(service.allow),
             )
-            ask = gr.Button("Compare", variant="primary", size="lg", elem_id="mz-compare")
         with gr.Column(scale=9, min_width=400, elem_classes="mz-said-column"):
             strip = gr.HTML(
                 value=-1,
@@ -133,9 +133,10 @@ def build(page: gr.Blocks, service: Service, pictures: Pictures) -> None:
             tools = gr.HTML(
                 value="",
                 html_template=asset("tools.html"),
-                js_on_load=script("api.js", "heat.js", "tools.js"),
+                js_on_load=script("api.js", "heat.js", "seen.js", "tools.js"),
                 server_functions=[heat],
                 elem_id="mz-tools",
+                rated=rated,
             )
             answers = gr.HTML(cards.empty_html(), elem_id="mz-answers")
     form = [picker, question, reference, adapters, others]
@@ -143,6 +144,8 @@ def build(page: gr.Blocks, service: Service, pictures: Pictures) -> None:
     asked: dict[str, Any] = {"outputs": answers, "concurrency_limit": AT_ONCE, **quiet}
     page.load(choices, outputs=adapters, concurrency_limit=AT_ONCE, **quiet)
     gr.on([ask.click, question.submit], compare, inputs=form, **asked)
+    begun = f"() => ['', '', {json.dumps(cards.empty_html())}]"
+    picker.clear(None, outputs=[question, reference, answers], js=begun, **quiet)
     tools.select(sample, inputs=[*form, tools], **asked)
     strip.select(take_example, inputs=strip, outputs=[picker, question], **quiet).then(
         compare, inputs=form, **asked

@@ -17,3 +17,13 @@ def cut(page: Any) -> list[str]:
     found: list[str] = page.evaluate(_FAULTS)
     page.set_viewport_size(before)
     return found
+
+
+def covered(page: Any) -> list[str]:
+    """What has something over it at any scroll of the page in a window as high as it is."""
+    found = []
+    height = page.evaluate("document.documentElement.scrollHeight")
+    for top in range(0, max(1, height - page.viewport_size["height"] + 100), 100):
+        page.evaluate(f"scrollTo(0, {top})")
+        found += [(top, fault) for fault in page.evaluate(_FAULTS) if fault.startswith("covered")]
+    return [f"{fault} (scrolled by {top})" for top, fault in found]
