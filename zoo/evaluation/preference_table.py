@@ -29,7 +29,7 @@ def _strength_rows(reference: str, strengths: Sequence[Strength]) -> list[list[s
     rows = [[f"preferred to {reference}, %", "strength", "n"]]
     for one in strengths:
         if one.share is None:
-            rows.append([one.adapter, f"{DASH} {one.reason}", ""])
+            rows.append([one.adapter, one.reason if one.side else f"{DASH} {one.reason}", ""])
             continue
         equal = "" if one.differs else f", {NO_DIFFERENCE}"
         rows.append(
@@ -39,9 +39,9 @@ def _strength_rows(reference: str, strengths: Sequence[Strength]) -> list[list[s
 
 
 METHOD = (
-    "Strengths: Bradley and Terry 1952, a tie half a win for either, one tie added to each pair that met; "
-    "intervals\nare 95 %, over {drawn}, whose questions are drawn together, and not corrected for many "
-    "comparisons."
+    "Strengths: Bradley and Terry 1952, a tie half a win for either, one tie added to each pair that met.\n"
+    "What is above or below in all rankings has no finite strength: in how many is told. Intervals are\n"
+    "95 %, over {drawn}, whose questions are drawn together, and not corrected for many comparisons."
 )
 
 

@@ -6,8 +6,9 @@ strength of two adapters alone is what the table of wins says, win + tie / 2. A 
 probability of being preferred to a reference, and not as points that have no end.
 
 Strengths have no finite estimate where one side of the adapters never lost to the other (Ford 1957). So each
-pair that met has one tie added, half a win for either, which is Jeffreys' prior of a share (Firth 1993); and
-an adapter that the raters never once placed on both sides of the reference has no strength here but a reason.
+pair that met has one tie added, half a win for either, which is Jeffreys' prior of a share (Firth 1993): a
+resample needs it too. An adapter that no ranking put below the reference, or none above, would have nothing
+but that tie's strength: it has none here, and its side is told with how often.
 
 A question that several raters ranked counts once, with the mean over them; of a rater who ranked two adapters
 there twice the first time counts. Intervals are over resampled units, such as whole pictures. It knows no
@@ -18,6 +19,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +71,8 @@ class Strength:
     share: Interval | None
     """None where there is a reason. n: the questions on which it was ranked."""
     reason: str = ""
+    side: Literal["", "above", "below"] = ""
+    """Of the reference, where every ranking puts it, and so no strength is finite."""
 
     @property
     def differs(self) -> bool:
@@ -152,8 +156,13 @@ class Preferences:
         for number, name in enumerate(self.adapters):
             if number == start:
                 continue
-            if reason := _reason(near[number], above[number], below[number], reference):
-                found.append(Strength(adapter=name, share=None, reason=reason))
+            if not (above[number] and below[number]):
+                side: Literal["", "above", "below"] = (
+                    "above" if above[number] else "below" if below[number] else ""
+                )
+                straight = round(wins[number, start] + wins[start, number])
+                reason = _reason(near[number], side, straight, reference)
+                found.append(Strength(adapter=name, share=None, reason=reason, side=side))
                 continue
             shares = 1 / (1 + np.exp(-logits[:, np.searchsorted(inside, number)]))
             sample = Sample(float(shares[0]), shares[1:], self._ranked(number))
@@ -214,15 +223,10 @@ def _reached(edges: npt.NDArray[np.bool_], start: int) -> npt.NDArray[np.bool_]:
     return found
 
 
-def _reason(near: bool, above: bool, below: bool, reference: str) -> str:
-    """Why an adapter has no strength; empty if it has one. `above`: it won over the reference, or over one
-    that did, and so on."""
+def _reason(near: bool, side: str, straight: int, reference: str) -> str:
+    """Why an adapter has no strength; `straight`: questions on which it was ranked beside the reference."""
     if not near:
         return f"never ranked beside {reference}, nor beside any that was"
-    if not below and not above:
+    if not side:
         return f"the rankings do not tell it from {reference}"
-    if not below:
-        return f"never below {reference}, straight or by way of others: no finite strength"
-    if not above:
-        return f"never above {reference}, straight or by way of others: no finite strength"
-    return ""
+    return f"{side} in all {straight}" if straight else f"{side}, by way of others alone"

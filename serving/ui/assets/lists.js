@@ -70,7 +70,7 @@ function card(one, open) {
   return make('article', { class: 'mz-worklist', 'data-list': one.id, 'aria-label': one.title },
     make('header', {}, make('h3', {}, one.title), make('span', { class: `mz-state mz-state-${one.state}` }, STATES[one.state])),
     make('p', { class: 'mz-soft' }, `${one.cases} ${one.cases === 1 ? 'case' : 'cases'}${one.repeats ? `, ${one.repeats} of them repeats` : ''} · ${one.adapters.join(', ')} · ${one.overlap} ${one.overlap === 1 ? 'rater' : 'raters'} each · since ${one.made_at.slice(0, 10)}${one.keep ? ' · kept after closing' : ''}`),
-    one.state === 'preparing' ? bar(one.answered, one.cases, `${one.answered} of ${one.cases} answered`) : bar(done, due, `${done} of ${due} ratings done`),
+    one.state === 'preparing' ? bar(one.answered, one.cases, `${one.answered} of ${one.cases} answered`) : bar(done, due, `${done} of ${due} ${due === 1 ? 'rating' : 'ratings'} done`),
     one.remarks.map((words) => make('p', { class: 'mz-remark' }, words)),
     problems || null,
     fold('raters', 'Raters', make('div', { class: 'mz-raters' }, one.raters.map(({ rater, assigned, done: count }) =>

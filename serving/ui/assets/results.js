@@ -4,9 +4,19 @@ const wanted = new URLSearchParams(location.search).getAll('list');
 const PLOTS = {
   strengths: 'Forest plot of the strengths in the table below it, with the reference at 50 %.',
   wins: 'Matrix of how often the answer of a row was preferred to that of a column; its figures are in the table below it.',
-  severity: 'Bars of the shares of severe, minor and no misunderstanding in the table below it.',
+  severity: 'Bars of the shares of no, minor and severe misunderstanding in the table below it.',
 };
-const method = (over) => `Ratings made blind, of cases that their rater is done with. A question that several raters rated counts once. Intervals are 95 %, by bootstrap over ${over}, each with all of its questions, and not corrected for many comparisons; a difference whose interval holds none is no difference. That of a share of 0 or 100 % has no width: what was not seen on n questions can still be so of up to 3 in n. Strengths: Bradley and Terry 1952, a tie half a win for either, one tie added to each pair that met.`;
+const CAPTIONS = { severity: 'The upper line in a bar is the 95 % interval of none, counted from the left; the lower one is that of severe, counted from the right.' };
+// How wide and how high each picture is, so that its place is kept until it comes.
+const places = ({ adapters, against, pairs }) => {
+  const ranked = new Set(pairs.flatMap(({ first, second }) => [first, second])).size;
+  return {
+    strengths: [7.5, 0.9 + against.length * (0.6 + 0.32 * Math.max(2, ranked))],
+    wins: [Math.min(7.5, 1.75 + 0.95 * ranked), 1.3 + 0.62 * ranked],
+    severity: [7.5, 1.5 + 0.32 * Math.max(2, adapters.length)],
+  };
+};
+const method = (over) => `Ratings made blind, of cases that their rater is done with. A question that several raters rated counts once. Intervals are 95 %, by bootstrap over ${over}, each with all of its questions, and not corrected for many comparisons; a difference whose interval holds none is no difference. That of a share of 0 or 100 % has no width: what was not seen on n questions can still be so of up to 3 in n. Strengths: Bradley and Terry 1952, a tie half a win for either, one tie added to each pair that met. What is above or below the reference in all rankings has no finite strength: an arrow at the edge, and in how many, stand in its place. Severity and error types count each by itself: an answer without misunderstanding can have some.`;
 const many = (count, word) => `${count} ${word}${count === 1 ? '' : 's'}`;
 const figures = make('div', { class: 'mz-figures' });
 const counted = make('p', { class: 'mz-counted', role: 'status' });
@@ -61,7 +71,8 @@ function sections({ id, outcome, plots, pooled, in_several }, query) {
   ].filter(Boolean).join(' ');
   if (!outcome.ratings) return [make('p', { class: 'mz-nothing' }, 'Nobody is done with a case of these yet.')];
   const plot = (kind) => plots.includes(kind) && make('figure', { style: kind === 'wins' && `max-width:${200 + 110 * outcome.adapters.length}px` },
-    make('img', { 'data-src': `${API}/lists/${id}/results/${kind}.svg?${query}`, alt: PLOTS[kind] }));
+    make('img', { 'data-src': `${API}/lists/${id}/results/${kind}.svg?${query}`, alt: PLOTS[kind], style: `aspect-ratio: auto ${places(outcome)[kind].join(' / ')}` }),
+    CAPTIONS[kind] ? make('figcaption', { class: 'mz-soft' }, CAPTIONS[kind]) : null);
   const part = (title, ...inside) => make('section', {}, make('h3', {}, title), ...inside.map((one) => one || null));
   return [
     outcome.few ? make('p', { class: 'mz-few', role: 'note' }, `Only ${over}: intervals over fewer than 20 are too narrow. Lean on nothing here.`) : null,
@@ -92,7 +103,7 @@ function filters(chosen, found) {
 }
 
 const progress = (found) => make('section', {}, make('h3', {}, 'How far raters are'), make('div', { class: 'mz-raters' },
-  found.progress.map(({ rater, assigned, done }) => make('div', {}, make('b', {}, rater), bar(done, assigned, `${done} of ${assigned} cases`)))));
+  found.progress.map(({ rater, assigned, done }) => make('div', {}, make('b', {}, rater), bar(done, assigned, `${done} of ${many(assigned, 'case')}`)))));
 
 function flag(words, checked, changed) {
   const box = make('input', { type: 'checkbox', checked, onchange: () => changed?.() });
@@ -142,7 +153,7 @@ function exportsOf(chosen) {
     }
     const there = wanted.map((id) => lists.find((one) => one.id === id)).filter(Boolean);
     const [list, ...others] = there.length ? there : lists.slice(0, 1);
-    const called = (one) => `${one.title} (${one.cases} cases, ${one.made_at.slice(0, 10)})`;
+    const called = (one) => `${one.title} (${many(one.cases, 'case')}, ${one.made_at.slice(0, 10)})`;
     const pick = choice('Work list', lists.map((one) => [one.id, called(one), one === list]), (id) => location.assign(`/results?list=${id}`));
     const boxes = lists.filter((one) => one !== list).map((one) => [one, ...flag(called(one), others.includes(one), () => {
       history.replaceState(null, '', `/results?${new URLSearchParams(pairsOf('list', chosen()))}`);

@@ -29,6 +29,7 @@ function strengthsTable(against) {
   const places = (adapter) => against.flatMap(({ reference, strengths }) => {
     const found = strengths.find((one) => one.adapter === adapter);
     if (adapter === reference) return [cell('50, the reference'), cell(DASH)];
+    if (found.side) return [cell(found.reason, make('small', {}, 'no finite strength')), cell(DASH)];
     if (!found.share) return [cell(DASH, make('small', {}, found.reason)), cell(DASH)];
     const same = found.share.low <= 0.5 && 0.5 <= found.share.high;
     return [cell(...figure(found.share), same ? make('small', {}, 'no difference') : null), cell(`${found.share.n}`)];

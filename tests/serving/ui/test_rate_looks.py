@@ -23,7 +23,7 @@ LOOK = "(one, key) => getComputedStyle(one)[key]"
 
 @pytest.mark.parametrize("sheet", sorted(ASSETS.glob("*.css")), ids=lambda path: path.name)
 def test_no_selector_is_torn_where_gradio_scopes_it(sheet):
-    """It splits at each comma, within brackets too, and takes the night's class out of the first part alone."""
+    """It splits at each comma, within brackets too, and takes the class of night out of the first alone."""
     text = re.sub(r"/\*.*?\*/", "", sheet.read_text(encoding="utf-8"), flags=re.DOTALL)
     selectors = [one.strip() for one in re.findall(r"([^{};]+)\{", text) if not one.strip().startswith("@")]
     assert selectors

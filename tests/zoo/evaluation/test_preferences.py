@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from zoo.evaluation.bootstrap import Floats, Interval
-from zoo.evaluation.preferences import Preferences, Ranking, fit, references
+from zoo.evaluation.preferences import Preferences, Ranking, Strength, fit, references
 
 
 def ranked(question: int, **ranks: int) -> Ranking:
@@ -137,10 +137,14 @@ def test_a_fit_settles_where_one_side_wins_a_million_times() -> None:
 
 def test_who_never_lost_or_never_won_has_a_reason_and_no_number() -> None:
     rankings = [*by_two(3, 2, 1), *(ranked(n, a=2, b=2, top=1, low=3) for n in range(20, 30))]
-    found = {one.adapter: (one.share, one.reason) for one in Preferences(rankings).strengths("a")}
-    assert found["top"] == (None, "never below a, straight or by way of others: no finite strength")
-    assert found["low"] == (None, "never above a, straight or by way of others: no finite strength")
-    assert found["b"][0] is not None
+    found = {one.adapter: one for one in Preferences(rankings).strengths("a")}
+    assert found["top"] == Strength(adapter="top", share=None, reason="above in all 10", side="above")
+    assert found["low"] == Strength(adapter="low", share=None, reason="below in all 10", side="below")
+    assert found["b"].share is not None
+    assert found["b"].side == ""
+    apart = [*by_two(3, 2, 1), *(ranked(n, b=2, top=1) for n in range(20, 30))]
+    far = Strength(adapter="top", share=None, reason="above, by way of others alone", side="above")
+    assert far in Preferences(apart).strengths("a")
 
 
 def test_who_never_met_the_reference_has_a_reason_and_no_number() -> None:

@@ -18,8 +18,9 @@ _ORDER = ("MM", "SLC", "AM", "LAS")
 NOTE = (
     "MM modality, SLC side and place, AM anatomy, LAS specificity. An answer that several experts rated "
     "counts once, with the mean over those who could judge it; 95 % intervals are over {drawn}, whose "
-    "questions are drawn together. That of a share of 0 or 100 % has no width: what was not seen on n "
-    "questions can still be so of up to 3 in n."
+    "questions are drawn together. Severity and error types count each by itself: an answer without "
+    "misunderstanding can have some. The interval of a share of 0 or 100 % has no width: what was not seen "
+    "on n questions can still be so of up to 3 in n."
 )
 
 

@@ -22,11 +22,13 @@ _BLUE, _ORANGE = COLOURS[:2]
 _LESS = "#b34d00"
 """The orange on which white can be read."""
 _SEVERITIES: dict[Severity, tuple[str, str]] = {
-    "severe": (_ORANGE, "white"),
-    "minor": (COLOURS[4], ON_COLOUR),
     "none": (COLOURS[5], ON_COLOUR),
+    "minor": (COLOURS[4], ON_COLOUR),
+    "severe": (_ORANGE, "white"),
 }
 """Colours of a bar and of what is written on it, in the order from the left."""
+_ARROW = {"above": ">", "below": "<"}
+"""At the edge of a panel, of what has no finite strength."""
 _SHORT = 12
 """Characters of a name that fits over a square."""
 _ROOM_FOR_TEXT = 0.08
@@ -49,14 +51,16 @@ def strengths_figure(against: Mapping[str, Sequence[Strength]]) -> Figure:
         _rows(place, names)
     axes[-1].set_xlabel("% preferred, ties half", fontsize=8, color=DARK)
     head(figure, "Bradley-Terry strengths with 95 % intervals")
-    looks = ((DARK, "D", "the reference"), (_BLUE, "o", "a difference"), (GREY, "o", NO_DIFFERENCE))
+    looks = [(DARK, "D", "the reference"), (_BLUE, "o", "a difference"), (GREY, "o", NO_DIFFERENCE)]
+    if any(strength.side for of in against.values() for strength in of):
+        looks.append((_BLUE, _ARROW["above"], "above or below in all"))
     key(figure, [Line2D([], [], color=c, marker=m, markersize=6, label=label) for c, m, label in looks])
     return figure
 
 
 def severity_figure(shares: Mapping[str, Mapping[str, Interval]]) -> Figure:
-    """A bar an adapter, parted by severity; whiskers at the edges are the intervals of severe, from the
-    left, and of none, from the right."""
+    """A bar an adapter, parted by severity; whiskers at the edges are the intervals of none, from the
+    left, and of severe, from the right."""
     figure = _figure(len(shares))
     axes = figure.subplots()
     for row, of in enumerate(shares.values()):
@@ -70,15 +74,17 @@ def severity_figure(shares: Mapping[str, Mapping[str, Interval]]) -> Figure:
             start += value
         if of:
             severe, none = of["severe"], of["none"]
-            _whisker(axes, row - 0.26, severe.low, severe.high)
-            _whisker(axes, row + 0.26, 1 - none.high, 1 - none.low)
+            _whisker(axes, row - 0.26, none.low, none.high)
+            _whisker(axes, row + 0.26, 1 - severe.high, 1 - severe.low)
         beside(axes, row, f"n {of['none'].n}" if of else "none could be judged")
     axes.set_xlim(0, 100)
     axes.set_xlabel("% of judged answers", fontsize=8, color=DARK)
     plain(axes, grid="x")
     _rows(axes, list(shares))
     head(figure, "Image misunderstanding with 95 % intervals")
-    key(figure, [Patch(color=colour, label=name) for name, (colour, _) in _SEVERITIES.items()])
+    parts = [Patch(color=colour, label=name) for name, (colour, _) in _SEVERITIES.items()]
+    lines = "95 %: upper line of none, lower of severe, from the right"
+    key(figure, [*parts, Line2D([], [], color=DARK, linewidth=1.1, marker="|", label=lines)])
     return figure
 
 
@@ -114,7 +120,11 @@ def wins_figure(pairs: Sequence[Pair], names: Sequence[str]) -> Figure:
 
 def _strength(axes: Axes, row: int, found: Strength) -> None:
     if found.share is None:
-        beside(axes, row, DASH)
+        beside(axes, row, found.reason if found.side else DASH)
+        if found.side:
+            edge, back = (98, 91) if found.side == "above" else (2, 9)
+            axes.plot([back, edge], [row, row], color=_BLUE, linewidth=1.8, zorder=2)
+            axes.plot(edge, row, _ARROW[found.side], color=_BLUE, markersize=7, zorder=3)
         return
     share, colour = found.share, _BLUE if found.differs else GREY
     axes.plot([100 * share.low, 100 * share.high], [row, row], color=colour, linewidth=1.8, zorder=2)
