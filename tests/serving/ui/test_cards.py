@@ -120,3 +120,18 @@ def test_words_are_marked_against_the_reference_too_which_stands_above_the_answe
     assert '<p class="mz-reference"><b>Reference</b> a &lt;right&gt; mass</p>' in html
     assert 'data-asked="key"' in html
     assert "one answer · 20 ms · sample of seed 5" in html
+
+
+def test_answers_name_the_views_that_they_are_about_while_they_come_and_after():
+    about = [('{"key": "a"}', "frame 2 of 3"), ('{"key": "<b>"}', "")]
+    comparison = Comparison(question="Q", answers=(answer("yes", "mdpo"),), milliseconds=20)
+    for html in (
+        waiting_html("Q", ["mdpo"], about),
+        live_html("Q", [answer("", "mdpo")], [""], about),
+        comparison_html(comparison, {}, about),
+    ):
+        assert (
+            '<ul class="mz-pictures" aria-label="Asked about">'
+            '<li data-view="{&quot;key&quot;: &quot;a&quot;}" data-words="frame 2 of 3">frame 2 of 3</li>'
+            '<li data-view="{&quot;key&quot;: &quot;&lt;b&gt;&quot;}" data-words=""></li></ul>'
+        ) in html

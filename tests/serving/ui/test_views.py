@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from serving.ui.views import MOST, Shown, View, png_uri, read_views
+from tests.zoo._images import dicom_bytes
 from zoo.errors import BadInput
 from zoo.images import Window, open_scan
 
@@ -35,6 +36,20 @@ def test_a_view_shows_frame_window_and_inversion_of_the_scan(shared_data):
     shown = Shown(scan).show(View(key="k", frame=0, centre=200, width=300, inverted=True))
     expected = scan.show(frame=0, window=Window(centre=200, width=300), inverted=True)
     assert shown.tobytes() == expected.tobytes() != scan.show().tobytes()
+
+
+def test_a_view_is_told_in_words_by_what_can_be_chosen_in_it():
+    scan = open_scan(dicom_bytes(np.arange(3 * 8 * 10).reshape(3, 8, 10)))
+    chosen = View(key="k", frame=0, centre=499.5, width=1.25, inverted=True)
+    assert [Shown(scan).words(view) for view in (View(key="k"), chosen)] == [
+        "frame 2 of 3, window as in the file",
+        "frame 1 of 3, W 1.25 C 500, inverted",
+    ]
+
+
+def test_of_a_plain_picture_there_is_nothing_to_choose_but_inversion(png):
+    shown = Shown(open_scan(png))
+    assert [shown.words(View(key="k", inverted=inverted)) for inverted in (False, True)] == ["", "inverted"]
 
 
 def test_a_picture_for_the_browser_is_exact_where_it_fits_and_smaller_where_not(image):
