@@ -17,7 +17,7 @@ from tests.end_to_end._pages import Someone, rated_list, visits
 from tests.end_to_end._ward import ADAPTERS, PASSWORD, Ward, forge_adapters
 from tests.serving.test_no_traces import dicom
 from tests.serving.ui._chromium import CHROMIUM, chromium, needs_chromium
-from tests.serving.ui._cut import cut
+from tests.serving.ui._cut import covered, cut
 from zoo.evaluation.pictures import pixels_digest
 from zoo.localhub.server import serving
 
@@ -104,6 +104,14 @@ def test_no_page_is_cut_or_keeps_anyone_out(hub: tuple[str, list[str]], tmp_path
                     for fault in Axe().run(page).response["violations"]
                     if fault["impact"] in ("serious", "critical")
                 ]
+        study = chief.page
+        study.set_viewport_size({"width": 1280, "height": 900})
+        study.goto(ward.url)
+        study.locator("#mz-adapters label").first.wait_for()
+        study.locator("#mz-picker input[type=file]").set_input_files([DICOM] * 7)
+        study.locator(".mzv-tabs img[src]").nth(6).wait_for()
+        assert study.get_by_label("Centre", exact=True).is_visible()
+        assert covered(study) == []
         page.evaluate("document.querySelector('main, .mz-case').append(document.createElement('section'))")
         page.evaluate("document.querySelector('section:empty').style = 'width: 3000px; height: 20px'")
         assert any("beyond the edge" in fault for fault in cut(page)), "what is cut would not be seen"
