@@ -132,6 +132,10 @@ def test_answers_say_which_picture_and_view_they_are_about_and_that_it_is_no_lon
     assert about(page) == ([f"A picture that was taken away, {words}"], [True], [STALE])
     ask(page, "And this?")
     assert about(page) == (["Picture 1 of 1"], [True], [])
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator("[data-do=copy]").click()
+    page.get_by_text("Copied", exact=True).wait_for()
+    assert page.evaluate("navigator.clipboard.readText()").endswith("\n\nAsked about: Picture 1 of 1")
 
 
 def test_a_question_that_fails_takes_no_answers_away(page, png):
@@ -206,8 +210,8 @@ def test_who_leaves_a_study_is_asked_first_and_who_has_nothing_to_lose_is_not(pa
     page.locator("#mz-adapters label").nth(3).wait_for()
     assert asked == []
     put(page, png)
-    page.get_by_role("link", name="Browse").click(no_wait_after=True)
-    page.wait_for_timeout(500)
+    with page.expect_event("dialog"):
+        page.get_by_role("link", name="Browse").click(no_wait_after=True)
     assert asked == ["beforeunload"]
     assert in_view(page) == "Picture 1"
     page.get_by_role("button", name="Sign out").click()
@@ -242,6 +246,7 @@ def test_where_names_are_hidden_it_is_said_that_answers_of_this_page_cannot_be_r
     note = page.locator(".mz-unrated")
     assert not note.is_visible()
     page.locator("[data-do=hide]").click()
+    note.wait_for()
     assert note.inner_text() == (
         "Answers of this page are not kept and cannot be rated. Cases of work lists can, on Rate."
     )
