@@ -144,6 +144,7 @@ def test_a_client_that_reads_slowly_reads_all(unread_s):
             server.later(unread_s * 0.6)
             before = server.resumed
             while server.resumed == before:
+                assert server.lost == 0
                 count += len(asking.recv(1 << 20))
         while more := len(asking.recv(1 << 20)):
             count += more
