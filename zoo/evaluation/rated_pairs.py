@@ -3,17 +3,18 @@
 Of each two answers to a question the one that raters rank higher is chosen: by the mean rank over those who
 ranked both, and only where none of them ranks them the other way round. Every pair of answers counts, as in
 Ouyang et al. 2022 (arXiv 2203.02155, section 3.5). A pair's weight is how badly the rejected answer misreads
-the image.
+the image. Which questions are one case, and which word of a rater counts, `zoo.evaluation.rated_cases` says.
 """
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 from zoo.errors import BadInput
+from zoo.evaluation.rated_cases import opinions
 from zoo.records import Prediction, PreferencePair, Rating, Severity
 
 SCALE: Mapping[Severity, float] = {"none": 0.25, "minor": 0.5, "severe": 1.0}
@@ -64,23 +65,29 @@ def pairs_of(
     A pair's weight is the mean over raters of `scale` of the severity of its rejected answer. An answer that
     any rater calls severe is never chosen: it would be learnt as the better one. With `reference` each
     question gives one pair more, its true answer over the answer with the worst mean rank, unless nobody saw
-    a misunderstanding in that.
+    a misunderstanding in that. Questions that show and ask the same are one, by the name of the first, and
+    raters count there with what they said first.
 
     Raises:
-        BadInput: an answer was rated that is not among the predictions, or a weight that cannot be.
+        BadInput: an answer was rated that is not among the predictions, a weight that cannot be, or see
+            `zoo.evaluation.rated_cases.opinions`.
     """
     if sorted(scale) != sorted(SCALE) or not all(0 <= weight <= 1 for weight in scale.values()):
         raise BadInput(
             f"the weights are {dict(scale)}", hint="one from 0 to 1 for each of none, minor and severe"
         )
+    told = opinions(ratings)
+    if strange := sorted({_key(one.rating) for one in told} - set(map(_key, predictions))):
+        raise BadInput(f"the question {'/'.join(strange[0])} was rated, and its answers are not here")
+    of_case: dict[Hashable, _Key] = {}
+    name = {_key(one.rating): of_case.setdefault(one.case, _key(one.rating)) for one in told}
     asked: dict[_Key, list[Prediction]] = {}
     for p in predictions:
-        asked.setdefault((p.dataset, p.split, p.question_id), []).append(p)
+        asked.setdefault(name.get(_key(p), _key(p)), []).append(p)
     rated: dict[_Key, list[Rating]] = {}
-    for r in ratings:
-        rated.setdefault((r.dataset, r.split, r.question_id), []).append(r)
-    if strange := sorted(set(rated) - set(asked)):
-        raise BadInput(f"the question {'/'.join(strange[0])} was rated, and its answers are not here")
+    for one in told:
+        if one.time == 0:
+            rated.setdefault(name[_key(one.rating)], []).append(one.rating)
     pairs: list[PreferencePair] = []
     left_out: Counter[str] = Counter()
     for key, said in asked.items():
@@ -121,7 +128,7 @@ def _answers(said: Sequence[Prediction], ratings: Sequence[Rating]) -> list[_Ans
             found.append(
                 _Answer(
                     text=same[0].answer.strip(),
-                    adapters=tuple(p.adapter for p in same),
+                    adapters=tuple(dict.fromkeys(p.adapter for p in same)),
                     ranks={r.rater: r.rank for r in ours if r.rank is not None},
                     severities={r.rater: r.misunderstanding for r in ours if r.misunderstanding is not None},
                 )
@@ -189,3 +196,7 @@ def _pair(
             "raters": dict(raters),
         },
     )
+
+
+def _key(of: Prediction | Rating) -> _Key:
+    return of.dataset, of.split, of.question_id

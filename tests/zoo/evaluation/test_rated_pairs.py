@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -180,6 +181,43 @@ def test_the_scale_is_the_callers_and_one_that_cannot_be_is_refused() -> None:
     for scale in ({"none": 0.0, "minor": 0.2}, {"none": -1.0, "minor": 0.2, "severe": 1.0}):
         with pytest.raises(BadInput, match="the weights are"):
             made(said, scale=scale)
+
+
+def test_a_case_that_was_rated_again_is_one_question_where_each_rater_counts_with_the_first_word() -> None:
+    """r1 saw question 7 first and ranks its repeat the other way round, r2 the repeat: (0.5 + 1) / 2."""
+    said = (
+        ("7", "r1", 1, {"x": ("none", 1), "y": ("minor", 2)}),
+        ("again", "r1", 2, {"x": ("severe", 2), "y": ("none", 1)}),
+        ("again", "r2", 3, {"x": ("none", 1), "y": ("severe", 2)}),
+        ("7", "r2", 4, {"x": ("severe", 2), "y": ("none", 1)}),
+    )
+    words = {name: prediction(name, f"It is {name}.") for name in "xy"}
+    ratings = [
+        Rating(
+            question_id=question,
+            dataset="ward",
+            split="list",
+            adapter=adapter,
+            answer_sha256=words[adapter].answer_sha256,
+            rater=rater,
+            misunderstanding=severity,
+            rank=rank,
+            case_sha256="c" * 64,
+            made_at=f"2026-11-0{day}T09:00:00.000001+00:00",
+        )
+        for question, rater, day, of in said
+        for adapter, (severity, rank) in of.items()
+    ]
+    shown = [replace(one, question_id=question) for question in ("7", "again") for one in words.values()]
+    (pair,), left_out = pairs_of(ratings, shown)
+    assert (pair.id, pair.chosen, pair.rejected, pair.weight) == (
+        "ward/list/7/1",
+        "It is x.",
+        "It is y.",
+        0.75,
+    )
+    assert (pair.made_by["chosen_by"], sorted(pair.made_by["raters"])) == (["x"], ["r1", "r2"])
+    assert left_out == {}
 
 
 def test_ratings_of_answers_that_are_not_here_are_refused() -> None:
