@@ -83,7 +83,7 @@ def test_everyone_who_waits_for_a_load_that_fails_is_told_why_and_the_next_one_t
     tickets = [ask(rig, "sft", "mdpo"), ask(rig, "sft")]
     fine = ask(rig, "base", "mdpo")
     rig.model.load_gate.set()
-    assert [str(ticket.done.exception(5)) for ticket in tickets] == ["made for another"] * 2
+    assert [str(ticket.done.exception(60)) for ticket in tickets] == ["made for another"] * 2
     assert len(fine.done.result(60)) == 2
     assert [one.text for one in ask(rig, "sft", "mdpo").done.result(60)] == ["sft: Q 64x48", "mdpo: Q 64x48"]
     until(lambda: ask.users(rig) == {"sft": 0, "mdpo": 0})
@@ -155,7 +155,7 @@ def test_two_who_unload_the_same_adapter_both_wait_until_it_is_gone(rig, ask):
     rig.model.load_gate.set()
     for one in both:
         one.result(60)
-    assert loading.exception(5) is None
+    assert loading.exception(60) is None
     assert rig.registry.occupied() == {}
 
 
@@ -167,7 +167,7 @@ def test_unloading_ends_even_if_the_load_under_way_fails(rig, ask):
     unloaded = rig.engine.unload(other.id)
     rig.model.load_gate.set()
     unloaded.result(60)
-    assert isinstance(loading.exception(5), WrongBase)
+    assert isinstance(loading.exception(60), WrongBase)
 
 
 def test_weights_that_were_read_once_are_kept_in_memory_within_their_bytes(make_rig, ask):
@@ -194,7 +194,7 @@ def test_weights_in_memory_that_fail_a_check_are_read_anew_too(make_rig, ask):
     ask(rig, "mdpo").done.result(60)
     load = rig.model.load
     rig.model.load = lambda *args: load(*args[:3])  # lacks the content
-    assert isinstance(rig.engine.warm(sft).exception(5), EngineFailed)
+    assert isinstance(rig.engine.warm(sft).exception(60), EngineFailed)
     rig.model.load = load
     rig.engine.warm(sft).result(60)
     assert [name.split("-", 1)[1] for name in rig.model.read_from] == ["sft", "mdpo", "sft"]
@@ -245,7 +245,7 @@ def test_a_failed_load_keeps_nothing_of_what_was_read(rig, ask):
     rig.model.read = read_other
     gc.disable()
     try:
-        failed = rig.engine.warm(*ask.adapters(rig, "other")).exception(5)
+        failed = rig.engine.warm(*ask.adapters(rig, "other")).exception(60)
         until(lambda: seen[0]() is None)
     finally:
         gc.enable()

@@ -43,7 +43,7 @@ def test_a_failed_fetch_tells_its_reason_to_every_waiter_and_is_tried_again(rig)
     with ThreadPoolExecutor(4) as pool:
         waiters = [pool.submit(brought, rig.library, "mdpo") for _ in range(4)]
         rig.hub.gate.set()
-        assert {str(one.exception(5)) for one in waiters} == {"the weights are gone"}
+        assert {str(one.exception(60)) for one in waiters} == {"the weights are gone"}
     status = rig.registry.status("local/mdpo", "2" * 40)
     assert (status.state, status.reason) == ("failed", "the weights are gone")
     rig.hub.fault = None
