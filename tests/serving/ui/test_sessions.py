@@ -52,7 +52,8 @@ class Page:
 
 @pytest.fixture
 def page(rig, image, monkeypatch):
-    monkeypatch.setattr(Tray, "get", lambda tray, key: SimpleNamespace(show=lambda view: image))
+    scan = SimpleNamespace(show=lambda view: image, words=lambda view: "")
+    monkeypatch.setattr(Tray, "get", lambda tray, key: scan)
     built = []
     build = site.build_site
     monkeypatch.setattr(site, "build_site", lambda *a, **k: built.append(build(*a, **k)) or built[-1])
