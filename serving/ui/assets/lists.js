@@ -131,8 +131,9 @@ async function follow() {
       return;
     }
     page.replaceChildren(make('h2', {}, 'Work lists'), offline, fresh, all);
-    const [found] = await Promise.all([refresh({ forced: true }), renew()]);
-    fresh.open = !found.length;
+    const found = await refresh({ forced: true });
+    fresh.open = !found.length; // before there is anything in it that could be pressed
+    await renew();
     follow();
   } catch (fault) {
     page.replaceChildren(failed(fault));

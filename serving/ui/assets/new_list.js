@@ -7,7 +7,10 @@ const CSV = 'id,images,question,reference,modality\n1,scan-1.dcm,Is there a nodu
 function newList({ adapters, raters, most, lacks, example, made }) {
   let file = null;
   const chosen = make('p', { class: 'mz-chosen', role: 'status' }, 'No file yet');
-  const input = make('input', { type: 'file', accept: '.zip,application/zip', id: 'mz-zip', onchange: () => take(input.files[0]) });
+  const input = make('input', { type: 'file', accept: '.zip,application/zip', id: 'mz-zip', onchange: () => {
+    take(input.files[0]);
+    input.value = ''; // or a browser would not tell that the same file, mended, is chosen again
+  } });
   const drop = make('label', { class: 'mz-zip', for: 'mz-zip',
     'data-drop': 'Nothing was opened: drop the ZIP of cases into the form of a new list.' },
   make('b', {}, 'Drop a ZIP of cases or click'), make('span', {}, 'Images with a table of questions'), input);

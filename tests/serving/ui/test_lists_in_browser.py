@@ -115,6 +115,37 @@ def test_the_page_tells_that_the_server_is_away_and_goes_on_by_itself_with_the_f
         assert page.get_by_label("Title").input_value() == "Half filled"
 
 
+def test_a_form_that_is_opened_while_lists_are_on_their_way_stays_open(place):
+    open_list(place.desk, count=1)
+
+    def late(route):
+        page.wait_for_timeout(500)
+        route.continue_()
+
+    with chromium() as browser:
+        page = place.sign_in(browser.new_context(), "chief")
+        page.route("**/v1/annotations/lists", late, times=1)
+        page.goto(f"{place.address}/lists")
+        page.locator(".mz-fresh summary").first.click()
+        page.locator(".mz-worklist").wait_for()
+        assert page.locator(".mz-fresh").get_attribute("open") is not None
+
+
+def test_the_same_file_can_be_chosen_again_once_it_is_mended(place, tmp_path):
+    path = tmp_path / "cases.zip"
+    with chromium() as browser:
+        page = place.sign_in(browser.new_context(), "chief")
+        page.goto(f"{place.address}/lists")
+        page.locator("#mz-zip").wait_for(state="attached")
+        devtools = page.context.new_cdp_session(page)  # the driver tells of each choice, a browser does not
+        found = devtools.send("Runtime.evaluate", {"expression": "document.querySelector('#mz-zip')"})
+        for mib in (1, 2):
+            path.write_bytes(bytes(mib << 20))
+            choice = {"files": [str(path)], "objectId": found["result"]["objectId"]}
+            devtools.send("DOM.setFileInputFiles", choice)
+            page.get_by_text(f"cases.zip, {mib}.0 MiB").wait_for()
+
+
 def test_a_list_without_sft_or_with_a_case_twice_is_asked_about_before_it_is_made(place, tmp_path):
     rows = "images,question,id\n1.png,Q?,a\n2.png,Q?,b\n1.png,Q?,c"
     (tmp_path / "cases.zip").write_bytes(
