@@ -23,7 +23,7 @@ from serving.annotations.shown import Shown, is_erased, shown
 from serving.annotations.terms import terms_of
 from zoo.datasets.rated import PAIRS_NAME, TERMS_NAME
 from zoo.errors import BadInput
-from zoo.evaluation.rated_cases import pool
+from zoo.evaluation.rated_cases import opinions, pool
 from zoo.evaluation.rated_pairs import SCALE, pairs_of
 from zoo.evaluation.sheets import harmless
 from zoo.records import PREDICTIONS_NAME, AnyRecord, Rating, Severity, to_line
@@ -115,14 +115,16 @@ def dataset_files(
     license: str = "",
     title: str = "Ratings",
 ) -> dict[str, bytes]:
-    """The files of a Hub data set by name: ratings with no more of their time than the day, and what was
-    rated as far as it is kept. `license` is the operator's own, see `serving.annotations.terms`.
+    """The files of a Hub data set by name: ratings with no more of their time than the day, what raters said
+    of a case again after all that they said first, and what was rated as far as it is kept. `license` is the
+    operator's own, see `serving.annotations.terms`.
 
     Raises:
         UnknownName: there is no such list.
         BadInput: nobody is done with a case yet, the pictures are erased, or the licence is too wide.
     """
-    ratings = [replace(one, made_at=one.made_at[:10]) for one in _finished(desk, work_list, comments)]
+    told = sorted(opinions(_finished(desk, work_list, comments)), key=lambda one: one.time)
+    ratings = [replace(one.rating, made_at=one.rating.made_at[:10]) for one in told]
     if images and is_erased(desk, work_list):
         raise _erased(work_list, "pictures")
     seen = _shown(desk, work_list, ratings)

@@ -11,17 +11,20 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from sqlalchemy import update
 
 from serving.annotations.desk import Desk
 from serving.annotations.export import KINDS, Kind, dataset_files, export, pair_files, write_files
 from serving.annotations.records import WorkList
 from serving.annotations.results import ratings_of
-from tests.serving.annotations._rated_list import rated_list, sha
+from serving.annotations.schema import cases
+from tests.serving.annotations._rated_list import rate, rated_list, sha
 from zoo.datasets import load_questions
 from zoo.errors import BadInput, UnknownName
 from zoo.evaluation.pictures import pixels_digest
+from zoo.evaluation.rated import shares
 from zoo.images import decode
-from zoo.records import Prediction, PreferencePair, Question, Rating, read_jsonl
+from zoo.records import Prediction, PreferencePair, Question, Rating, parse_line, read_jsonl
 
 CLEAR = {"good": ("none", 1), "base": ("minor", 2), "bad": ("severe", 3)}
 UNSURE = {"good": ("none", 1), "base": ("cannot judge", None), "bad": ("minor", 2)}
@@ -129,6 +132,26 @@ def test_the_card_says_who_rated_what_and_how_far_they_agree(three: Made) -> Non
         "license: apache-2.0",
     ):
         assert words in card
+
+
+def test_what_was_said_first_of_a_case_counts_in_a_data_set_too_though_it_tells_no_more_than_the_day(
+    make: Make,
+) -> None:
+    """Anna rates the repeat before its first showing, both on one day."""
+    words = {"base": "I cannot tell.", "good": "A mass.", "bad": "A cyst."}
+    desk, made = make([({}, {}), ({}, {})], answers=words)
+    desk.database.write(lambda connection: connection.execute(update(cases).values(case_sha256=sha("case"))))
+    shown, repeat = desk.lists.cases(made.id)
+    anna = "anna.planted"
+    rate(desk, repeat.id, anna, words, CLEAR)
+    rate(desk, shown.id, anna, words, {**CLEAR, "good": ("severe", 1)})
+    files = dataset_files(desk, made.id)
+    ratings = [parse_line(line, Rating, where="") for line in files["ratings.jsonl"].splitlines()]
+    assert [r.question_id for r in ratings] == [repeat.question_id] * 3 + [shown.question_id] * 3
+    found = [shares(of)["good"]["severe"].value for of in (ratings, ratings_of(desk, made.id))]
+    assert found == [0.0, 0.0]
+    told = {one["adapter"]: one["shares"] for one in json.loads(files["ratings.json"])["adapters"]}
+    assert told["good"]["severe"]["value"] == 0.0
 
 
 def test_datasets_reads_each_table_by_the_cards_metadata(three: Made, tmp_path: Path) -> None:
