@@ -77,7 +77,7 @@ class Outcome:
     ratings: int
     again: int
     """Of the ratings those that say once more what their rater had said of that answer: they count for
-    `agreement_again` alone."""
+    `agreement_again`, and by their rank beside answers that the rater had not ranked there."""
     raters: tuple[str, ...]
     drawn: Drawn
     """What intervals are over: pictures, and cases whose pictures are not known."""

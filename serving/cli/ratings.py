@@ -73,8 +73,8 @@ def export(
     """Take the ratings of LIST out: as a table, as records, as a data set with a card, or as pairs to train.
 
     Only what was said blind and finished is taken. Ratings as a table or records can be of several lists, of
-    one base and the same adapters; `medzoo agreement` says what they come to together. pairs.zip always holds
-    its pictures: it is for your own machine.
+    one base and with the same weights by each name; `medzoo agreement` says what they come to together.
+    pairs.zip always holds its pictures: it is for your own machine.
     """
     from serving.annotations.export import KINDS as kinds
     from serving.annotations.export import export_files, parse_weights, write_files, zipped

@@ -33,9 +33,9 @@ Also = Annotated[
     list[ListId] | None,
     Query(
         max_length=50,
-        description="Further lists whose ratings are pooled with this one's: of the same base and the same "
-        "adapters, or it is refused. A case that is in several counts once, a rater is one person, and "
-        "whoever rated a case twice counts with what they said first.",
+        description="Further lists whose ratings are pooled with this one's: of the same base, and of the "
+        "same weights where adapters are called the same, or it is refused. A case that is in several counts "
+        "once, a rater is one person, and whoever rated a case twice counts with what they said first.",
     ),
 ]
 Dark = Annotated[bool, Query(description="To be read on a dark ground. The picture itself has none.")]

@@ -26,8 +26,8 @@ def agreement(files: tuple[Path, ...], key: Path | None, layout: str | None, mod
     other, and to the base and SFT by strength (Bradley-Terry).
 
     Intervals are 95 %, over questions; of experts' ratings that know their pictures, over pictures. Ratings
-    of several lists are pooled if they are of one base and of the same adapters: a case that is in two of
-    them is one, a rater is one person, and whoever rated a case twice counts with what they said first.
+    of several lists are pooled if they are of one base, with the same weights by each name: a case that is in
+    two of them is one, a rater is one person, and whoever rated a case twice counts with what they said first.
     """
     import shutil
 
