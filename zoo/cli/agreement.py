@@ -27,7 +27,7 @@ def agreement(files: tuple[Path, ...], key: Path | None, layout: str | None, mod
 
     Intervals are 95 %, over questions; of experts' ratings that know their pictures, over pictures. Ratings
     of several lists are pooled if they are of one base, with the same weights by each name: a case that is in
-    two of them is one, a rater is one person, and whoever rated a case twice counts with what they said first.
+    two of them is one, a rater is one person, and whoever rated one twice counts with what they said first.
     """
     import shutil
 
