@@ -173,10 +173,12 @@ def running(loop):
     """The loop in a thread of its own."""
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    yield
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(LIMIT_S)
-    loop.close()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(LIMIT_S)
+        loop.close()
 
 
 def test_what_is_not_done_in_time_is_cut_off_and_the_exit_status_says_so(serve):
