@@ -161,11 +161,11 @@ def test_what_is_asked_about_is_the_picture_in_view_as_it_is_seen(page, png, sha
     assert "The picture in view is asked about." in page.locator(".mz-study-note").inner_text()
     page.get_by_label("Window preset").select_option("Bone")
     page.get_by_role("button", name="Invert").click()
-    page.wait_for_timeout(300)
+    page.locator(".mz-viewer[aria-busy=false]").wait_for()
     ask(page, "Q")
     texts(page)
     page.get_by_role("button", name="Picture 2", exact=True).click()
-    page.wait_for_timeout(300)
+    page.locator(".mz-viewer[aria-busy=false]").wait_for()
     ask(page, "Q again")
     page.get_by_text("base: Q again 64x48").wait_for()
     from zoo.images import Window, decode, open_scan

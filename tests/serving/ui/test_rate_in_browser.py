@@ -46,7 +46,7 @@ def open_page(browser, place):
 def saved(page):
     """Wait until the server has every mark."""
     page.evaluate("document.activeElement.blur()")
-    page.wait_for_timeout(100)
+    page.wait_for_function("dispatchEvent(new Event('beforeunload', { cancelable: true }))")
     page.wait_for_function("document.querySelector('.mz-saved').textContent === 'Saved'")
 
 
@@ -179,8 +179,8 @@ def test_leaving_with_something_unsaved_is_warned_of(open_page, place):
     page.wait_for_selector(".mz-loud")
     asked = []
     page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
-    page.evaluate("setTimeout(() => location.reload())")
-    page.wait_for_timeout(500)
+    with page.expect_event("dialog"):
+        page.evaluate("setTimeout(() => location.reload())")
     assert asked == ["beforeunload"]
 
 
