@@ -100,11 +100,14 @@ class Accounts:
         before end.
 
         Raises:
-            BadInput: see `check_password`.
+            BadInput: see `check_password`; or the new one is the old.
             NoKey: name and old password do not go together.
         """
         check_password(new)
-        kept, hashed = self._verify(name, old), _hash(new)
+        kept = self._verify(name, old)
+        if new == old:
+            raise BadInput("the new password is the old one", hint="choose another")
+        hashed = _hash(new)
         token, row = _session(name)
 
         def write(connection: Connection) -> None:

@@ -7,7 +7,7 @@ The same ratings are counted once: a page asks for its figures and its pictures 
 from dataclasses import dataclass
 from functools import lru_cache
 
-from serving.annotations.beside import remarks
+from serving.annotations.beside import other_cases, remarks
 from zoo.evaluation.agreement import Agreement, Rated, alpha, kappa, same
 from zoo.evaluation.bootstrap import Interval
 from zoo.evaluation.preferences import FEW, Pair, Preferences, Strength, references
@@ -105,6 +105,7 @@ def outcome(ratings: tuple[Rating, ...]) -> Outcome:
     preferences = Preferences(rankings(ratings))
     told = opinions(ratings)
     over = drawn(one.unit for one in told)
+    cases = {name: {one.case for one in told if one.rating.adapter == name} for name in names}
     return Outcome(
         questions=len({one.case for one in told}),
         ratings=len(told),
@@ -127,7 +128,7 @@ def outcome(ratings: tuple[Rating, ...]) -> Outcome:
             Again(name=one.name, same=same(one), kappa=kappa(one, weighted=one.ordered))
             for one in said_again(ratings)
         ),
-        remarks=remarks(variants),
+        remarks=(*remarks(variants), *other_cases(cases)),
     )
 
 

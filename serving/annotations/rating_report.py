@@ -17,19 +17,21 @@ def rating_report(
     ratings: Sequence[Rating], answers: Sequence[CaseAnswer], *, overlap: int, **of_the_files: Any
 ) -> dict[str, Any]:
     """The report of these ratings of these answers, JSON-ready; `of_the_files` is carried as it is."""
-    questions = {(r.dataset, r.split, r.question_id): r.modality for r in ratings}
+    told = opinions(ratings)
+    cases = {one.case: one.rating.modality for one in told}
     said_by = {answer.adapter: answer for answer in answers}
     judged = shares(ratings)
     return {
-        "cases": len(questions),
-        "answers": len({(r.dataset, r.split, r.question_id, r.answer_sha256) for r in ratings}),
+        "cases": len(cases),
+        "answers": len({(one.case, one.rating.answer_sha256) for one in told}),
         "ratings": len(ratings),
         "raters": len({r.rater for r in ratings}),
         "overlap": overlap,
-        "drawn": str(drawn(one.unit for one in opinions(ratings))),
+        "again": sum(one.time > 0 for one in told),
+        "drawn": str(drawn(one.unit for one in told)),
         "cannot_judge": sum(r.misunderstanding is None for r in ratings),
         "datasets": sorted({r.dataset for r in ratings}),
-        "modalities": dict(sorted(Counter(filter(None, questions.values())).items())),
+        "modalities": dict(sorted(Counter(filter(None, cases.values())).items())),
         "adapters": [
             {
                 "adapter": adapter,

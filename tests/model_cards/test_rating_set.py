@@ -40,6 +40,7 @@ def report() -> dict[str, Any]:
         "ratings": 72,
         "raters": 3,
         "overlap": 2,
+        "again": 0,
         "drawn": "11 pictures",
         "cannot_judge": 6,
         "datasets": ["mine | yours", "slake"],
@@ -109,6 +110,11 @@ def test_an_adapter_that_nobody_could_judge_has_no_shares(report: dict[str, Any]
     unjudged = adapter("base", shares={}, cannot_judge=24)
     text = render(report | {"adapters": [unjudged, adapter("mdpo")]}, repo=REPO)
     assert "| base | " + "– | " * 7 + "0 | 24 |" in text
+
+
+def test_ratings_that_were_said_again_are_told(report: dict[str, Any]) -> None:
+    assert "Repeats" not in render(report, repo=REPO)
+    assert "**Repeats.** 6 of the ratings say once more" in render(report | {"again": 6}, repo=REPO)
 
 
 def test_what_is_in_it_is_said_and_what_is_not(report: dict[str, Any]) -> None:

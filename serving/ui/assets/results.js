@@ -161,7 +161,7 @@ function exportsOf(chosen) {
     })]);
     const chosen = () => [list, ...boxes.filter(([, box]) => box.checked).map(([one]) => one)];
     const also = make('details', { class: 'mz-also', open: boxes.some(([, box]) => box.checked) }, make('summary', {}, 'Together with other lists'),
-      make('p', { class: 'mz-soft' }, 'Of the same base and the same adapters. A question that is in several lists counts once, a rater is one person.'),
+      make('p', { class: 'mz-soft' }, 'Of the same base, and of the same weights by each name. A question that is in several lists counts once, a rater is one person.'),
       make('div', { role: 'group', 'aria-label': 'Together with' }, boxes.map(([, , label]) => label)));
     const set = make('div', { class: 'mz-filters' });
     const below = make('div', { class: 'mz-figures' });

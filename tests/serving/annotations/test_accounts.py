@@ -100,6 +100,8 @@ def test_by_the_old_password_comes_another_and_all_sessions_but_a_fresh_one_end(
             ana.change_password(name, old, "other words are easy")
     with pytest.raises(BadInput, match="a password of 9 characters"):
         ana.change_password("ana", PASSWORD, "too short")
+    with pytest.raises(BadInput, match="the new password is the old one"):
+        ana.change_password("ana", PASSWORD, PASSWORD)
     assert rows(desk, accounts)[0]["password_hash"] == hashed
     assert ana.find(before).name == "ana"
     ended = ana.ended

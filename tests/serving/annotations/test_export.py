@@ -150,7 +150,9 @@ def test_what_was_said_first_of_a_case_counts_in_a_data_set_too_though_it_tells_
     assert [r.question_id for r in ratings] == [repeat.question_id] * 3 + [shown.question_id] * 3
     found = [shares(of)["good"]["severe"].value for of in (ratings, ratings_of(desk, made.id))]
     assert found == [0.0, 0.0]
-    told = {one["adapter"]: one["shares"] for one in json.loads(files["ratings.json"])["adapters"]}
+    report = json.loads(files["ratings.json"])
+    assert [report[name] for name in ("cases", "answers", "ratings", "again")] == [1, 3, 6, 3]
+    told = {one["adapter"]: one["shares"] for one in report["adapters"]}
     assert told["good"]["severe"]["value"] == 0.0
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serving.annotations.beside import NO_BASE, NO_SFT, remarks
+from serving.annotations.beside import NO_BASE, NO_SFT, OTHER_CASES, other_cases, remarks
 from serving.app import build_app
 from tests.serving.rest._rating import TEXTS, archive, as_, finish, open_desk, open_list, scans, send
 
@@ -22,6 +22,20 @@ from tests.serving.rest._rating import TEXTS, archive, as_, finish, open_desk, o
 )
 def test_a_tuned_adapter_without_sft_or_the_base_beside_it_is_remarked_on(variants, expected):
     assert remarks(variants) == expected
+
+
+@pytest.mark.parametrize(
+    ("rated", "expected"),
+    [
+        ({"base": {1, 2}, "sft": {2, 1}}, ()),
+        ({"base": {1, 2}, "sft": {1}}, (OTHER_CASES,)),
+        ({"base": {1}, "sft": {2}}, (OTHER_CASES,)),
+        ({"base": {1}}, ()),
+        ({}, ()),
+    ],
+)
+def test_adapters_that_were_rated_on_other_cases_are_remarked_on(rated, expected):
+    assert other_cases(rated) == expected
 
 
 @pytest.fixture
