@@ -16,6 +16,7 @@ from PIL import Image
 from tests.end_to_end._pages import Someone, rated_list, visits
 from tests.end_to_end._ward import ADAPTERS, PASSWORD, Ward, forge_adapters
 from tests.serving.test_no_traces import dicom
+from tests.serving.ui._axe import violations
 from tests.serving.ui._chromium import CHROMIUM, chromium, needs_chromium
 from tests.serving.ui._cut import covered, cut
 from zoo.evaluation.pictures import pixels_digest
@@ -85,8 +86,6 @@ def browsing(profile: Path) -> Iterator[Any]:
 
 @pytest.mark.skipif(not DICOM.is_file(), reason="needs shared/data beside the repository")
 def test_no_page_is_cut_or_keeps_anyone_out(hub: tuple[str, list[str]], tmp_path: Path) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
     ward = made(tmp_path, hub)
     faults, wide, seen = [], [], []
     with ward.server(), chromium() as browser:
@@ -101,7 +100,7 @@ def test_no_page_is_cut_or_keeps_anyone_out(hub: tuple[str, list[str]], tmp_path
                 wide += [(name, width, fault) for fault in cut(page)]
                 faults += [
                     (name, width, fault["id"], [node["html"][:200] for node in fault["nodes"]])
-                    for fault in Axe().run(page).response["violations"]
+                    for fault in violations(page)
                     if fault["impact"] in ("serious", "critical")
                 ]
         study = chief.page

@@ -7,6 +7,7 @@ import pytest
 
 from serving.app import build_app
 from tests.serving._served import served
+from tests.serving.ui._axe import violations
 from tests.serving.ui._chromium import chromium, needs_chromium
 from zoo.hub import RepoRef
 
@@ -42,9 +43,7 @@ def shot(page: Any, name: str) -> None:
 
 
 def serious(page: Any) -> list[Any]:
-    from axe_playwright_python.sync_playwright import Axe
-
-    found = Axe().run(page, context="#mz-browse").response["violations"]
+    found = violations(page, context="#mz-browse")
     return [one for one in found if one["impact"] in ("serious", "critical")]
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from serving.annotations.beside import NO_BASE, NO_SFT
 from tests.serving.rest._rating import archive, picture
+from tests.serving.ui._axe import violations
 from tests.serving.ui._chromium import chromium, needs_chromium
 from tests.serving.ui._ward import open_list, ward
 
@@ -18,9 +19,7 @@ def place(rig, tmp_path):
 
 def faults(page):
     """Serious faults that axe-core finds in what is ours on the page."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    found = Axe().run(page, context="section.mz-lists").response["violations"]
+    found = violations(page, context="section.mz-lists")
     return [(one["id"], one["impact"]) for one in found if one["impact"] in ("serious", "critical")]
 
 

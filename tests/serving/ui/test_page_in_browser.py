@@ -12,6 +12,7 @@ from tests.conftest import adapter_maker
 from tests.serving._brought import brought
 from tests.serving._served import served
 from tests.serving.conftest import rigs
+from tests.serving.ui._axe import violations
 from tests.serving.ui._chromium import chromium, needs_chromium
 from zoo.notice import NOTICE
 
@@ -251,13 +252,11 @@ def test_where_an_answer_looked_lies_over_the_picture_on_demand_and_is_asked_for
 
 @pytest.mark.parametrize("width", [1280, 820])
 def test_the_page_is_no_wider_than_the_screen_and_has_no_serious_fault_of_accessibility(page, png, width):
-    from axe_playwright_python.sync_playwright import Axe
-
     page.set_viewport_size({"width": width, "height": 1100})
 
     def faults():
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        found = Axe().run(page).response["violations"]
+        found = violations(page)
         return [
             (one["id"], [node["html"][:120] for node in one["nodes"]])
             for one in found

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.serving.ui._axe import violations
 from tests.serving.ui._chromium import chromium, needs_chromium
 from tests.serving.ui._cut import cut
 from tests.serving.ui._ward import PASSWORD, open_list, ward
@@ -15,9 +16,7 @@ NEW = "seven words of a ward"
 
 def faults_of(page):
     """What axe-core finds of the serious kind, and what is cut off."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    found = Axe().run(page).response["violations"]
+    found = violations(page)
     serious = [
         (one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")
     ]

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from serving.annotations.clicks import AnswerState
+from tests.serving.ui._axe import violations
 from tests.serving.ui._chromium import chromium, needs_chromium
 from tests.serving.ui._ward import TEXTS, open_list, ward
 
@@ -70,9 +71,7 @@ def letters(page):
 
 def faults(page):
     """Serious faults that axe-core finds in what is ours on the page."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    found = Axe().run(page, context="section.mz-rate").response["violations"]
+    found = violations(page, context="section.mz-rate")
     return [(one["id"], one["impact"]) for one in found if one["impact"] in ("serious", "critical")]
 
 

@@ -17,6 +17,7 @@ from serving.annotations.records import Click
 from serving.app import build_app
 from serving.run import listen
 from tests.serving.rest._rating import SaidBy, open_desk, open_list
+from tests.serving.ui._axe import violations
 from tests.serving.ui._chromium import chromium, needs_chromium
 
 pytestmark = [pytest.mark.slow, needs_chromium]
@@ -79,8 +80,6 @@ def shot(page: Any, name: str) -> None:
 
 
 def test_results_are_told_in_tables_and_pictures_to_who_may_see_them(site: Any) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
     address, rated, _, fresh = site
     with chromium() as browser:
         page = browser.new_page(extra_http_headers={"x-who": "root"}, viewport={"width": 1280, "height": 900})
@@ -112,9 +111,7 @@ def test_results_are_told_in_tables_and_pictures_to_who_may_see_them(site: Any) 
         assert page.get_by_label("private").is_checked()
         shot(page, "results-1280")
         serious = [
-            one
-            for one in Axe().run(page, context="#mz-results").response["violations"]
-            if one["impact"] in ("serious", "critical")
+            one for one in violations(page, context="#mz-results") if one["impact"] in ("serious", "critical")
         ]
         assert serious == []
         page.set_viewport_size({"width": 820, "height": 1100})
@@ -138,8 +135,6 @@ def test_results_are_told_in_tables_and_pictures_to_who_may_see_them(site: Any) 
 
 
 def test_lists_are_seen_together_and_what_that_means_is_told(site: Any) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
     address, rated, second, fresh = site
     with chromium() as browser:
         page = browser.new_page(extra_http_headers={"x-who": "root"}, viewport={"width": 820, "height": 1100})
@@ -162,7 +157,7 @@ def test_lists_are_seen_together_and_what_that_means_is_told(site: Any) -> None:
         saved = page.get_by_role("link", name="Ratings as CSV").get_attribute("href")
         assert saved.startswith(f"/v1/annotations/lists/{rated.id}/export/ratings.csv?also=")
         shot(page, "results-together-820")
-        found = Axe().run(page, context="#mz-results").response["violations"]
+        found = violations(page, context="#mz-results")
         assert [one for one in found if one["impact"] in ("serious", "critical")] == []
 
 

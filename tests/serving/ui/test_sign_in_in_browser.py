@@ -15,6 +15,7 @@ from serving.defence.callers import Callers
 from serving.defence.pace import Pace, Quota
 from serving.defence.wall import Defence
 from serving.run import listen
+from tests.serving.ui._axe import violations
 from tests.serving.ui._chromium import chromium, needs_chromium
 
 NOW = ("location.pathname", "document.documentElement.style.display", "document.readyState")
@@ -50,9 +51,7 @@ def browser():
 
 def faults_of(page):
     """What axe-core finds of the serious kind."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    found = Axe().run(page).response["violations"]
+    found = violations(page)
     return [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
 
 
