@@ -4,7 +4,7 @@ import pytest
 
 from serving.annotations.beside import NO_BASE, NO_SFT, OTHER_CASES, other_cases, remarks
 from serving.app import build_app
-from tests.serving.rest._rating import TEXTS, archive, as_, finish, open_desk, open_list, scans, send
+from tests.serving.rest._rating import TEXTS, archive, as_, finish, open_list, scans, send
 
 
 @pytest.mark.parametrize(
@@ -36,13 +36,6 @@ def test_a_tuned_adapter_without_sft_or_the_base_beside_it_is_remarked_on(varian
 )
 def test_adapters_that_were_rated_on_other_cases_are_remarked_on(rated, expected):
     assert other_cases(rated) == expected
-
-
-@pytest.fixture
-def desk(tmp_path):
-    desk = open_desk(tmp_path / "ratings.db")
-    yield desk
-    desk.close()
 
 
 def test_a_list_is_remarked_on_when_it_is_made_and_from_then_on(rig, desk):

@@ -10,21 +10,8 @@ from sqlalchemy import select, update
 from serving.annotations.outcome import outcome
 from serving.annotations.results import ratings_of
 from serving.annotations.schema import answers, cases
-from serving.app import build_app
 from serving.rest import results_routes
-from tests.serving.rest._rating import DIGESTS, as_, click, finish, open_desk, open_list
-
-
-@pytest.fixture
-def desk(tmp_path: Any) -> Any:
-    desk = open_desk(tmp_path / "ratings.db")
-    yield desk
-    desk.close()
-
-
-@pytest.fixture
-def app(rig: Any, desk: Any) -> Any:
-    return build_app(rig.service, page=False, desk=desk)
+from tests.serving.rest._rating import DIGESTS, as_, click, finish, open_list
 
 
 def test_a_rater_sees_results_once_all_own_cases_are_done_and_an_administrator_at_any_time(
