@@ -1,4 +1,5 @@
-"""An adapter's card from its manifest: README.md with metadata for the Hub, and the `.eval_results` files.
+"""An adapter's card from its manifest: README.md with metadata for the Hub, the `.eval_results` files, and
+the NOTICE that a licence asks for.
 
 The same folder gives the same card, byte for byte, so a stale one can be told. It reads nothing but the
 manifest, the stored answers, what the zoo declares of base and data sets, and whether the picture of the
@@ -16,12 +17,14 @@ from model_cards.evals import EVAL_FOLDER, dataset_id, eval_files, model_index
 from model_cards.failures import Failures, failures
 from model_cards.page import page
 from model_cards.results import Rows, benchmark_lines
-from zoo.bases import bases
+from zoo.bases import declared_bases
 from zoo.datasets import datasets
 from zoo.evaluation.report.usual import explained
 from zoo.hub import TAG
+from zoo.licences import obliging
 from zoo.manifest import (
     LOG_NAME,
+    NOTICE_NAME,
     PICTURE_NAME,
     WEIGHTS_NAME,
     AdapterManifest,
@@ -68,9 +71,10 @@ def render(manifest: AdapterManifest, *, failed: Failures | None = None, picture
         "adapter.md.j2",
         card_data(manifest),
         m=manifest,
-        base=bases().get(manifest.base.name),
+        base=declared_bases().get(manifest.base.name),  # not what this machine keeps: cards are alike
         title=title(manifest),
         licence_sentence=licences.sentence(manifest.license),
+        obliging=obliging(manifest.license),
         headline=rows.headline,
         overall=rows.overall,
         by_type=rows.by_type,
@@ -98,7 +102,8 @@ def card_files(folder: Path) -> dict[str, str]:
     manifest = read_manifest(folder)
     pictured = (folder / PICTURE_NAME).is_file()
     text = render(manifest, failed=failures(folder, manifest), pictured=pictured)
-    return {README_NAME: text, **eval_files(manifest)}
+    notice = licences.notice(manifest.license)
+    return {README_NAME: text, **({NOTICE_NAME: notice} if notice else {}), **eval_files(manifest)}
 
 
 def write_card(folder: Path) -> list[str]:
@@ -115,6 +120,7 @@ def write_card(folder: Path) -> list[str]:
         path = folder / name
         if name in wanted:
             path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)  # it may be a link to a file that is to stay as it is
             path.write_text(wanted[name], encoding="utf-8")
         else:
             path.unlink()

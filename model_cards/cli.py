@@ -1,13 +1,13 @@
 """`medzoo card`: write cards or check them. `medzoo verify`: whether an adapter is what its card says."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from zoo.cli._checks import tell
+
 if TYPE_CHECKING:
-    from model_cards.checks import Check
     from model_cards.repo import Repo
 
 _HUB = click.option("--hub", help="Address of the Hub.  [default: HF_ENDPOINT or https://huggingface.co]")
@@ -46,7 +46,7 @@ def card(
         from model_cards.check import check as every_check
 
         repo = _found(adapter, hub)
-        _tell(repo, every_check(repo), as_json=as_json)
+        tell("adapter", repo.name, every_check(repo), as_json=as_json)
     elif not Path(adapter).is_dir():
         raise click.UsageError(f"{adapter} is no folder, and a card is written into one; or add --check")
     else:
@@ -72,45 +72,13 @@ def verify(adapter: str, hub: str | None, as_json: bool) -> None:
     from model_cards.verify import verify as every_check
 
     repo = _found(adapter, hub)
-    _tell(repo, every_check(repo), as_json=as_json)
+    tell("adapter", repo.name, every_check(repo), as_json=as_json)
 
 
 def _found(adapter: str, hub: str | None) -> "Repo":
     from model_cards.found import found
 
     return found(adapter, endpoint=hub)
-
-
-def _tell(repo: "Repo", checks: "list[Check]", *, as_json: bool) -> None:
-    """Print what was found, and end with 1 if anything is wrong."""
-    faults = [fault for one in checks for fault in one.faults]
-    if as_json:
-        import json
-        from dataclasses import asdict
-
-        told = {"adapter": repo.name, "faults": len(faults), "checks": [asdict(one) for one in checks]}
-        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
-    else:
-        click.echo(repo.name)
-        width = max(len(one.name) for one in checks)
-        for one in checks:
-            if not one.faults and one.told:
-                _line("ok", "green", one.name.ljust(width), one.told)
-            for fault in one.faults:
-                _line("FAULT", "red", one.name.ljust(width), f"{fault.what}: {fault.value}")
-                click.echo(f"  {'':8}  {'':{width}}  next: {fault.next}")
-            if one.withheld:
-                _line("withheld", "yellow", one.name.ljust(width), one.withheld)
-            if one.unknown:
-                _line("unknown", "yellow", one.name.ljust(width), one.unknown)
-        count = f"{len(faults)} fault{'s' if len(faults) != 1 else ''}" if faults else "no fault"
-        click.secho(count, fg="red" if faults else "green")
-    if faults:
-        sys.exit(1)
-
-
-def _line(mark: str, colour: str, name: str, said: str) -> None:
-    click.echo(f"  {click.style(mark.ljust(8), fg=colour)}  {name}  {said}")
 
 
 def _overview(hub: str | None, out: Path | None) -> None:

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from zoo.licences import LICENCES, parts
+from zoo.licences import LICENCES, obliging, parts
 
 UNKNOWN = (
     "The terms of the base and of the data hold, the stricter of them where they differ; "
@@ -23,9 +23,16 @@ def sentence(licence: str) -> str:
 
 
 def metadata(licence: str, *, link: str) -> dict[str, Any]:
-    """The licence keys of a card: an identifier the Hub knows, else `other` with a name and a link."""
+    """The licence keys of a card: an identifier the Hub knows, else `other` with a name and a link: to the
+    licence's own text where that must go along, else `link`."""
     name = licence.strip().lower()
     if name in LICENCES and LICENCES[name].on_hub:
         return {"license": name}
     slug = re.sub(r"[^a-z0-9.]+", "-", name).strip("-")
-    return {"license": "other", "license_name": slug, "license_link": link}
+    text = next((one.link for one in obliging(licence)), link)
+    return {"license": "other", "license_name": slug, "license_link": text}
+
+
+def notice(licence: str) -> str:
+    """The file `NOTICE` that goes along; empty if the licence asks for none."""
+    return "".join(f"{one.notice}\n" for one in obliging(licence) if one.notice)

@@ -1,4 +1,4 @@
-"""Whether an adapter is what its card says: the card's checks, its base, and its scores made again.
+"""Whether an adapter is what its card says: the card's checks, its base, vLLM, and its scores made again.
 
 Needs no model: the scores follow from the stored answers.
 """
@@ -8,10 +8,11 @@ from pathlib import Path
 from model_cards.check import LOOKS
 from model_cards.checks import Check, Fault
 from model_cards.repo import Repo
-from zoo.bases import bases
+from zoo.bases import bases, how_to_have
 from zoo.evaluation.rescore import rescore
 from zoo.manifest import MANIFEST_NAME, AdapterManifest, predictions_name
 from zoo.records import Prediction, read_jsonl
+from zoo.vllm import check_for_vllm
 
 
 def verify(repo: Repo) -> list[Check]:
@@ -24,7 +25,7 @@ def verify(repo: Repo) -> list[Check]:
             next="it is no adapter of the zoo; medzoo card --check looks at what can be looked at",
         )
         return [*checks, Check(name="scores", faults=(fault,))]
-    return [*checks, base_revision(repo), scores(repo)]
+    return [*checks, base_revision(repo), vllm(repo), scores(repo)]
 
 
 def base_revision(repo: Repo) -> Check:
@@ -34,14 +35,25 @@ def base_revision(repo: Repo) -> Check:
     declared = bases().get(wanted.name)
     if declared is None:
         return Check(name="revision", unknown=f"{wanted.name} is no base of this installation")
+    if not declared.revision:
+        return Check(name="revision", unknown=f"{wanted.revision}; here no commit of {wanted.name} is pinned")
     if declared.revision == wanted.revision:
         return Check(name="revision", told=f"{declared.pinned[: len(declared.name) + 13]} is the base here")
     fault = Fault(
         what="made for another revision of the base",
         value=f"{wanted.revision}, here {wanted.name} is {declared.revision}",
-        next="install the version of medvlm-zoo that has that revision, or train it again",
+        next=how_to_have(wanted.name, wanted.revision),
     )
     return Check(name="revision", faults=(fault,))
+
+
+def vllm(repo: Repo) -> Check:
+    """vLLM would load the adapter on its base and apply all of it."""
+    assert repo.manifest is not None
+    declared = bases().get(repo.manifest.base.name)
+    if declared is None:
+        return Check(name="vllm", unknown=f"{repo.manifest.base.name} is no base of this installation")
+    return check_for_vllm(repo.folder, declared)
 
 
 def _of_other_bases(folder: Path, manifest: AdapterManifest) -> list[str]:

@@ -12,6 +12,7 @@ from zoo.evaluation.correction import stands
 from zoo.evaluation.metrics import get_metric
 from zoo.manifest import Bounds, Evaluation
 from zoo.records import RULES
+from zoo.vllm import RANKS
 
 BRANCHES = {
     "chosen": "the chosen response under the chosen image",
@@ -34,8 +35,6 @@ SHOWN = {"noise": "noise in its place", "other": "another patient's picture"}
 """What an image ablation shows."""
 WRITTEN_BY = "Card written by MedVLM Zoo"
 """In front of the version, at a card's end."""
-VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
-"""What its `--max-lora-rank` takes."""
 QUOTED = 300
 """Most characters of an answer that a card quotes."""
 NO_LORA_NUMBERS = ("2601.17918",)
@@ -146,7 +145,7 @@ def _better(metric: str) -> int:
 
 def vllm_rank(rank: int) -> int:
     """The smallest rank that vLLM keeps room for and that this one fits in."""
-    return next((known for known in VLLM_RANKS if known >= rank), rank)
+    return next((known for known in RANKS if known >= rank), rank)
 
 
 def quoted(text: str) -> str:

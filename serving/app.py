@@ -68,7 +68,14 @@ def build_app(
     if page:
         from serving.ui.mount import mount_pages
 
-        mount_pages(app, service, pictures, desk=desk)
+        mount_pages(
+            app,
+            service,
+            pictures,
+            desk=desk,
+            public=bool(defence and defence.callers.public),
+            framed_by=defence.framed_by if defence else "",
+        )
     if defence:
         put_around(app, defence, max_body=limits.body_bytes(service.base.max_images), refuse=refusal)
     add_error_replies(app)  # around all that can fail

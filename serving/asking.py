@@ -131,6 +131,7 @@ class Asking:
                 load=output.load,
                 text=output.text,
                 finish=output.finish,
+                left_off=output.left_off,
                 tokens=output.tokens,
                 prompt_tokens=output.prompt_tokens,
                 first_token_ms=self._before_ms + output.first_token_ms,

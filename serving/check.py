@@ -21,6 +21,8 @@ from zoo.hub import parse_ref
 from zoo.hub_access import hub_address
 
 _DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]+)?")
+PUBLIC_BASE = "phantom"
+"""The one base that strangers may ask."""
 _ELSEWHERE = ("KEY", "LLM_KEY", "PARENT")
 """Variables that other parts read."""
 
@@ -127,7 +129,9 @@ def _where(settings: Settings) -> list[str]:
 
 def _who_may_ask(settings: Settings) -> list[str]:
     found = _proxies(settings)
-    if settings.keys_file is None:
+    if settings.public_demo:
+        found += _public(settings)
+    elif settings.keys_file is None:
         if not is_loopback(settings.host) and settings.annotations is None:
             found.append(
                 f"host is {settings.host!r} and there are no keys, so other machines would be let in; make "
@@ -143,6 +147,19 @@ def _who_may_ask(settings: Settings) -> list[str]:
     for name in settings.hosts:
         if "/" in name or "*" in name:
             found.append(f"hosts has {name!r}: write a name alone, such as zoo.example")
+    return found
+
+
+def _public(settings: Settings) -> list[str]:
+    """What strangers must not reach."""
+    found = []
+    if settings.base != PUBLIC_BASE:
+        found.append(
+            f"public_demo is for the base {PUBLIC_BASE}, whose scans are drawn, and base is {settings.base}"
+        )
+    for name in ("keys_file", "annotations", "allow", "remote_images", "proxy_user_header"):
+        if getattr(settings, name):
+            found.append(f"public_demo and {name} exclude each other: {variable(name)} is set")
     return found
 
 

@@ -31,6 +31,7 @@ from zoo.notice import NOTICE
 
 NOT_READY_S = 1.0
 """How long `/readyz` says at least that the server ends, before nobody answers at its port any more."""
+HUB_PAGES = "https://huggingface.co"
 LAST_WORDS_S = 3
 """How long replies may still be sent when the last answer is made, and pages be told that the server ends."""
 
@@ -98,12 +99,21 @@ def _defence(settings: Settings, desk: Desk | None) -> Defence:
         user_header=(settings.proxy_user_header or "").lower(),
     )
     people = People(desk.accounts) if desk else None
+    # The Hub tells a Space by which name it is called, and shows it in a frame of its own page.
+    space = [os.environ["SPACE_HOST"]] if settings.public_demo and os.environ.get("SPACE_HOST") else []
     return Defence(
-        callers=Callers(keys=keys, hosts=settings.hosts, people=people, proxies=proxies),
+        callers=Callers(
+            keys=keys,
+            hosts=(*settings.hosts, *space),
+            people=people,
+            proxies=proxies,
+            public=settings.public_demo,
+        ),
         pace=Pace(quota),
         body_timeout_s=settings.body_timeout_s,
         max_list_bytes=settings.max_list_bytes,
         remote=remote if settings.remote_images else None,
+        framed_by=HUB_PAGES if space else "",
     )
 
 
@@ -157,7 +167,9 @@ class _Server(uvicorn.Server):
         ]
         if people:
             said.append("browsers sign in (medzoo accounts new NAME)")
-        if not keys:
+        if self._settings.public_demo:
+            said.append("a public demo: whoever reaches this address may ask about drawn scans")
+        elif not keys:
             said.append(
                 "no keys: programs are refused (medzoo keys new NAME)"
                 if people

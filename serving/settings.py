@@ -67,6 +67,10 @@ class Settings(BaseSettings):
         default=None,
         description="Where accounts and ratings are kept: a file, or postgresql://...; none: nowhere.",
     )
+    public_demo: bool = Field(
+        default=False,
+        description="Without keys, let other machines ask the phantom base and its adapters, and no more.",
+    )
     proxy_addresses: Words = Field(
         default=(), description="Proxies in front of this server that are believed: 10.1.2.3, 10.1.2.0/24."
     )

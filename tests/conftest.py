@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,6 +17,9 @@ import numpy as np
 import pytest
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `medzoo` does, before torch is loaded
+
+os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="medzoo-tests-")
+"""What the person who runs the tests keeps of bases is not theirs to read or change."""
 
 MakeAdapter = Callable[..., Path]
 
@@ -33,6 +37,17 @@ def _evaluation(subset: str, value: float, n: int, **more: Any) -> dict[str, Any
         "fingerprint": "b" * 64,
         **more,
     }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_is_kept_of_bases() -> Iterator[None]:
+    """What a file's tests keep of bases is gone with the file."""
+    yield
+    from zoo.bases import bases
+    from zoo.bases._kept import kept_path
+
+    kept_path().unlink(missing_ok=True)
+    bases.cache_clear()
 
 
 @pytest.fixture
@@ -59,8 +74,8 @@ def adapter_maker(within: Path) -> MakeAdapter:
         rng = np.random.default_rng(seed)
         layer = "base_model.model.model.language_model.layers.0.self_attn.q_proj"
         weights = {
-            f"{layer}.lora_A.weight": rng.normal(size=(2, 8)).astype(np.float32),
-            f"{layer}.lora_B.weight": rng.normal(size=(8, 2)).astype(np.float32),
+            f"{layer}.lora_A.weight": rng.normal(size=(2, 128)).astype(np.float32),
+            f"{layer}.lora_B.weight": rng.normal(size=(128, 2)).astype(np.float32),
         }
         save_file(weights, folder / "adapter_model.safetensors")
         config = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["q_proj"]}

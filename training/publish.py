@@ -27,8 +27,15 @@ from zoo.hub import ADAPTER, EVIDENCE, PAIR_SET, FolderKind, files_of, parse_rep
 from zoo.hub_access import hub_address, is_shared, shown
 from zoo.hub_collections import Membership, add_to_collection, membership
 from zoo.hub_publish import Plan, carry_out, plan_publish
-from zoo.licences import is_wider, narrowest, redistributable
-from zoo.manifest import MANIFEST_NAME, AdapterManifest, predictions_name, verdicts_name, write_manifest
+from zoo.licences import is_wider, narrowest, obliging, redistributable, why_kept
+from zoo.manifest import (
+    MANIFEST_NAME,
+    TERMS_NAME,
+    AdapterManifest,
+    predictions_name,
+    verdicts_name,
+    write_manifest,
+)
 
 UNKNOWN = "unknown"
 """The licence of what no file here declares."""
@@ -51,7 +58,7 @@ class Published:
     collection: str = ""
     """The title of the collection that the adapter is in; empty for a pair set, or if it is in none."""
     note: str = ""
-    """What could not be done beside it, and why."""
+    """What could not be done beside it, and what its licence still asks for."""
 
     @property
     def pinned(self) -> str:
@@ -66,6 +73,8 @@ class Preview:
     plan: Plan
     collection: Membership | None
     """None for a pair set."""
+    note: str = ""
+    """What its licence asks for."""
 
 
 def publish(
@@ -87,15 +96,15 @@ def publish(
     manifest = _checked(folder, repo, allow_unevaluated, without_sft, where)
     plan = _plan(folder, folder, manifest, where)
     done = carry_out(plan, token=where.get("token"))
-    collection, note = "", ""
+    collection, notes = "", _obligations(folder, manifest)
     try:
         found = add_to_collection(manifest.base.name, plan.repo, **_hub_of(where))
         if found.holds:
             collection = found.title
         else:
-            note = f"{shown(plan.address)} has no collections"
+            notes.append(f"{shown(plan.address)} has no collections")
     except HubError as error:
-        note = f"it is in no collection: {error.message}; the same command again adds it"
+        notes.append(f"it is in no collection: {error.message}; the same command again adds it")
     return Published(
         repo=plan.repo,
         sha=done.sha,
@@ -104,7 +113,7 @@ def publish(
         address=f"{shown(plan.address)}/{plan.repo}/tree/{done.sha}",
         left_out=plan.withheld,
         collection=collection,
-        note=note,
+        note="; ".join(notes),
     )
 
 
@@ -115,7 +124,8 @@ def preview(
     manifest = _checked(folder, repo, allow_unevaluated, without_sft, where)
     with _draft(folder) as draft:
         plan = _plan(folder, draft, manifest, where)
-    return Preview(plan=plan, collection=membership(manifest.base.name, plan.repo, **_hub_of(where)))
+    held = membership(manifest.base.name, plan.repo, **_hub_of(where))
+    return Preview(plan=plan, collection=held, note="; ".join(_obligations(folder, manifest)))
 
 
 def publish_pairs(folder: Path, repo: str, **where: Any) -> Published:
@@ -263,9 +273,23 @@ def _check_licence(path: Path, manifest: AdapterManifest, where: dict[str, Any])
     own_hub = not is_shared(hub_address(where.get("endpoint")))
     if not redistributable(narrowest(manifest.license, of_both)) and not (where.get("private") and own_hub):
         raise BadInput(
-            f"{path}: {said} do not let what was made of them be passed on",
+            f"{path}: {said} do not let what was made of them be passed on. "
+            f"{why_kept(narrowest(manifest.license, of_both))}",
             hint="serve it from its folder, or publish it with --private to a Hub of your own (--hub)",
         )
+
+
+def _obligations(folder: Path, manifest: AdapterManifest) -> list[str]:
+    """What the licence of what is published asks of whoever publishes it, and no program can see to."""
+    found = [
+        f"its terms ask that a copy of them goes along: save {terms.link} as {folder / TERMS_NAME} "
+        "and publish again"
+        for terms in obliging(manifest.license)
+        if not (folder / TERMS_NAME).is_file()
+    ]
+    if kept := why_kept(manifest.license):
+        found.append(f"keep it private, on a Hub that only those may read who may have its base. {kept}")
+    return found
 
 
 def _hub_of(where: dict[str, Any]) -> dict[str, Any]:

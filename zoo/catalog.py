@@ -1,7 +1,8 @@
 """The adapters of a Hub by base, variant, data set and metric, each read from its manifest at one commit.
 
 An adapter whose manifest cannot be read is listed with the reason: a catalog that leaves things out
-cannot be trusted. It knows nothing of how adapters are shown or served.
+cannot be trusted. Whole models that bear the zoo's tag, such as merged ones, are no adapters and not listed.
+It knows nothing of how adapters are shown or served.
 """
 
 import hashlib
@@ -73,7 +74,8 @@ def adapters(
     """
     found = list_adapters(base=base, variant=variant, endpoint=endpoint, token=token)
     with ThreadPoolExecutor(max_workers=8) as pool:
-        entries = list(pool.map(lambda one: _read(one, versions, endpoint=endpoint, token=token), found))
+        read = pool.map(lambda one: _read(one, versions, endpoint=endpoint, token=token), found)
+        entries = [entry for entry in read if entry is not None]
 
     def matches(entry: Entry) -> bool:
         """What the manifest says counts, not what the card's tags say."""
@@ -156,16 +158,29 @@ def verified(folder: Path) -> AdapterManifest:
     return manifest
 
 
-def _read(found: Found, versions: bool, *, endpoint: str | None, token: str | None) -> Entry:
+def _read(found: Found, versions: bool, *, endpoint: str | None, token: str | None) -> Entry | None:
+    """The adapter in a repo; None if a whole model lies there."""
     entry = Entry(repo=found.repo, sha=found.sha, private=found.private, gated=found.gated)
     try:
         if versions:
             tags = tags_of(found.repo, endpoint=endpoint, token=token)
             entry = replace(entry, version=([""] + [tag for tag, at in tags.items() if at == found.sha])[-1])
         manifest = _manifest(found.repo, found.sha, endpoint=endpoint, token=token)
-    except (BadManifest, NotOnHub) as error:
+    except BadManifest as error:
         return replace(entry, error=error)
+    except NotOnHub as error:
+        whole = _is_model(found, endpoint=endpoint, token=token)
+        return None if whole else replace(entry, error=error)
     return replace(entry, manifest=manifest)
+
+
+def _is_model(found: Found, *, endpoint: str | None, token: str | None) -> bool:
+    """Whether a repo has the configuration of a whole model, which an adapter's has not."""
+    try:
+        fetch_file(found.repo, found.sha, "config.json", endpoint=endpoint, token=token)
+    except NotOnHub:
+        return False
+    return True
 
 
 def _manifest(repo: str, sha: str, *, endpoint: str | None, token: str | None) -> AdapterManifest:

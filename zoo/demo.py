@@ -8,6 +8,7 @@ import base64
 import json
 import os
 import shlex
+import shutil
 import signal
 import sys
 import threading
@@ -23,6 +24,7 @@ from tqdm import tqdm
 from zoo.bases import get_base
 from zoo.children import Children
 from zoo.demo_ward import PEOPLE, Session, Ward
+from zoo.errors import BadInput
 from zoo.manifest import MANIFEST_NAME, read_manifest
 from zoo.notice import NOTICE
 
@@ -37,9 +39,13 @@ EXAMPLE_QUESTION = "Describe the findings of this scan."
 class Demo:
     """One demo in one folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, begun: Path | None = None) -> None:
+        """`begun` holds a demo that ran elsewhere, as in an image; its work is taken over where `folder`
+        has none of its own."""
         base = get_base("phantom")
         self.folder = folder / base.revision[:8]  # a new base starts anew
+        if begun is not None and not self.folder.exists():
+            _take_over(begun / self.folder.name, self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.hub = ""
         self.children = Children()
@@ -50,18 +56,35 @@ class Demo:
             **{name: f"{os.environ.get(name, '')},127.0.0.1,localhost" for name in ("NO_PROXY", "no_proxy")},
         }
 
-    def run(self, *, port: int, once: bool, image: Path | None, question: str | None, rate: bool) -> None:
+    def run(
+        self,
+        *,
+        port: int,
+        once: bool,
+        image: Path | None,
+        question: str | None,
+        rate: bool,
+        public: bool = False,
+    ) -> None:
         """Make what is missing, serve, and ask one question; then stay until Ctrl-C, or end if `once`. To
-        `rate` there are accounts and a work list beside it."""
+        `rate` there are accounts and a work list beside it. `public`: other machines may ask too."""
         began = time.monotonic()
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         try:
-            self._run(began, port=port, once=once, image=image, question=question, rate=rate)
+            self._run(began, port=port, once=once, image=image, question=question, rate=rate, public=public)
         finally:
             self.children.end()
 
     def _run(
-        self, began: float, *, port: int, once: bool, image: Path | None, question: str | None, rate: bool
+        self,
+        began: float,
+        *,
+        port: int,
+        once: bool,
+        image: Path | None,
+        question: str | None,
+        rate: bool,
+        public: bool,
     ) -> None:
         _say("medzoo hub serve")
         with self.children.serve("hub", "serve", "--root", str(self.folder / "hub")) as hub:
@@ -74,8 +97,13 @@ class Demo:
             options = [word for repo in repos for word in ("--adapter", repo)]
             asked_of = ["base", *VARIANTS]
             ward = Ward(self.children, self.folder) if rate else None
+            if public:
+                options += ["--host", "0.0.0.0"]
+                if not rate:
+                    self.children.environment["MEDZOO_PUBLIC_DEMO"] = "true"
             _say("medzoo serve")
-            with self.children.serve("serve", *options, "--hub", hub, "--port", str(port)) as url:
+            with self.children.serve("serve", *options, "--hub", hub, "--port", str(port)) as told:
+                url = told.replace("//0.0.0.0:", "//127.0.0.1:")
                 picture = image or self._example()
                 asked = question or EXAMPLE_QUESTION
                 _say(f"asking {url} about {picture.name}: {asked}")
@@ -171,6 +199,17 @@ class Demo:
         """Run a verb to its end on this terminal."""
         _say(f"medzoo {' '.join(words)}")
         self.children.run(*words)
+
+
+def _take_over(begun: Path, folder: Path) -> None:
+    """Copy a demo's work, whole or not at all."""
+    if not begun.is_dir():
+        raise BadInput(f"{begun} holds no demo of this base", hint="run `medzoo demo --once --dir` first")
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    own = shutil.ignore_patterns("cache", "lock")
+    shutil.copytree(begun, part, copy_function=shutil.copyfile, ignore=own)
+    part.rename(folder)
 
 
 def _compare(session: Session, image: Path, question: str, adapters: Sequence[str]) -> dict[str, Any]:

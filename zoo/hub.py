@@ -25,7 +25,9 @@ from zoo.manifest import (
     CONFIG_NAME,
     LOG_NAME,
     MANIFEST_NAME,
+    NOTICE_NAME,
     PICTURE_NAME,
+    TERMS_NAME,
     WEIGHTS_NAME,
     predictions_name,
     read_manifest,
@@ -63,7 +65,15 @@ ADAPTER = FolderKind(
     repo_type="model",
     required=_WHOLE_ADAPTER,
     files=(
-        *(*_WHOLE_ADAPTER, "README.md", ".eval_results/*.yaml", LOG_NAME, PICTURE_NAME),
+        *(
+            *_WHOLE_ADAPTER,
+            "README.md",
+            NOTICE_NAME,
+            TERMS_NAME,
+            ".eval_results/*.yaml",
+            LOG_NAME,
+            PICTURE_NAME,
+        ),
         *EVIDENCE,
     ),
 )

@@ -25,10 +25,25 @@ class Licence:
     about: str
     on_hub: bool = True
     """Whether its name is one of the Hub's identifiers."""
+    link: str = ""
+    """Address of its text, for terms that must go along with what is made of a work."""
+    notice: str = ""
+    """The sentence that a file `NOTICE` beside it must hold; empty if none is asked for."""
+    passed_on: tuple[str, ...] = ()
+    """What whoever receives it is bound to, in sentences for a card."""
 
 
-def _licence(about: str, *limits: str, on_hub: bool = True) -> Licence:
-    return Licence(limits=frozenset(limits), about=about, on_hub=on_hub)
+def _licence(
+    about: str,
+    *limits: str,
+    on_hub: bool = True,
+    link: str = "",
+    notice: str = "",
+    passed_on: tuple[str, ...] = (),
+) -> Licence:
+    return Licence(
+        limits=frozenset(limits), about=about, on_hub=on_hub, link=link, notice=notice, passed_on=passed_on
+    )
 
 
 def _same(name: str) -> str:
@@ -39,6 +54,7 @@ def _same(name: str) -> str:
 _USE_POLICY = "Forbids what its acceptable-use policy lists, and passing on without its terms."
 _LLAMA = ("llama2", "llama3", "llama3.1", "llama3.2", "llama3.3", "llama4")
 _HEALTH_AI = "health-ai-developer-foundations"
+_HEALTH_AI_SITE = f"https://developers.google.com/{_HEALTH_AI}"
 
 LICENCES: Mapping[str, Licence] = {
     "cc0-1.0": _licence("Use, change and pass on, without conditions."),
@@ -80,6 +96,19 @@ LICENCES: Mapping[str, Licence] = {
         "without the approval that it needs, and passing on without these terms.",
         *(_same(_HEALTH_AI), NO_CLINIC),
         on_hub=False,
+        link=f"{_HEALTH_AI_SITE}/terms",
+        notice="HAI-DEF is provided under and subject to the Health AI Developer Foundations Terms of Use "
+        f"found at {_HEALTH_AI_SITE}/terms",
+        passed_on=(
+            "You may not use it, or what you make of it, for anything that the [prohibited-use "
+            f"policy]({_HEALTH_AI_SITE}/prohibited-use-policy) lists, in a way that could make Google the "
+            "manufacturer of a medical device, or unlawfully (section 3.2).",
+            "Use in diagnosis or treatment, studies with patients among it, needs the authorisation that the "
+            "law of the place asks for (section 3.1).",
+            "If you pass it on, or let others ask it over a network, bind them to these restrictions and "
+            "tell them so, give them a copy of the terms, say what you changed, and keep the file `NOTICE` "
+            "(section 3.1).",
+        ),
     ),
     "llava-med-terms": _licence(
         "LLaVA-Med's own terms: research only; forbids clinical use and passing on the model or what is "
@@ -146,6 +175,20 @@ def narrowest(*licences: str) -> str:
 def is_wider(claimed: str, *bounds: str) -> bool:
     """Whether `claimed` lacks a limit that one of `bounds` has; an empty claim lacks them all."""
     return not parts(claimed) or any(not limits(bound) <= limits(claimed) for bound in bounds)
+
+
+def obliging(licence: str) -> list[Licence]:
+    """Those of its licences whose text must go along with what is made of a work."""
+    return [LICENCES[one] for one in parts(licence) if one in LICENCES and LICENCES[one].link]
+
+
+def why_kept(licence: str) -> str:
+    """What forbids passing it on, in sentences; empty if nothing does."""
+    return " ".join(
+        LICENCES[one].about if one in LICENCES else f"The terms of {one} are not known here."
+        for one in parts(licence)
+        if not redistributable(one)
+    )
 
 
 def redistributable(licence: str) -> bool:

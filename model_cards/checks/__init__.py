@@ -1,28 +1,4 @@
 """What a check of a card comes to. The checks themselves are the files of this folder."""
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fault:
-    """Something that a card or its repo says and that does not hold."""
-
-    what: str
-    value: str
-    """What was found."""
-    next: str
-    """What to type or do."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One thing that was looked at."""
-
-    name: str
-    faults: tuple[Fault, ...] = ()
-    told: str = ""
-    """What was found to be right, in a few words."""
-    unknown: str = ""
-    """Why it, or a part of it, could not be looked at."""
-    withheld: str = ""
-    """What may not be published, and so was not looked at."""
+from zoo.checks import Check as Check
+from zoo.checks import Fault as Fault

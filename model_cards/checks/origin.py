@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from model_cards.checks import Check, Fault
 from model_cards.evals import dataset_id
-from model_cards.licences import metadata
+from model_cards.licences import metadata, notice
 from model_cards.repo import README_NAME, Repo
 from zoo.bases import Base, bases
 from zoo.datasets import datasets
 from zoo.licences import AND, is_wider, narrowest
-from zoo.manifest import CONFIG_NAME, MANIFEST_NAME
+from zoo.manifest import CONFIG_NAME, MANIFEST_NAME, NOTICE_NAME
 
 
 def base(repo: Repo) -> Check:
@@ -79,12 +79,26 @@ def licence(repo: Repo) -> Check:
                 next=f"license it as {narrowest(*known.values())}",
             )
         )
+    faults += _without_notice(repo, narrowest(claimed, *known.values()))
     return Check(
         name="licence",
         faults=tuple(faults),
         told=claimed,
         unknown=f"not known: the licence of {', '.join(unknown)}" if unknown else "",
     )
+
+
+def _without_notice(repo: Repo, licence: str) -> list[Fault]:
+    """That the file which the licence wants beside it is missing, or lacks a sentence."""
+    wanted = notice(licence)
+    path = repo.folder / NOTICE_NAME
+    said = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    if all(line in said for line in wanted.splitlines()):
+        return []
+    by_hand = f"put a file {NOTICE_NAME} beside it that says: {wanted.strip()}"
+    value = f"{NOTICE_NAME} does not say what {licence} asks for" if said else f"no {NOTICE_NAME}"
+    next_ = repo.again if repo.manifest else by_hand
+    return [Fault(what="the base's terms do not go along", value=value, next=next_)]
 
 
 def _declared(repo: Repo) -> Base | None:

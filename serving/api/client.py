@@ -225,6 +225,7 @@ def _comparison(found: Mapping[str, Any]) -> Comparison:
             load=one["load"],
             text=one["text"],
             finish=one["finish"],
+            left_off=one.get("left_off", 0),  # servers of 0.1.0 do not say
             tokens=one["tokens"],
             prompt_tokens=one["prompt_tokens"],
             first_token_ms=one["first_token_ms"],

@@ -65,6 +65,7 @@ def serve(page: bool, check: bool, **given: str | int | tuple[str, ...] | None) 
         if not found.problems:
             keys, people = found.settings.keys_file is not None, found.settings.annotations is not None
             served = ["holders of a key"] * keys + ["those who sign in"] * people
+            served += ["whoever reaches it, about drawn scans"] * found.settings.public_demo
             click.echo(f"all is well; {' and '.join(served) or 'no keys: this machine alone'}")
         sys.exit(1 if found.problems else 0)
     if found.problems:

@@ -54,6 +54,7 @@ def provenance(answer: "Answer") -> str:
         f"{answer.milliseconds / 1000:.2f} s",
         *([f"seed {answer.seed}"] if answer.seed else []),
         *(["cut short"] if answer.finish == "length" else []),
+        *(["an unfinished sentence left off"] if answer.left_off else []),
         *(["Hub out of reach: last known commit"] if answer.hub_unreachable else []),
     ]
     return " · ".join(words)

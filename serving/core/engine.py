@@ -46,6 +46,8 @@ class Output:
     tokens: int
     prompt_tokens: int
     finish: Finish
+    left_off: int = 0
+    """Characters of an unfinished sentence that were said last and are not in the text."""
     first_token_ms: float
     """From submission to the first token."""
     milliseconds: float

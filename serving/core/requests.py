@@ -51,6 +51,9 @@ class Answer(Answering):
     """Number of the load that answered, fresh for each load; 0 for the base."""
     text: str = field(repr=False)
     finish: Finish
+    left_off: int = 0
+    """Characters of an unfinished sentence that were said last and are not in the text: only where it was cut
+    at its most tokens. A stream has said them."""
     tokens: int
     prompt_tokens: int
     first_token_ms: float

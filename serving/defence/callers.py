@@ -33,7 +33,10 @@ _FORWARDED = (
 )
 """How the headers begin that proxies add."""
 
-Way = Literal["machine", "key", "session", "proxy"]
+VISITOR = "visitor"
+"""The name that all have together who ask a public demo: they share one quota."""
+
+Way = Literal["machine", "key", "session", "proxy", "visit"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Caller:
         return self.way in ("session", "proxy")
 
     def __str__(self) -> str:
+        if self.way == "visit":
+            return "this demo's visitors"
         return f"the {'account' if self.account else 'key'} {self.name!r}"
 
 
@@ -77,12 +82,20 @@ class Callers:
         hosts: Sequence[str] = (),
         people: People | None = None,
         proxies: Proxies | None = None,
+        public: bool = False,
     ) -> None:
-        """`hosts` are names by which clients call this server beside this machine's own."""
+        """`hosts` are names by which clients call this server beside this machine's own. `public`: where
+        there are neither keys nor accounts, whoever calls it by one of its names may ask; no more."""
         self._keys = keys
         self._hosts = frozenset(host_name(host) for host in hosts)
         self._people = people
         self._proxies = proxies or Proxies()
+        self._public = public
+
+    @property
+    def public(self) -> bool:
+        """True where strangers may ask."""
+        return self._public
 
     @property
     def sign_in(self) -> bool:
@@ -101,7 +114,7 @@ class Callers:
         """
         self.check_site(scope)
         if self._keys is None and self._people is None:
-            return Caller(LOCAL, "admin", "machine")
+            return Caller(VISITOR, "read", "visit") if self._public else Caller(LOCAL, "admin", "machine")
         scheme = _header(scope, b"authorization").partition(" ")[0].lower()
         caller = await self._person(scope) if scheme != "bearer" else None
         if caller is None and (caller := self._holder(scope)) is None:
@@ -112,7 +125,7 @@ class Callers:
         """Raise NotAllowed where a request comes by a name or from a page that is none of this server's."""
         host = _header(scope, b"host")
         alone = self._keys is None and self._people is None
-        if alone:
+        if alone and not self._public:
             self._check_near(scope)
         named = self._proxies.user(scope)
         if (alone or named or self._hosts) and not self._is_ours(host_name(host)):

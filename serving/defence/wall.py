@@ -28,6 +28,8 @@ class Defence:
     """What is under way, and whether more is let in."""
     remote: RemoteImages | None = None
     """None: images by address are not fetched."""
+    framed_by: str = ""
+    """A site whose pages may show this server's in a frame, such as https://huggingface.co; empty: none."""
 
 
 def put_around(app: FastAPI, defence: Defence, *, max_body: int, refuse: Refuse) -> None:

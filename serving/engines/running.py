@@ -8,6 +8,7 @@ from serving.core.engine import Output
 from serving.engines.jobs import Job
 from serving.engines.model import Model, Row
 from zoo.asking import Finish
+from zoo.sentences import whole_sentences
 
 
 @dataclass
@@ -87,17 +88,19 @@ class Running:
 
     def _outputs(self, job: Job) -> tuple[Output, ...]:
         mine = [(row, one) for row, one in enumerate(self._answers) if one.job is job]
-        return tuple(
-            Output(
-                text=one.text,
-                tokens=one.tokens,
-                prompt_tokens=self._batch.prompt_tokens[row],
-                finish=one.finish or "length",
-                first_token_ms=((self.first_token or one.ended) - job.submitted) * 1000,
-                milliseconds=(one.ended - job.submitted) * 1000,
-                load=one.load,
-            )
-            for row, one in sorted(mine, key=lambda pair: pair[1].number)
+        return tuple(self._output(row, one) for row, one in sorted(mine, key=lambda pair: pair[1].number))
+
+    def _output(self, row: int, one: _Answer) -> Output:
+        text = one.text if one.finish == "stop" else whole_sentences(one.text)
+        return Output(
+            text=text,
+            tokens=one.tokens,
+            prompt_tokens=self._batch.prompt_tokens[row],
+            finish=one.finish or "length",
+            left_off=len(one.text) - len(text),
+            first_token_ms=((self.first_token or one.ended) - one.job.submitted) * 1000,
+            milliseconds=(one.ended - one.job.submitted) * 1000,
+            load=one.load,
         )
 
 

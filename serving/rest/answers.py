@@ -57,6 +57,11 @@ class Provenance(Who):
 
     load: int = Field(description="Number of the load that answered, fresh for each; 0: base.", examples=[7])
     finish: Finish = Field(description="`length`: it was cut at its most tokens.", examples=["stop"])
+    left_off: int = Field(
+        default=0,
+        description="Characters of an unfinished sentence behind the text, which a stream has sent.",
+        examples=[0],
+    )
     tokens: int = Field(description="Of the answer, its end included.", examples=[14])
     prompt_tokens: int = Field(description="Those of the images included.", examples=[287])
     first_token_ms: float = Field(description="From arrival at the engine.", examples=[96.0])
@@ -71,6 +76,7 @@ class Provenance(Who):
             **Who.of_row(one, seed=one.seed).model_dump(),
             load=one.load,
             finish=one.finish,
+            left_off=one.left_off,
             tokens=one.tokens,
             prompt_tokens=one.prompt_tokens,
             first_token_ms=round(one.first_token_ms, 1),

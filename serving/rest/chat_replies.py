@@ -11,6 +11,7 @@ from serving.core.requests import BASE, Answer, Answering
 from serving.rest.answers import DIGEST, SHA, Provenance, Reply, Who
 from serving.service import Listing
 from zoo.bases import Base
+from zoo.licences import obliging
 from zoo.notice import NOTICE
 
 SHORT = 8
@@ -129,6 +130,10 @@ class ModelOurs(Reply):
     variant: str = Field(examples=["mdpo"])
     state: State = Field(examples=["resident"])
     reason: str = Field(description="Why it failed.", examples=[""])
+    terms: list[str] = Field(
+        description="Addresses of the terms that hold for whoever asks it; empty if none have to be told.",
+        examples=[[]],
+    )
 
 
 class ModelReply(Reply):
@@ -150,6 +155,7 @@ class ModelReply(Reply):
             variant=listing.variant,
             state=listing.status.state,
             reason=listing.status.reason,
+            terms=_terms(listing.files.manifest.license) if listing.files else [],
         )
         return cls(id=listing.alias, created=0, owned_by=listing.written.partition("/")[0], medzoo=ours)
 
@@ -163,6 +169,7 @@ class ModelReply(Reply):
             variant=BASE,
             state="resident",
             reason="",
+            terms=_terms(base.license),
         )
         return cls(id=BASE, created=0, owned_by=base.repo.partition("/")[0], medzoo=ours)
 
@@ -172,6 +179,10 @@ class ModelsReply(Reply):
 
     object: Literal["list"] = "list"
     data: list[ModelReply]
+
+
+def _terms(licence: str) -> list[str]:
+    return [one.link for one in obliging(licence)]
 
 
 def new_id() -> str:

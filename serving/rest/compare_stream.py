@@ -21,7 +21,8 @@ class Rows(Reply):
 
 
 class RowPiece(Reply):
-    """Event `piece`: what a row has just said. Put together, a row's pieces are its answer."""
+    """Event `piece`: what a row has just said. Put together, a row's pieces are its answer, and the sentence
+    that it did not finish if it was cut at its most tokens (`left_off` in the event `comparison`)."""
 
     row: int = Field(description="From 0, in the order asked.", examples=[0])
     text: str = Field(examples=["There is"])

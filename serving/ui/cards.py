@@ -149,7 +149,10 @@ def _card(
         about = f"{score.metric} on {score.dataset} {score.split}, {score.n} questions, 95 % interval"
         chips.append(_chip(f"accuracy {_percent(score)}", title=about))
     if answer.finish == "length":
-        chips.append(_chip("cut short", "mz-differs", f"It had not ended after {_tokens(answer.tokens)}"))
+        about = f"It had not ended after {_tokens(answer.tokens)}"
+        if answer.left_off:
+            about += "; a sentence that it did not finish is left off"
+        chips.append(_chip("cut short", "mz-differs", about))
     if answer.hub_unreachable:
         chips.append(
             _chip("Hub out of reach: last known commit", "mz-differs", "The name could not be asked anew")

@@ -33,25 +33,26 @@ _POLICY = "; ".join(
         "img-src 'self' data: blob:",
         "font-src 'self' data:",
         "worker-src 'self' blob:",
-        "frame-ancestors 'self'",
         "base-uri 'self'",
         "form-action 'self'",
     )
 )
 _HEADERS = {
-    b"content-security-policy": _POLICY.encode(),
     b"x-content-type-options": b"nosniff",
     b"referrer-policy": b"no-referrer",
 }
 
 
 class Guard:
-    """Wraps the whole application; what the page sends has at most `max_body` bytes."""
+    """Wraps the whole application; what the page sends has at most `max_body` bytes. `framed_by` is another
+    site whose pages may show this one in a frame."""
 
-    def __init__(self, app: ASGIApp, *, max_body: int, wording: Wording) -> None:
+    def __init__(self, app: ASGIApp, *, max_body: int, wording: Wording, framed_by: str = "") -> None:
         self._app = app
         self._max_body = max_body
         self._wording = wording
+        policy = f"{_POLICY}; frame-ancestors 'self' {framed_by}".rstrip()
+        self._headers = {**_HEADERS, b"content-security-policy": policy.encode()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope.get("path", "")
@@ -61,8 +62,8 @@ class Guard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                kept = [pair for pair in message.get("headers", []) if pair[0].lower() not in _HEADERS]
-                message = {**message, "headers": [*kept, *_HEADERS.items()]}
+                kept = [pair for pair in message.get("headers", []) if pair[0].lower() not in self._headers]
+                message = {**message, "headers": [*kept, *self._headers.items()]}
             await send(message)
 
         asked: str = scope["method"]

@@ -29,8 +29,17 @@ WAITING = 64
 _IN_MEMORY = Path("/dev/shm")
 
 
-def mount_pages(app: FastAPI, service: Service, pictures: Pictures, *, desk: Desk | None = None) -> None:
-    """Put the pages of this service at `/`, behind the routes that the application has already."""
+def mount_pages(
+    app: FastAPI,
+    service: Service,
+    pictures: Pictures,
+    *,
+    desk: Desk | None = None,
+    public: bool = False,
+    framed_by: str = "",
+) -> None:
+    """Put the pages of this service at `/`, behind the routes that the application has already. `public`: the
+    pages say that strangers may ask; `framed_by` is a site that may show them in a frame."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
     _set_folder()
     import gradio as gr
@@ -41,13 +50,15 @@ def mount_pages(app: FastAPI, service: Service, pictures: Pictures, *, desk: Des
     from serving.ui.style import css, theme
 
     hush()
-    blocks = build_site(service, pictures, desk=desk).queue(max_size=WAITING)
+    blocks = build_site(service, pictures, desk=desk, public=public).queue(max_size=WAITING)
     blocks.state_session_capacity = SESSIONS
     wording = Wording(
         functions={number: len(one.inputs) for number, one in blocks.fns.items()},
         components=[number for number, one in blocks.blocks.items() if getattr(one, "server_fns", None)],
     )
-    app.add_middleware(Guard, max_body=pictures.limits.body_bytes(images=1), wording=wording)
+    app.add_middleware(
+        Guard, max_body=pictures.limits.body_bytes(images=1), wording=wording, framed_by=framed_by
+    )
     gr.mount_gradio_app(
         app,
         blocks,

@@ -46,8 +46,12 @@ class Shape:
     hidden: int = 512
     layers: int = 8
     heads: int = 8
+    kv_heads: int | None = None
+    """None: as many as heads."""
     intermediate: int = 1376
     vocabulary: int = 32_000
+    tied: bool = False
+    """Whether the head is the embeddings' own tensor."""
     vision_hidden: int = 384
     vision_layers: int = 4
     vision_heads: int = 6
@@ -83,10 +87,10 @@ def new_model(
             hidden_size=shape.hidden,
             num_hidden_layers=shape.layers,
             num_attention_heads=shape.heads,
-            num_key_value_heads=shape.heads,
+            num_key_value_heads=shape.kv_heads or shape.heads,
             intermediate_size=shape.intermediate,
             vocab_size=shape.vocabulary,
-            tie_word_embeddings=False,
+            tie_word_embeddings=shape.tied,
             pad_token_id=0,
             bos_token_id=1,
             eos_token_id=2,
@@ -95,7 +99,7 @@ def new_model(
         image_seq_length=shape.image_tokens,
         vision_feature_layer=-2,
         vision_feature_select_strategy="default",
-        tie_word_embeddings=False,
+        tie_word_embeddings=shape.tied,
     )
     torch.manual_seed(seed)
     with torch.device(device):

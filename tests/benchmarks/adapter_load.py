@@ -31,14 +31,20 @@ REPETITIONS = 15
 
 
 def measure() -> dict[str, float]:
-    """Our load, with every check, over what checks nothing, and PEFT's load over ours.
+    """See `compare`, of a base of that shape in no memory."""
+    return compare(_base, repetitions=REPETITIONS)
+
+
+def compare(load: Callable[[], VisionLanguageModel], *, repetitions: int) -> dict[str, float]:
+    """Our load, with every check, over what checks nothing, and PEFT's load over ours, for any base, given
+    what loads it bare.
 
     `over_copy` is over reading the file with safetensors and copying each tensor to a place of its own that
     is there already, as a slot is; `over_bytes` over reading and copying the same bytes in one piece;
     `over_digest` over the sha256 alone of bytes in memory, below which no checked load can be. Of PEFT,
     `load_adapter` as it comes, and without drawing the weights that it then replaces.
     """
-    banked, tuned = _base(), _base()
+    banked, tuned = load(), load()
     with tempfile.TemporaryDirectory() as made:
         folder, other = Path(made) / "one", Path(made) / "two"
         for seed, each in enumerate((folder, other)):
@@ -46,7 +52,7 @@ def measure() -> dict[str, float]:
         path = folder / WEIGHTS_NAME
         bank = AdapterBank(banked, slots=2, max_rank=RANK)
         model: Any = PeftModel.from_pretrained(tuned.model, str(other), adapter_name="two")
-        places = {name: torch.zeros_like(tensor) for name, tensor in load_file(path).items()}
+        places = {name: tensor.to(banked.device, copy=True) for name, tensor in load_file(path).items()}
         room, kept = np.zeros(path.stat().st_size, np.uint8), bank.read(folder)
 
         def copy() -> None:
@@ -72,11 +78,13 @@ def measure() -> dict[str, float]:
             "undrawn": (lambda: model.load_adapter(str(folder), "one", low_cpu_mem_usage=True), delete),
         }
         times: dict[str, list[float]] = {name: [] for name in ways}
-        for repetition in range(REPETITIONS + 1):
+        for repetition in range(repetitions + 1):
             for name, (way, undo) in ways.items():
                 gc.collect()  # what another way left behind
                 began = time.perf_counter()
                 way()
+                if banked.device.type == "cuda":
+                    torch.cuda.synchronize()
                 took = time.perf_counter() - began
                 undo()
                 if repetition:  # the first is a warm-up

@@ -58,7 +58,7 @@ def compare(
     for folder in folders[1:]:
         model.load_adapter(str(folder), folder.name)
     for vlm in (bare, banked, tuned):
-        vlm.end_of_turn = len(vlm.tokenizer)  # never said, so no answer ends early and all do the same work
+        vlm.ends = frozenset()  # never said, so no answer ends early and all do the same work
     image = Image.fromarray(make_scan(0).pixels).convert("RGB")
 
     def ours(slots: list[int]) -> list[str]:
@@ -111,7 +111,7 @@ def _plain(vlm: VisionLanguageModel, model: Any, image: Image.Image, rows: int, 
         **batch.model_inputs(),
         do_sample=False,
         max_new_tokens=TOKENS,
-        eos_token_id=vlm.end_of_turn,
+        eos_token_id=len(vlm.tokenizer),  # never said
         pad_token_id=vlm.tokenizer.pad_token_id,
         **settings,
     )

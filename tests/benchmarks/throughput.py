@@ -97,7 +97,7 @@ def _ask_all(engine: EmbeddedEngine, adapters: list[OnDisk], *, seed: int) -> fl
 def _open(*, slots: int) -> EmbeddedEngine:
     shape = _llava.Shape()
     vlm = _llava.as_base(_llava.new_model(shape), _llava.new_processor(shape))
-    vlm.end_of_turn = len(vlm.tokenizer)  # never said, so no answer ends early and all do the same work
+    vlm.ends = frozenset()  # never said, so no answer ends early and all do the same work
     model = BankedModel(vlm, slots=slots, max_rank=16, max_rows=CLIENTS)
     return EmbeddedEngine(model, Registry(slots=slots), slots=slots, max_rows=CLIENTS)
 

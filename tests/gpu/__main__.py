@@ -1,12 +1,12 @@
 """A LLaVA of 7 billion parameters on a GPU: `python -m tests.gpu gpu.json`; `--tiny` tries the code.
 
-The base has LLaVA-1.5's shape (Vicuna 7B, CLIP ViT-L/14 at 336 pixels, 576 image tokens) and weights drawn
-on the device, so nothing is downloaded; it is saved and loaded as any base is. The pairs are drawn scans,
-prompts of 64 tokens beside the image's and responses of 128. Measured is `training.loop.train`: pairs and
-tokens a second once vision features and reference log-probs are kept, and pairs a second of the first epoch,
-which makes them (`cold`); and the most memory of the device that a run took. TRL's DPOTrainer stands beside
-it where it is installed. What does not fit says so. Last, a comparison of eight adapters beside transformers'
-and PEFT's own ways (`tests.benchmarks.comparison`).
+The base has LLaVA-Med v1.5's shape (Mistral 7B, CLIP ViT-L/14 at 336 pixels, 576 image tokens) and weights
+drawn on the device, so nothing is downloaded; it is saved and loaded as any base is. The pairs are drawn
+scans, prompts of 64 tokens beside the image's and responses of 128. Measured is `training.loop.train`: pairs
+and tokens a second once vision features and reference log-probs are kept, and pairs a second of the first
+epoch, which makes them (`cold`); and the most memory of the device that a run took. TRL's DPOTrainer stands
+beside it where it is installed. What does not fit says so. Last, a comparison of eight adapters and the
+loading of one, beside transformers' and PEFT's own ways (`tests.benchmarks.comparison`, `adapter_load`).
 """
 
 import gc
@@ -24,7 +24,7 @@ from statistics import mean
 import torch
 import transformers
 
-from tests.benchmarks import _llava, comparison
+from tests.benchmarks import _llava, adapter_load, comparison
 from training.data import PairSet
 from training.execution import Execution
 from training.loop import Run, train
@@ -40,8 +40,9 @@ LLAVA_7B = _llava.Shape(
     hidden=4096,
     layers=32,
     heads=32,
-    intermediate=11008,
-    vocabulary=32064,
+    kv_heads=8,
+    intermediate=14336,
+    vocabulary=32001,
     vision_hidden=1024,
     vision_layers=24,
     vision_heads=16,
@@ -130,6 +131,8 @@ def main(out: Path, *, tiny: bool) -> None:
             measure_trl(trial, data)
         for quantize in SERVED:
             measure_comparison(trial, quantize)
+        _forget()
+        trial.tell(**adapter_load.compare(trial.load, repetitions=trial.steps))
     print(f"written to {out}")
 
 

@@ -44,6 +44,9 @@ def test_the_trial_measures_every_way_of_training_and_trl(tmp_path: Path) -> Non
     compared = ("seconds", "over_base_batch", "base_rows_over_base_batch")
     compared += ("speedup_vs_peft_sequential", "speedup_vs_peft_mixed")
     expected |= {f"{base}_compare8_{figure}" for base, figure in product(bases[:2], compared)}
+    loads = ("seconds", "over_copy", "over_bytes", "over_digest", "from_memory_over_copy")
+    loads += ("speedup_vs_peft", "speedup_vs_peft_undrawn")
+    expected |= {f"adapter_load_{figure}" for figure in loads}
     numbers = {name: value for name, value in figures.items() if isinstance(value, float)}
     assert numbers.keys() == expected
     assert all(value > 0 and math.isfinite(value) for value in numbers.values())

@@ -254,3 +254,27 @@ def test_without_a_file_a_key_comes_with_the_line_to_store(tmp_path):
     path.write_text(made.stderr.splitlines()[-1])
     assert find_key(read_keys(path), made.stdout.strip()).name == "ana"
     assert isinstance(CliRunner().invoke(keys, ["ls"]).exception, BadInput)
+
+
+def test_a_public_demo_may_be_reached_from_elsewhere_without_keys():
+    found = check_settings({"host": "0.0.0.0", "public_demo": True})
+    assert (found.problems, found.remarks) == ((), ())
+
+
+def test_a_public_demo_of_any_other_base_or_with_anything_beside_is_refused(tmp_path):
+    flags = {
+        "base": "llava-med-v1.5",
+        "keys_file": tmp_path / "keys",
+        "annotations": str(tmp_path / "ratings.sqlite"),
+        "allow": ("me/*",),
+        "remote_images": True,
+    }
+    found = check_settings({"host": "0.0.0.0", "public_demo": True, **flags})
+    said = [problem for problem in found.problems if problem.startswith("public_demo")]
+    assert said == [
+        "public_demo is for the base phantom, whose scans are drawn, and base is llava-med-v1.5",
+        *(
+            f"public_demo and {name} exclude each other: MEDZOO_{name.upper()} is set"
+            for name in ("keys_file", "annotations", "allow", "remote_images")
+        ),
+    ]

@@ -246,6 +246,26 @@ def test_a_folder_of_other_settings_is_refused(tmp_path: Path) -> None:
         open_study(tmp_path / "other", SETTINGS)
 
 
+def test_a_study_that_began_before_it_could_take_another_base_goes_on(tmp_path: Path) -> None:
+    open_study(tmp_path, SETTINGS)
+    path = tmp_path / "settings.json"
+    kept = {k: v for k, v in json.loads(path.read_text()).items() if k not in ("base", "dataset", "data_dir")}
+    path.write_text(json.dumps(kept))
+    open_study(tmp_path, SETTINGS)
+    with pytest.raises(BadInput, match="base phantom, not pocket"):
+        open_study(tmp_path, replace(SETTINGS, base="pocket"))
+
+
+def test_a_study_of_another_base_says_so_in_its_command() -> None:
+    other = replace(SMALL, base="pocket", dataset="records", data_dir="/data", dtype="bfloat16")
+    assert SMALL.command() == (
+        "medzoo study --variants sft,text_hallu --seeds 1 --rates 1,1e+30 --limit 24 --epochs 1 "
+        "--validation-limit 6 --test-limit 12 --out DIR"
+    )
+    ours = "--base pocket --dataset records --data-dir /data --dtype bfloat16"
+    assert other.command() == SMALL.command().replace("--out", f"{ours} --out")
+
+
 @pytest.mark.parametrize("rates", ["0.1,fast", "0,1", "nan", "inf", ""])
 def test_rates_that_are_no_numbers_above_zero_are_refused(rates: str, tmp_path: Path) -> None:
     done = CliRunner().invoke(study_verb, ["--rates", rates, "--out", str(tmp_path / "study")])

@@ -6,6 +6,7 @@ from click.testing import CliRunner
 from huggingface_hub import HfApi, close_session
 
 from tests._scored import scored
+from tests.zoo._carded import api_of
 from training.publish import publish
 from zoo.catalog import Entry, adapters, look_up, ranked, verified
 from zoo.cli.diff import diff
@@ -75,6 +76,15 @@ def test_what_a_manifest_says_counts_and_not_what_a_tag_says(three, hub, make_ad
     (folder / "README.md").write_text("---\ntags: [medvlm-zoo, mdpo, phantom]\n---\n")
     publish_folder(folder, "zoo/liar", message="first", endpoint=hub)
     assert [e.repo for e in adapters(variant="mdpo", endpoint=hub)] == ["zoo/mdpo", BROKEN]
+
+
+def test_a_whole_model_that_bears_the_tag_is_no_broken_adapter(three, hub):
+    tagged = b"---\ntags: [medvlm-zoo, mdpo, phantom]\n---\n"
+    for repo, files in (("zoo/merged", {"config.json": b"{}"}), ("zoo/lost", {})):
+        api_of(hub).create_repo(repo)
+        for name, text in {"README.md": tagged, **files}.items():
+            api_of(hub).upload_file(path_or_fileobj=text, path_in_repo=name, repo_id=repo)
+    assert [e.repo for e in adapters(variant="mdpo", endpoint=hub)] == ["zoo/mdpo", BROKEN, "zoo/lost"]
 
 
 def test_an_adapter_without_the_score_comes_after_those_that_have_it(make_adapter):

@@ -43,24 +43,25 @@ def pairs(
     A build that was killed goes on where it was; `medzoo publish FOLDER OWNER/NAME` publishes the result as a
     data set. The pairs of a staged variant are those of its first stage; `medzoo train` makes the others.
     """
-    from training.cli.options import find_start, more_than_one, sources
-    from training.pairs.build import PAIRS_NAME
-    from training.pairs.report import REPORT_NAME
-    from training.variants import get_variant
     from zoo.bases import get_base
     from zoo.cli._out import check_out
     from zoo.datasets import get_dataset
     from zoo.errors import BadInput
 
-    how = base_settings(options)
+    how, base = base_settings(options), get_base(base_name)
     check_out(out)
     if out.exists():
         raise BadInput(f"{out} exists already", hint=f"choose another --out, or remove it: rm -r {out}")
     get_dataset(options["dataset"])
     see_reference(reference)
-    variant, base = get_variant(variant_name, parse_settings(settings)), get_base(base_name)
+    from training.cli.options import find_start, more_than_one, sources
+    from training.pairs.build import PAIRS_NAME
+    from training.pairs.report import REPORT_NAME
+    from training.variants import get_variant  # torch: seconds to import
 
-    from training.stages import make_pairs  # takes seconds
+    variant = get_variant(variant_name, parse_settings(settings))
+
+    from training.stages import make_pairs
 
     stage = (*variant.earlier, variant)[0]
     found = sources(out, options, seed=seed)

@@ -91,3 +91,5 @@ def _say_preview(found: "Preview") -> None:
         click.echo(f"  {'deleted':<10} {name}")
     for name in plan.withheld:
         click.echo(f"  {'withheld':<10} {name}{WITHHELD}")
+    if found.note:
+        click.echo(f"  note       {found.note}")

@@ -1,4 +1,4 @@
-"""`medzoo study`: all variants on drawn scans, beside the base and SFT."""
+"""`medzoo study`: all variants on one base and data set, beside the base and SFT."""
 
 import math
 from pathlib import Path
@@ -34,6 +34,20 @@ import click
     show_default=True,
     help="Questions that the tables score.",
 )
+@click.option("--base", default="phantom", show_default=True, help="Base, see `medzoo bases`.")
+@click.option("--dataset", default="phantom", show_default=True, help="Data set, see `medzoo datasets`.")
+@click.option(
+    "--data-dir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder that holds the data set.",
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(["auto", "float32", "bfloat16"]),
+    default="auto",
+    show_default=True,
+    help="Precision of the base.",
+)
 @click.option(
     "--workers",
     "count",
@@ -53,10 +67,14 @@ def study(
     epochs: int | None,
     validation_limit: int,
     test_limit: int,
+    base: str,
+    dataset: str,
+    data_dir: Path | None,
+    dtype: str,
     count: int,
     out: Path,
 ) -> None:
-    """Train every variant on drawn scans and compare it with the base and with SFT on held-out ones.
+    """Train every variant on the same questions and compare it with the base and with SFT on held-out ones.
 
     Each variant's learning rate is chosen on the validation split. A study that was stopped goes on with the
     same command. OUT gets study.md (tables), study.json (every number) and study.png. A run that failed is
@@ -83,6 +101,10 @@ def study(
         epochs=epochs,
         validation_limit=validation_limit,
         test_limit=test_limit,
+        base=base,
+        dataset=dataset,
+        data_dir=str(data_dir.resolve()) if data_dir else "",
+        dtype=dtype,
     )
     with workers(count, settings, out) as do:
         run_study(settings, out, do)

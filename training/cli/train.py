@@ -107,7 +107,6 @@ def train(names: tuple[str, ...], out: Path, **options: Any) -> None:
 
     On several GPUs: accelerate launch --multi_gpu --num_processes N -m zoo train VARIANT ...
     """
-    from training.variants import variants
     from zoo.bases import get_base
     from zoo.cli._out import check_out
     from zoo.datasets import get_dataset
@@ -124,6 +123,8 @@ def train(names: tuple[str, ...], out: Path, **options: Any) -> None:
     several = len(names) != 1
     see_whose_folder(out, several=several)
     settings = parse_settings(options["settings"])
+    from training.variants import variants  # torch: seconds to import
+
     asked = [variant_of(name, settings, of_many=several) for name in names or variants()]
     check_out(out)
     if several:

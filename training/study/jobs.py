@@ -15,8 +15,6 @@ from training.stages import Job as StagesJob
 from training.stages import Sources, make_pairs, resolved_numbers, run_stages
 from training.start import read_start
 from training.study.plan import (
-    BASE_NAME,
-    DATASET,
     Ask,
     Job,
     MakePairs,
@@ -47,42 +45,42 @@ def act(job: Job, settings: Settings, out: Path) -> None:
             _ask(job, settings, out)
 
 
-def declared_rate(variant: str) -> float:
-    """The learning rate that a variant has on the study's base."""
-    return resolved_numbers(get_variant(variant), get_base(BASE_NAME), {}).learning_rate
+def declared_rate(variant: str, base: str) -> float:
+    """The learning rate that a variant has on that base."""
+    return resolved_numbers(get_variant(variant), get_base(base), {}).learning_rate
 
 
 def _make_pairs(job: MakePairs, settings: Settings, out: Path) -> None:
-    variant, vlm = get_variant(job.variant), _bare_base()
+    variant, vlm = get_variant(job.variant), _bare_base(settings)
     first = (*variant.earlier, variant)[0]
     if not job.folder(out).exists():  # it is there if a kill came between it and its outcome
-        make_pairs(first, vlm.base, _sources(settings.limit, job.seed), job.folder(out), vlm=vlm)
+        make_pairs(first, vlm.base, _sources(settings, job.seed), job.folder(out), vlm=vlm)
 
 
 def _train(job: Train, settings: Settings, out: Path) -> None:
     pairs = MakePairs(job.variant, job.seed)
     if reason := failure_of(pairs, out):
         raise TrainingFailed(reason)
-    changes: dict[str, float] = {"learning_rate": declared_rate(job.variant) * job.rate}
+    changes: dict[str, float] = {"learning_rate": declared_rate(job.variant, settings.base) * job.rate}
     if settings.epochs:
         changes["epochs"] = settings.epochs
     stages = StagesJob(
-        sources=_sources(settings.limit, job.seed),
+        sources=_sources(settings, job.seed),
         seed=job.seed,
         changes=changes,
         pairs=pairs.folder(out),
         execution=Execution(store=_store()),
     )
     if not (job.folder(out) / MANIFEST_NAME).exists():
-        run_stages(_bare_base(), get_variant(job.variant), stages, job.folder(out))
-    read_start(_bare_base(), job.folder(out))  # what the bank would refuse has failed
+        run_stages(_bare_base(settings), get_variant(job.variant), stages, job.folder(out))
+    read_start(_bare_base(settings), job.folder(out))  # what the bank would refuse has failed
 
 
 def _ask(job: Ask, settings: Settings, out: Path) -> None:
     limit = settings.validation_limit if job.split == "validation" else settings.test_limit
-    vlm = load_base(get_base(BASE_NAME))  # its bank stays on it, so it cannot be the one that trains
+    vlm = _load(settings)  # its bank stays on it, so it cannot be the one that trains
     names = [run.name for run in job.runs]
-    asked = [_questions(job.split, limit, 0)]
+    asked = [_questions(settings, job.split, limit, 0)]
     found = predict(vlm, [run.folder(out) for run in job.runs], asked, names=names).answers
     for name, path in zip(names or [BASE], job.files(out), strict=True):
         write_jsonl(path, [p for p in found if p.adapter == name])
@@ -102,8 +100,12 @@ def _recording(outcome: Path, do: Callable[[], None]) -> None:
 
 
 @cache
-def _bare_base() -> VisionLanguageModel:
-    return load_base(get_base(BASE_NAME))
+def _bare_base(settings: Settings) -> VisionLanguageModel:
+    return _load(settings)
+
+
+def _load(settings: Settings) -> VisionLanguageModel:
+    return load_base(get_base(settings.base), dtype=settings.dtype)
 
 
 @cache
@@ -113,9 +115,10 @@ def _store() -> TensorStore:
 
 
 @cache
-def _questions(split: str, limit: int, seed: int) -> QuestionSet:
-    return load_questions(DATASET, split, limit=limit, seed=seed)
+def _questions(settings: Settings, split: str, limit: int, seed: int) -> QuestionSet:
+    folder = Path(settings.data_dir) if settings.data_dir else None
+    return load_questions(settings.dataset, split, data_dir=folder, limit=limit, seed=seed)
 
 
-def _sources(limit: int, seed: int) -> Sources:
-    return Sources(questions=_questions("train", limit, seed), seed=seed)
+def _sources(settings: Settings, seed: int) -> Sources:
+    return Sources(questions=_questions(settings, "train", settings.limit, seed), seed=seed)

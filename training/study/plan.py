@@ -7,12 +7,11 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 
 from zoo.errors import BadInput
 
-BASE_NAME = DATASET = "phantom"
 SFT = "sft"
 SETTINGS_NAME = "settings.json"
 AT_ONCE = 16
@@ -35,6 +34,12 @@ class Settings:
     """Of each variant's last stage; None: the variant's own."""
     validation_limit: int
     test_limit: int
+    base: str = "phantom"
+    dataset: str = "phantom"
+    data_dir: str = ""
+    """Where the data set lies, for one that lies in a folder."""
+    dtype: str = "auto"
+    """Precision of the base."""
 
     def command(self) -> str:
         """The command line that gives this study, but for its folder and workers."""
@@ -42,6 +47,10 @@ class Settings:
         words.append(f"--rates {','.join(f'{rate:g}' for rate in self.rates)}")
         words += [f"--limit {self.limit}", f"--epochs {self.epochs}" if self.epochs else ""]
         words += [f"--validation-limit {self.validation_limit}", f"--test-limit {self.test_limit}"]
+        words += [f"--base {self.base}"] if self.base != Settings.base else []
+        words += [f"--dataset {self.dataset}"] if self.dataset != Settings.dataset else []
+        words += [f"--data-dir {self.data_dir}"] if self.data_dir else []
+        words += [f"--dtype {self.dtype}"] if self.dtype != Settings.dtype else []
         return " ".join(["medzoo study", *filter(None, words), "--out DIR"])
 
 
@@ -201,7 +210,8 @@ def open_study(out: Path, settings: Settings) -> None:
     path = out / SETTINGS_NAME
     text = json.dumps(asdict(settings), indent=2) + "\n"
     if path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
+        defaults = {f.name: f.default for f in fields(Settings) if f.default is not MISSING}
+        before = defaults | json.loads(path.read_text(encoding="utf-8"))
         now = json.loads(text)
         other = [f"{key} {before.get(key)}, not {now[key]}" for key in now if before.get(key) != now[key]]
         if other:

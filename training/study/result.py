@@ -18,7 +18,6 @@ from training.pairs.report import read_report
 from training.provenance import commit, versions
 from training.study.jobs import declared_rate
 from training.study.plan import (
-    BASE_NAME,
     SFT,
     MakePairs,
     Settings,
@@ -136,7 +135,7 @@ def read_study(settings: Settings, out: Path) -> Study:
         rows.append(
             Row(
                 name=name,
-                tried=[_tried(run, out) for run in search_jobs(settings) if run.variant == name],
+                tried=[_tried(run, settings, out) for run in search_jobs(settings) if run.variant == name],
                 rate=rate,
                 seeds=[_seed(Train(name, s, rate), out) for s in range(settings.seeds)]
                 if rate is not None
@@ -147,7 +146,7 @@ def read_study(settings: Settings, out: Path) -> Study:
         )
     validation = _read(base_answers(out, "validation"))
     about = {
-        "base": get_base(BASE_NAME).pinned,
+        "base": get_base(settings.base).pinned,
         "commit": commit(),
         "versions": versions(),
         "hardware": f"CPU, {platform.machine()}, {os.cpu_count()} cores, one thread a run",
@@ -224,10 +223,10 @@ def _interval(values: Sequence[float], base: Sequence[Prediction], chosen: Seque
     return bootstrap_mean([values[n] for n in chosen], [base[n].images for n in chosen])
 
 
-def _tried(run: Train, out: Path) -> Tried:
+def _tried(run: Train, settings: Settings, out: Path) -> Tried:
     return Tried(
         multiple=run.rate,
-        learning_rate=declared_rate(run.variant) * run.rate,
+        learning_rate=declared_rate(run.variant, settings.base) * run.rate,
         accuracy=_validation(run, out),
         failed=failure_of(run, out),
     )

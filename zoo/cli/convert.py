@@ -1,72 +1,143 @@
-"""`medzoo convert`: answers in LLaVA-Med's form into predictions that `medzoo score` reads, and back."""
+"""`medzoo convert`: checkpoints and adapters of LLaVA's original code in the form that is read here.
 
+Knows the command line alone."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+if TYPE_CHECKING:
+    from zoo.bases import Base
 
 
 @click.command()
-@click.argument("answers", nargs=-1, required=True, type=_FILE)
-@click.option("--questions", type=_FILE, help="The file of their questions: pictures, truths, answer types.")
-@click.option("--dataset", help="Data set of the questions.")
-@click.option("--split", default="test", show_default=True, help="Its split.")
-@click.option("--adapter", help="Name of the model; `base` for the base.  [default: the rows' model_id]")
-@click.option("--variant", help="How it was tuned; `sft` for SFT.  [default: the adapter's name]")
-@click.option("--base", default="unknown", show_default=True, help="Its base, as NAME@REVISION.")
+@click.argument("source")
+@click.option("--base", "name", required=True, help="The base that it is, such as llava-med-v1.5.")
 @click.option(
-    "--answer-type", type=click.Choice(["closed", "open", "report"]), help="Of rows that state none."
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder to write: a new one, or the one of a run that was stopped.",
 )
-@click.option("--back", is_flag=True, help="The other way: ANSWERS is a predictions.jsonl.")
-@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
+@click.option(
+    "--tower",
+    default="",
+    metavar="FOLDER|REPO",
+    help="CLIP for a checkpoint that holds no vision tower.  [default: the base's own]",
+)
+@click.option(
+    "--shard-gb",
+    type=click.FloatRange(min=0, min_open=True),
+    default=4.0,
+    show_default=True,
+    help="Most gigabytes of a file of weights.",
+)
+@click.option("--keep/--no-keep", default=True, show_default=True, help="Use the folder as this base.")
+@click.option("--variant", help="For an adapter: the variant that trained it, such as mmedpo.")
+@click.option(
+    "--projector-base",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="For an adapter with a projector of its own: a new folder for a copy of the base with it.",
+)
 def convert(
-    answers: tuple[Path, ...],
-    questions: Path | None,
-    dataset: str | None,
-    adapter: str | None,
-    variant: str | None,
-    back: bool,
+    source: str,
+    name: str,
     out: Path,
-    **source: Any,
+    tower: str,
+    shard_gb: float,
+    keep: bool,
+    variant: str | None,
+    projector_base: Path | None,
 ) -> None:
-    """Write the answers in the files ANSWERS, in LLaVA-Med's form, as the predictions of one adapter.
+    """Convert SOURCE, a folder or REPO[@REVISION], from the layout of LLaVA's original code.
 
-    A row has question_id, prompt, text, answer and answer_type; the last two may come from --questions. With
-    --back one adapter's predictions on one benchmark become such rows.
+    A checkpoint of LLaVA-Med v1.5 or HuatuoGPT-Vision becomes one that transformers reads. Run again
+    after it was stopped it goes on. A folder with a LoRA becomes an adapter of the base as it is kept here.
     """
+    from zoo.bases import declared_bases, keep_base, known_base
+    from zoo.cli._out import check_out
     from zoo.errors import BadInput
-    from zoo.evaluation.foreign import Source, read_foreign, write_foreign
-    from zoo.records import Prediction, read_jsonl, write_jsonl
 
-    if out.exists():
-        raise BadInput(f"--out {out} exists already", hint="choose another --out, or remove it")
-    if back:
-        read = list(dict.fromkeys(p for file in answers for p in read_jsonl(file, Prediction)))
-        of_all = [p for p in read if p.shown == "own" and dataset in (None, p.dataset)]
-        wheres = sorted({f"{p.dataset}/{p.split}" for p in of_all})
-        if len(wheres) != 1:
-            raise BadInput(
-                f"these are answers to {', '.join(wheres) or 'other questions, or other pictures'}; a "
-                "file in this form is of one benchmark",
-                hint="choose one with --dataset",
-            )
-        names = dict.fromkeys(p.adapter for p in of_all)
-        if adapter not in names and (adapter or len(names) != 1):
-            raise BadInput(f"the answers are of {', '.join(names)}", hint="choose one with --adapter")
-        chosen = [p for p in of_all if p.adapter == (adapter or next(iter(names)))]
-        write_foreign(out, chosen)
-        click.echo(f"{len(chosen)} answers of {chosen[0].adapter} to {out}")
-        if any(p.shown != "own" for p in read):
-            click.echo("Answers to other pictures (image ablation) are left out.", err=True)
+    base = known_base(name)
+    if _is_adapter(source):
+        if not variant:
+            raise BadInput(f"{source} holds a LoRA", hint="name what trained it: --variant mmedpo")
+        check_out(out)
+        if projector_base:
+            check_out(projector_base)
+        _convert_adapter(base, Path(source), out, variant, projector_base)
         return
-    if not dataset:
-        raise BadInput("the data set is not known", hint="name it: --dataset slake")
-    found = read_foreign(
-        answers, questions, Source(dataset=dataset, adapter=adapter or "", variant=variant or "", **source)
+    if variant or projector_base:
+        raise BadInput(f"{source} holds no LoRA, which --variant and --projector-base are for")
+    if base.folder is not None:
+        base = declared_bases()[name]  # the original, not a folder that it was converted to
+    check_out(out)
+    with _installed():
+        from zoo.vlm.convert.checkpoint import convert_checkpoint
+        from zoo.vlm.convert.settings import passing_on
+    record = convert_checkpoint(
+        base,
+        source,
+        out,
+        tower=tower,
+        max_bytes=int(shard_gb * 1e9),
+        say=lambda line: click.echo(line, err=True),
     )
-    if questions is None:
-        click.echo("Without --questions the pictures are not known: intervals may be too narrow.", err=True)
-    write_jsonl(out, found)
-    click.echo(f"{len(found)} answers of {found[0].adapter} to {out}; next: medzoo score {out}")
+    click.echo(f"folder    {out}")
+    click.echo(f"base      {record.base}@{record.revision}")
+    click.echo(f"proof     {_proof(record.proven, record.repo)}")
+    click.echo(f"tensors   {record.tensors} in {len(record.shards)} files; left out: {len(record.dropped)}")
+    click.echo(f"tower     {record.tower}")
+    click.echo(f"<image>   {record.image_row}")
+    for line in record.differences:
+        click.echo(f"differs   {line}")
+    click.echo(f"licence   {base.license}: {passing_on(base)}")
+    if keep:
+        keep_base(name, revision=record.revision, folder=out)
+        click.echo(f"  next: medzoo serve --base {name}")
+    else:
+        click.echo(f"  next: medzoo bases {name} --at {out}")
+
+
+def _convert_adapter(
+    base: "Base", source: Path, out: Path, variant: str, projector_base: Path | None
+) -> None:
+    with _installed():
+        from zoo.vlm.convert.adapter import convert_adapter
+    manifest = convert_adapter(base, source, out, variant=variant, projector_base=projector_base)
+    click.echo(f"folder   {out}")
+    click.echo(f"adapter  {manifest.identity}, rank {manifest.lora.r}, {', '.join(manifest.lora.targets)}")
+    click.echo(f"base     {manifest.base.name}@{manifest.base.revision}")
+    for line in manifest.variant.departures:
+        click.echo(f"unknown  {line}")
+    click.echo(f"licence  {manifest.license}: it is not published")
+    if manifest.base.revision != base.revision:
+        click.echo(f"  next: medzoo bases {base.name} --at {projector_base}")
+    else:
+        click.echo(f"  next: medzoo evaluate {out} --dataset phantom")
+
+
+@contextmanager
+def _installed() -> Iterator[None]:
+    """Say what to install where a library is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise click.ClickException(
+            f"{error.name} is not installed\n  next: pip install 'medvlm-zoo[model]'"
+        ) from error
+
+
+def _is_adapter(source: str) -> bool:
+    from zoo.manifest import CONFIG_NAME
+
+    return (Path(source) / CONFIG_NAME).is_file()
+
+
+def _proof(proven: bool, repo: str) -> str:
+    if proven:
+        return f"the files are those of that commit of {repo}"
+    return f"nothing shows that it is a commit of {repo}; adapters of such a commit are refused on it"

@@ -23,8 +23,26 @@ import click
     show_default=True,
     help="Where the demo keeps its work; a stopped demo goes on from there.",
 )
-def demo(once: bool, image: Path | None, question: str | None, rate: bool, port: int, folder: Path) -> None:
+@click.option(
+    "--from",
+    "begun",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="A folder of a demo that ran elsewhere: take over what it made.",
+)
+@click.option("--public", is_flag=True, help="Let other machines ask too, without keys: drawn scans alone.")
+def demo(
+    once: bool,
+    image: Path | None,
+    question: str | None,
+    rate: bool,
+    port: int,
+    folder: Path,
+    begun: Path | None,
+    public: bool,
+) -> None:
     """Train, evaluate, publish, serve and compare three variants of the phantom base on this machine."""
     from zoo.demo import Demo
 
-    Demo(folder).run(port=port, once=once, image=image, question=question, rate=rate)
+    Demo(folder, begun=begun).run(
+        port=port, once=once, image=image, question=question, rate=rate, public=public
+    )

@@ -81,7 +81,10 @@ def evaluate(
     same split. After a kill the same command goes on where it was.
     """
     from zoo.bases import get_base
-    from zoo.catalog import verified
+
+    how, base = base_settings(options), get_base(base_name)
+
+    from zoo.catalog import verified  # the rest imports torch, which takes seconds
     from zoo.cli._out import check_out
     from zoo.evaluation.answers import SFT
     from zoo.evaluation.part import check_unfinished, finish, kept
@@ -93,10 +96,8 @@ def evaluate(
     from zoo.records import PREDICTIONS_NAME, write_jsonl
     from zoo.vlm.model import load_base
 
-    how = base_settings(options)
     check_out(out)
     check_unfinished(out)
-    base = get_base(base_name)
     asked = [questions_of(text, limit=limit, seed=seed) for text in benchmarks]
     for questions in asked:
         for note in questions.notes:

@@ -59,7 +59,10 @@ def ground(
     image (VGMED). A model may look at a finding and misread it: this is no accuracy.
     """
     from zoo.bases import get_base
-    from zoo.catalog import verified
+
+    how, base = base_settings(options), get_base(base_name)
+
+    from zoo.catalog import verified  # the rest imports torch, which takes seconds
     from zoo.cli._asked import adapter_folders, questions_of
     from zoo.cli._out import check_out
     from zoo.errors import BadInput
@@ -72,7 +75,6 @@ def ground(
     from zoo.notice import NOTICE
     from zoo.vlm.model import load_base
 
-    how = base_settings(options)
     need_matplotlib()
     picture = out.with_suffix(".png")
     if out == picture or out.is_dir():
@@ -80,7 +82,6 @@ def ground(
             f"--out {out} is to be a file of JSON lines", hint=f"--out {out.with_suffix('.jsonl')}"
         )
     check_out(out, file=True)
-    base = get_base(base_name)
     questions = questions_of(benchmark, limit=limit, seed=seed)
     folders, _ = adapter_folders(adapters, hub=hub)
     names = adapter_names([verified(folder) for folder in folders])

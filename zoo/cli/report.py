@@ -56,7 +56,7 @@ def report(
     form: "Format",
     out: Path | None,
 ) -> None:
-    """Report on the answers in the files PREDICTIONS, made by `medzoo evaluate` or `medzoo convert`.
+    """Report on the answers in the files PREDICTIONS, made by `medzoo evaluate` or `medzoo answers`.
 
     Base and SFT stand first. Beside every figure are its 95 % interval and how many questions it rests on; a
     difference whose interval holds zero is printed as no difference.

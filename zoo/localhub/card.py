@@ -11,11 +11,13 @@ from typing import Any
 import yaml
 
 from zoo.localhub.errors import BadRequest
-from zoo.localhub.names import Kind
+from zoo.localhub.names import SDKS, Kind
 
 MOST_YAML_BYTES = 1 << 20
 MOST_NODES = 50_000
 MOST_DEPTH = 30
+MOST_SHORT = 60
+_COLOURS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
 _BLOCK = re.compile(r"\ufeff?---[ \t]*\r?\n(.*?)(?:^|\r?\n)---[ \t]*(?:\r?\n|$)", re.DOTALL)
 _PREFIXED = (
     "annotations_creators", "benchmark", "format", "language_creators", "modality", "multilinguality",
@@ -47,9 +49,10 @@ def parse(readme: str) -> dict[str, Any]:
     return plain
 
 
-def check(metadata: Mapping[str, Any]) -> list[str]:
-    """What is wrong with a card's metadata, a sentence each: keys that make tags must be text."""
-    wrong = []
+def check(metadata: Mapping[str, Any], kind: Kind = "model") -> list[str]:
+    """What is wrong with a card's metadata, a sentence each: keys that make tags must be text, and a Space's
+    say how it is run."""
+    wrong = _space_faults(metadata) if kind == "space" else []
     for key in ("library_name", "pipeline_tag", "license_name", "base_model_relation"):
         if not isinstance(metadata.get(key), str | None):
             wrong.append(f'"{key}" must be a string')
@@ -61,6 +64,22 @@ def check(metadata: Mapping[str, Any]) -> list[str]:
     index = metadata.get("model-index")
     if index is not None and not (isinstance(index, list) and all(isinstance(i, dict) for i in index)):
         wrong.append('"model-index" must be a list of objects')
+    return wrong
+
+
+def _space_faults(metadata: Mapping[str, Any]) -> list[str]:
+    """Source: the Hub's reference of a Space's configuration."""
+    wrong = []
+    if metadata.get("sdk") not in SDKS:
+        wrong.append(f'"sdk" must be one of {", ".join(SDKS)}')
+    for key in ("colorFrom", "colorTo"):
+        if metadata.get(key, "red") not in _COLOURS:
+            wrong.append(f'"{key}" must be one of {", ".join(_COLOURS)}')
+    port = metadata.get("app_port", 7860)
+    if type(port) is not int or not 1 <= port <= 65535:
+        wrong.append('"app_port" must be a port, from 1 to 65535')
+    if len(str(metadata.get("short_description", ""))) > MOST_SHORT:
+        wrong.append(f'"short_description" must have at most {MOST_SHORT} characters')
     return wrong
 
 
@@ -80,6 +99,10 @@ def _tags(kind: Kind, metadata: Mapping[str, Any], is_adapter: bool) -> Iterator
         yield from (f"language:{value}" for value in _texts(metadata.get("language")))
         yield from (f"license:{value}" for value in _texts(metadata.get("license")))
         yield from _texts(metadata.get("tags"))
+        return
+    if kind == "space":
+        yield from (*_texts(metadata.get("sdk")), *_texts(metadata.get("tags")))
+        yield from (f"license:{value}" for value in _texts(metadata.get("license")))
         return
     yield from _texts(metadata.get("library_name"))
     yield from _texts(metadata.get("tags"))

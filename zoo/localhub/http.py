@@ -43,7 +43,7 @@ from zoo.localhub.store import Repo, Store
 
 MOST_JSON_BYTES = 16 << 20
 _POUR_BYTES = 4 << 20
-_KIND_OF_PREFIX: Mapping[str, Kind] = {"models": "model", "datasets": "dataset"}
+_KIND_OF_PREFIX: Mapping[str, Kind] = {f"{kind}s": kind for kind in names.KINDS}
 _STATUS: Mapping[type[HubRefusal], tuple[int, str]] = {
     BadRequest: (400, ""),
     BadObject: (400, ""),
@@ -108,13 +108,13 @@ def _token_hint(request: Request) -> str:
 
 
 def kind_of(prefix: str) -> Kind:
-    """The kind of repository behind `models` or `datasets`.
+    """The kind of repository behind `models`, `datasets` or `spaces`.
 
     Raises:
         KindMissing: there are no repositories of that kind here.
     """
     if prefix not in _KIND_OF_PREFIX:
-        raise KindMissing(f"this Hub holds models and data sets, no {prefix[:80]!r}")
+        raise KindMissing(f"this Hub holds models, data sets and Spaces, no {prefix[:80]!r}")
     return _KIND_OF_PREFIX[prefix]
 
 
@@ -181,7 +181,7 @@ def need_files(request: Request, repo: Repo) -> None:
     if not repo.settings.gated or who.belongs_to(repo.namespace):
         return
     if not (who.known and gate.accepted(repo.folder, who.name)):
-        prefix = "datasets/" if repo.kind == "dataset" else ""
+        prefix = prefix_of(repo.kind)
         raise RepoGated(
             f"the files of the {repo.kind} {repo.id!r} are for those who were let in",
             hint=f"ask: medzoo hub ask {prefix}{repo.id} --hub {base_url(request)}",
@@ -294,8 +294,12 @@ def base_url(request: Request) -> str:
 
 def web_url(request: Request, kind: Kind, repo_id: str) -> str:
     """A repository's own address."""
-    prefix = "datasets/" if kind == "dataset" else ""
-    return f"{base_url(request)}/{prefix}{repo_id}"
+    return f"{base_url(request)}/{prefix_of(kind)}{repo_id}"
+
+
+def prefix_of(kind: Kind) -> str:
+    """What stands before a repository's name in its own address."""
+    return "" if kind == "model" else f"{kind}s/"
 
 
 def next_link(request: Request, cursor: str) -> dict[str, str]:

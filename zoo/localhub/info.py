@@ -94,11 +94,26 @@ def describe(
         for key in ("library_name", "pipeline_tag", "model-index"):
             if found.metadata.get(key) is not None:
                 told[key] = found.metadata[key]
+    if repo.kind == "space":
+        told |= _space(repo, commit, found.metadata)
     if siblings:
         files = [entry for entry in git.entries(commit, recursive=True) if entry.kind == "file"]
         told["siblings"] = [_sibling(entry, blobs) for entry in files]
         told["usedStorage"] = sum(entry.size for entry in files)
     return told
+
+
+def _space(repo: Repo, commit: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What is told of a Space alone. None is run here; a stage says what it lacks to be run by the Hub."""
+    app = "Dockerfile" if repo.settings.sdk == "docker" else str(metadata.get("app_file", "app.py"))
+    names = {entry.path for entry in repo.git().entries(commit, recursive=True)}
+    stage = "STOPPED" if app in names else "NO_APP_FILE"
+    if metadata.get("sdk") != repo.settings.sdk and "README.md" in names:
+        stage = "CONFIG_ERROR"
+    return {
+        "sdk": repo.settings.sdk,
+        "runtime": {"stage": stage, "hardware": {"current": None, "requested": "cpu-basic"}},
+    }
 
 
 def select(repos: Iterable[Repo], query: Query) -> list[dict[str, Any]]:

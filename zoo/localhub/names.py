@@ -9,8 +9,10 @@ from typing import Literal
 
 from zoo.localhub.errors import BadRequest
 
-Kind = Literal["model", "dataset"]
-KINDS: tuple[Kind, ...] = ("model", "dataset")
+Kind = Literal["model", "dataset", "space"]
+KINDS: tuple[Kind, ...] = ("model", "dataset", "space")
+SDKS = ("docker", "gradio", "static", "streamlit")
+"""What a Space may be made of."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")

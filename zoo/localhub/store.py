@@ -1,7 +1,7 @@
 """All repositories of one root folder: create, find, move, delete, settings, locks. Knows nothing of HTTP.
 
 root/repos/models/OWNER/NAME.git      bare git repositories, each with its settings in hub.json
-root/repos/datasets/OWNER/NAME.git
+root/repos/datasets/OWNER/NAME.git    and spaces/
 root/objects/ab/cd/SHA256             large files
 root/collections/OWNER/ID.json        lists of repositories
 root/incoming/                        what is half-written; emptied at start
@@ -45,6 +45,8 @@ class Settings:
     gated: Gated = False
     created_s: float = 0.0
     """Seconds since 1970, UTC."""
+    sdk: str = ""
+    """What a Space is made of; empty for other kinds."""
 
 
 @dataclass(frozen=True)
@@ -155,9 +157,16 @@ class Store:
             ) from error
 
     def create(
-        self, kind: Kind, repo_id: str, *, private: bool = False, gated: Gated = False, author: str = "local"
+        self,
+        kind: Kind,
+        repo_id: str,
+        *,
+        private: bool = False,
+        gated: Gated = False,
+        author: str = "local",
+        sdk: str = "",
     ) -> Repo:
-        """A new repository with one commit on `main`.
+        """A new repository with one commit on `main`; a Space is made of `sdk`.
 
         Raises:
             AlreadyThere: one of that name exists.
@@ -167,7 +176,7 @@ class Store:
             self._refuse_taken(kind, repo_id)
             fresh = Path(tempfile.mkdtemp(dir=self.incoming, prefix="repo-"))
             GitWriter.create(fresh, author)
-            self._write_settings(fresh, Settings(private, gated, time.time()))
+            self._write_settings(fresh, Settings(private, gated, time.time(), sdk))
             folder.parent.mkdir(parents=True, exist_ok=True)
             os.rename(fresh, folder)
             force_to_disk([folder])

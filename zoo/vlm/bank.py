@@ -29,6 +29,7 @@ from zoo.vlm.weights import (
     check_digest,
     expected_tensors,
     found_tensors,
+    lora_scale,
     read_weights,
     target_layers,
     tensor_names,
@@ -192,7 +193,10 @@ class AdapterBank:
             raise BadInput(f"slot {slot} is taken, or not among 1 to {self.slots - 1}")
         rank = manifest.lora.r
         if rank > self.max_rank:
-            raise BadAdapter(f"rank {rank} is above the bank's {self.max_rank}")
+            raise BadAdapter(
+                f"rank {rank} is above the bank's {self.max_rank}",
+                hint=f"MEDZOO_MAX_RANK={rank} medzoo serve",
+            )
         if self._loads[slot]:  # it could not be emptied before
             self._erase(slot, self._ranks[slot])
         config = content.config if content else None
@@ -215,7 +219,7 @@ class AdapterBank:
                 with self._own_stream():
                     extremes = self._write(slot, tensors, manifest)
                 try:
-                    extremes.settle(folder, manifest, scale=_scale(manifest), dtype=self.vlm.dtype)
+                    extremes.settle(folder, manifest, scale=lora_scale(manifest), dtype=self.vlm.dtype)
                 finally:  # bytes that are not the stated ones are what is wrong, whatever they say
                     check_digest(digest.result(), folder, manifest)
             except BaseException:
@@ -236,7 +240,7 @@ class AdapterBank:
 
     def _write(self, slot: int, tensors: dict[str, torch.Tensor], manifest: AdapterManifest) -> Extremes:
         """Put an adapter's tensors into a slot, and look at them on the way."""
-        rank, scale, extremes = manifest.lora.r, _scale(manifest), Extremes()
+        rank, scale, extremes = manifest.lora.r, lora_scale(manifest), Extremes()
         for name, layer in self._layers.items():
             name_a, name_b = tensor_names(name)
             if name_a not in tensors:
@@ -277,8 +281,3 @@ def _parts(tensor: torch.Tensor, own: torch.Tensor) -> Iterator[Pair]:
     them, which would wait for those that hash and answer."""
     rows = _SERIAL // tensor.shape[1] if own.device.type == "cpu" else len(tensor)
     return zip(tensor.split(max(rows, 1)), own.split(max(rows, 1)), strict=True)
-
-
-def _scale(manifest: AdapterManifest) -> float:
-    lora = manifest.lora
-    return lora.alpha / (math.sqrt(lora.r) if lora.use_rslora else lora.r)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from jinja2 import TemplateError
+from jinja2 import TemplateError, TemplateSyntaxError
 
 from zoo.asking import Turn
 from zoo.errors import BadDeclaration, BadInput
@@ -19,7 +19,7 @@ def conversation_text(
 
     Raises:
         BadInput: the turns place another number of images, or the template refuses them.
-        BadDeclaration: the template does not place each image once.
+        BadDeclaration: the template is none, or does not place each image once.
     """
     if (placed := sum(turn.images for turn in turns)) != len(images):
         raise BadInput(f"the turns place {placed} images, and {len(images)} are given")
@@ -29,7 +29,9 @@ def conversation_text(
             add_generation_prompt=True,
             tokenize=False,
         )
-    except TemplateError as error:
+    except TemplateSyntaxError as error:
+        raise BadDeclaration(f"the chat template of {base} cannot be read: {error}") from error
+    except (TemplateError, TypeError, ValueError) as error:
         raise BadInput(f"{base} does not take this conversation: {error}") from error
     parts = text.split(family.image_marker(processor))
     if len(parts) != len(images) + 1:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -64,7 +64,8 @@ class Decoding:
         """Tokens of each row's prompt, its images' included."""
         for row, tokens in zip(rows, self.prompt_tokens, strict=True):
             vlm.check_length(tokens, row.sampling.max_tokens)
-        self._texts = [Text(self._decode, row.sampling.stop) for row in rows]
+        decode = partial(_decoded, vlm.tokenizer)  # no method of this, which would keep all of it alive
+        self._texts = [Text(decode, row.sampling.stop) for row in rows]
         self._tokens = [0] * len(rows)
         self._dice = Dice([row.sampling for row in rows])
         self._open = list(range(len(rows)))
@@ -91,7 +92,7 @@ class Decoding:
         if not self._open:
             return []
         hidden = self._begin() if self._cache is None else self._go_on(self._cache)
-        self._last = self._dice.choose(self._vlm.logits(hidden), self._places)
+        self._last = self._dice.choose(self._vlm.sayable(self._vlm.logits(hidden)), self._places)
         tokens = dict(zip(self._places, self._last.tolist(), strict=True))  # the only wait for the device
         return [piece for row in self.open if (piece := self._say(row, tokens[row])) is not None]
 
@@ -167,7 +168,7 @@ class Decoding:
     def _say(self, row: int, token: int) -> Piece | None:
         """What a row says with one more token; it may end by it."""
         self._tokens[row] += 1
-        text, ended = self._texts[row], token == self._vlm.end_of_turn
+        text, ended = self._texts[row], token in self._vlm.ends
         new = "" if ended else text.add(token)
         finish: Finish | None = None
         if ended or text.ended:
@@ -179,10 +180,11 @@ class Decoding:
             self._open.remove(row)
         return Piece(row, new, self._tokens[row], finish) if new or finish else None
 
-    def _decode(self, ids: list[int]) -> str:
-        text: str = self._vlm.tokenizer.decode(
-            ids,
-            skip_special_tokens=True,
-            clean_up_tokenization_spaces=False,  # which changes what was said before
-        )
-        return text
+
+def _decoded(tokenizer: Any, ids: list[int]) -> str:
+    text: str = tokenizer.decode(
+        ids,
+        skip_special_tokens=True,
+        clean_up_tokenization_spaces=False,  # which changes what was said before
+    )
+    return text

@@ -16,13 +16,17 @@ from transformers import GenerationConfig
 from zoo.asking import Turn, question
 from zoo.bases import Base
 from zoo.discovery import declared
-from zoo.errors import BadDeclaration, BadInput
+from zoo.errors import BadDeclaration, BadInput, HubUnreachable
 from zoo.vlm import families
 from zoo.vlm.conversation import conversation_text
 from zoo.vlm.encoded import EncodedImage, ImageFeatures
 from zoo.vlm.families import Family
+from zoo.vlm.fetched import fetch_model
+from zoo.vlm.image_rule import check_picture
 from zoo.vlm.precision import choose_device, choose_dtype
-from zoo.vlm.quantised import Quantization, quantising, settle
+from zoo.vlm.quantised import Quantization, let_go, quantising, settle
+from zoo.vlm.shards import require_finished
+from zoo.vlm.vocabulary import end_ids, markers, never_said
 
 if TYPE_CHECKING:
     from zoo.vlm.bank import AdapterBank
@@ -57,10 +61,16 @@ class VisionLanguageModel:
         """How the language model's weights are kept: empty for as they are, `4bit` or `8bit`."""
         self.compiled = compiled
         self.bank: AdapterBank | None = None
-        self.end_of_turn = family.end_of_turn(processor)
+        vocabulary = self.tokenizer.get_vocab()
+        ends = end_ids(base, vocabulary, usual=family.end_of_turn(processor))
+        self.end_of_turn = ends[0]
+        """With which training ends an answer."""
+        self.ends = frozenset(ends)
+        """With any of which an answer has ended."""
         self._processor = processor
-        added = self.tokenizer.added_tokens_decoder.values()
-        self._markers = [str(token) for token in added if token.special]
+        self._markers = markers(base, self.tokenizer)
+        unsaid = never_said(vocabulary, rows=self.vocabulary, image=self.model.config.image_token_id)
+        self._unsaid = torch.tensor(unsaid, device=self.device)
 
     @property
     def device(self) -> torch.device:
@@ -99,13 +109,34 @@ class VisionLanguageModel:
 
     @torch.no_grad()
     def encode_batch(self, images: Sequence[Image.Image]) -> list[EncodedImage]:
-        """Vision features of any number of independent images."""
-        return self.family.encode(self.model, self.image_processor, [i.convert("RGB") for i in images])
+        """Vision features of any number of independent images.
+
+        Raises:
+            BadInput: one is far too long for its width, or for what it would be padded to.
+            BadDeclaration: one became another number of tokens than the base says.
+        """
+        rule, name = self.base.image, self.base.name
+        for image in images:
+            check_picture(rule, image, base=name)
+        encoded = []
+        size = self.family.together or len(images) or 1
+        for start in range(0, len(images), size):
+            some = [image.convert("RGB") for image in images[start : start + size]]
+            encoded += self.family.encode(self.model, self.image_processor, some)
+        for one in encoded:
+            if rule.tokens is not None and len(one) != rule.tokens:
+                raise BadDeclaration(f"{name} made {len(one)} tokens of an image; it says {rule.tokens}")
+        return encoded
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Logits over the vocabulary in float32, (tokens, vocabulary), from final hidden states."""
         logits: torch.Tensor = self.model.lm_head(hidden)
         return logits.float()
+
+    def sayable(self, logits: torch.Tensor) -> torch.Tensor:
+        """The same logits (tokens, vocabulary), -inf for what no answer may hold: the image token, and rows
+        that no token has. Responses are scored over the whole vocabulary, as they are in training."""
+        return logits.index_fill(-1, self._unsaid, -torch.inf)
 
     @property
     def vocabulary(self) -> int:
@@ -119,8 +150,8 @@ class VisionLanguageModel:
         Each image is as many image tokens as it has features, so that nothing is cut.
 
         Raises:
-            BadInput: a text holds one of the tokenizer's special tokens, the turns place another number of
-                images than there are, or the template refuses them.
+            BadInput: a text holds a marker, the turns place another number of images than there are, or the
+                template refuses them.
         """
         ids: list[int] = self.tokenizer(self._text(prompt, features), add_special_tokens=False)["input_ids"]
         return ids
@@ -146,7 +177,7 @@ class VisionLanguageModel:
         into the template.
 
         Raises:
-            BadInput: the prompt is empty or holds a special token, or the template changes it.
+            BadInput: the prompt is empty or holds a marker, or the template changes it.
         """
         text = self._text(prompt, features)
         before, _, after = self._text(_PLACE, features).partition(_PLACE)
@@ -160,18 +191,23 @@ class VisionLanguageModel:
         return own[0], own[-1] + 1
 
     def response_offsets(self, response: str) -> list[tuple[int, int]]:
-        """Characters `start` to `end` of each token of `response_ids` but the end of turn."""
-        found = self.tokenizer(response, add_special_tokens=False, return_offsets_mapping=True)
+        """Characters `start` to `end` of each token of `response_ids` but the end of turn. What the base puts
+        between a response and its end lies behind the response's last character."""
+        found = self.tokenizer(
+            response + self.base.answer_end, add_special_tokens=False, return_offsets_mapping=True
+        )
         return [(int(start), int(end)) for start, end in found["offset_mapping"]]
 
     def response_ids(self, response: str) -> list[int]:
-        """Token ids of a response, the end of turn included.
+        """Token ids of a response and its end, as the base was taught: what it puts between both, and the end
+        of turn, included.
 
         Raises:
-            BadInput: it holds one of the tokenizer's special tokens.
+            BadInput: it holds a marker.
         """
         self._refuse_markers("a response", response)
-        ids: list[int] = self.tokenizer(response, add_special_tokens=False)["input_ids"]
+        text = response + self.base.answer_end
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return [*ids, self.end_of_turn]
 
     def _refuse_markers(self, what: str, text: str) -> None:
@@ -194,22 +230,35 @@ def load_base(
 
     Raises:
         BadDeclaration: the base's family is not one that this code reads.
-        BadInput: the device is not here, there is no such precision, or nothing to quantise with.
+        BadInput: the device is not here, there is no such precision, or nothing to quantise with; the base
+            cannot be loaded yet (`Base.require_usable`), or its folder is unfinished.
+        HubError: the base lies on a Hub that does not answer or refuses.
     """
+    if folder is None:
+        base.require_usable()
     found = declared(families.__name__, families.__path__, "FAMILY", Family)
     if base.family not in found:
         raise BadDeclaration(f"{base.name} is of the family {base.family!r}; known are {', '.join(found)}")
     family = found[base.family]
-    source = folder or base.folder
     place = choose_device(device)
     settings: dict[str, Any] = {"dtype": choose_dtype(dtype, place)}
     if quantize or place.type != "cpu":  # so that no whole copy is ever made beside it
         settings["device_map"] = {"": str(place)}
     if quantize:
         settings |= quantising(quantize, settings["dtype"])
-    if source is None:
-        settings["revision"] = base.revision
-    model, processor = family.load(str(source or base.repo), **settings)
+    source = folder or base.folder or _fetched(base)
+    require_finished(source)
+    model, processor = family.load(str(source), base=base, **settings)
     if quantize:
         settle(model)
+        if place.type == "cpu":
+            let_go(model)
     return VisionLanguageModel(base, family, model, processor, quantize=quantize, compiled=compiled)
+
+
+def _fetched(base: Base) -> Path:
+    try:
+        return fetch_model(base.repo, base.revision)
+    except HubUnreachable as error:
+        also = f"medzoo bases {base.name} --at FOLDER takes it from a folder"
+        raise HubUnreachable(error.message, hint=f"{error.hint}; {also}" if error.hint else also) from error

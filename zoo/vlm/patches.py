@@ -65,7 +65,7 @@ def token_box(
         )
     )
     seen = white - black
-    whole = seen > 0.999 * seen.max()  # tokens with padding in them are as bright as that
+    whole = seen > 0.999 * _contrast(vlm, size)  # tokens with padding in them are less
     rows, columns = np.flatnonzero(whole.any(axis=1)), np.flatnonzero(whole.any(axis=0))
     if len(rows) < 2 or len(columns) < 2:
         raise BadDeclaration(f"{vlm.base.name} sees a picture of {width} x {height} pixels by too few tokens")
@@ -81,9 +81,23 @@ def _ends(numbers: npt.NDArray[Any], middles: Floats, count: int) -> tuple[float
     return float(first - step / 2), float(first + step * (count - 0.5))
 
 
+def _contrast(vlm: VisionLanguageModel, size: tuple[int, int]) -> float:
+    """How much brighter a token is of a white picture than of a black one, if it sees nothing else."""
+    black, white = (
+        np.asarray(_read(vlm, Image.new("L", size, value))["pixel_values"], dtype=np.float64)
+        for value in (0, 255)
+    )
+    brighter = white - black  # by pixel, and by channel where these are apart
+    return float(brighter.max(axis=(0, 2, 3)).mean() if brighter.ndim == 4 else brighter.mean(axis=1).max())
+
+
+def _read(vlm: VisionLanguageModel, picture: Image.Image) -> Any:
+    return vlm.image_processor(images=[picture.convert("RGB")], return_tensors="pt")
+
+
 def _by_token(vlm: VisionLanguageModel, picture: Image.Image, shape: tuple[int, int]) -> Floats:
     """The mean of the pixels that each token is made of, (tokens,)."""
-    read = vlm.image_processor(images=[picture.convert("RGB")], return_tensors="pt")
+    read = _read(vlm, picture)
     pixels = np.asarray(read["pixel_values"], dtype=np.float64)
     rows, columns = shape
     if "image_grid_thw" in read:  # patches one below the other, those of a token together

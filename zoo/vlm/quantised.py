@@ -5,6 +5,9 @@ norms and head stay in the base's precision, and so does all arithmetic. A token
 tokens beside it, for else a prompt could not be shared nor the reference's log-probs kept.
 """
 
+import ctypes
+import gc
+import sys
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -59,6 +62,17 @@ def settle(model: nn.Module) -> None:
         elif isinstance(module, Linear8bitLt):
             weight: Any = module.weight
             model.set_submodule(name, Int8Linear(weight.data, weight.SCB, module.bias))
+
+
+def let_go(model: nn.Module) -> None:
+    """Give back what loading took on a CPU: the file's pages, of which all stay mapped for the sake of those
+    tensors that were not quantised, and what the C library keeps of the copies that were."""
+    gc.collect()
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):  # glibc's
+        trim(0)
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.is_floating_point():
+            tensor.data = tensor.data.clone()
 
 
 class Int8Linear(nn.Linear):

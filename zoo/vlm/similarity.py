@@ -14,6 +14,7 @@ from transformers import AutoProcessor, CLIPModel
 
 from zoo.bases import Base, folder_revision
 from zoo.errors import BadDeclaration, BadInput
+from zoo.vlm.fetched import fetch_model
 
 
 class PhraseSimilarity:
@@ -60,22 +61,22 @@ def load_similarity(base: Base, *, device: str = "cpu") -> PhraseSimilarity:
     Raises:
         BadInput: the base declares none.
         BadDeclaration: an encoder on a Hub without the commit it is pinned to, or an empty folder.
+        HubError: see `zoo.vlm.fetched.fetch_model`.
     """
     if base.encoder is None:
         raise BadInput(
             f"{base.name} declares no contrastive encoder, and phrases are compared with the image by one",
             hint=f"set encoder= in zoo/bases/{base.name.replace('-', '_')}.py, or choose --base phantom",
         )
-    pin: dict[str, Any] = {}
     if isinstance(base.encoder, Path):
-        source, name = str(base.encoder), f"{base.name}-encoder@{folder_revision(base.encoder)}"
+        folder, name = base.encoder, f"{base.name}-encoder@{folder_revision(base.encoder)}"
     else:
         name = base.encoder
-        source, _, revision = name.partition("@")
+        repo, _, revision = name.partition("@")
         if not revision:
             raise BadDeclaration(
                 f"the encoder {name!r} of {base.name} is pinned to no commit", hint="REPO@SHA"
             )
-        pin = {"revision": revision}
-    model: Any = CLIPModel.from_pretrained(source, dtype=torch.float64, **pin)
-    return PhraseSimilarity(name, model.to(device), AutoProcessor.from_pretrained(source, **pin))
+        folder = fetch_model(repo, revision, pickled=True)
+    model: Any = CLIPModel.from_pretrained(folder, dtype=torch.float64, weights_only=True)
+    return PhraseSimilarity(name, model.to(device), AutoProcessor.from_pretrained(folder))

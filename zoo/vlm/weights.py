@@ -1,14 +1,15 @@
 """What an adapter for a base must be, and the checks that one is, made on every load. Knows no slots."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Set
+import math
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from zoo.bases import Base
+from zoo.bases import Base, declared_bases, how_to_have
 from zoo.errors import BadAdapter, DigestMismatch, NoEffect, NotFinite, WrongBase, WrongTensors
 from zoo.manifest import WEIGHTS_NAME, AdapterManifest
 from zoo.vlm.adapter_config import check_config, read_config
@@ -53,13 +54,24 @@ def checked_weights(
 
 def target_layers(vlm: VisionLanguageModel) -> dict[str, nn.Linear]:
     """The language model's linear layers that an adapter may change, by their full name."""
+    return linear_layers(vlm.model, vlm.base.lora_targets)
+
+
+def linear_layers(model: nn.Module, targets: Collection[str]) -> dict[str, nn.Linear]:
+    """The language model's linear layers of these names, by their full name, in a model of transformers."""
     return {
         name: module
-        for name, module in vlm.model.named_modules()
+        for name, module in model.named_modules()
         if ".language_model." in f".{name}"
-        and name.rpartition(".")[2] in vlm.base.lora_targets
+        and name.rpartition(".")[2] in targets
         and isinstance(module, nn.Linear)
     }
+
+
+def lora_scale(manifest: AdapterManifest) -> float:
+    """What the product of B and A is multiplied by: alpha / r, or alpha / sqrt(r) if rank-stabilised."""
+    lora = manifest.lora
+    return lora.alpha / (math.sqrt(lora.r) if lora.use_rslora else lora.r)
 
 
 def tensor_names(layer: str) -> tuple[str, str]:
@@ -102,11 +114,12 @@ def expected_tensors(
         NotPlainLora: `adapter_config.json` says what plain LoRA lacks.
         BadAdapter: the configuration cannot be read or is not what the manifest says.
     """
-    if (manifest.base.name, manifest.base.revision) != (base.name, base.revision):
+    wanted = manifest.base
+    if (wanted.name, wanted.revision) != (base.name, base.revision):
+        same = wanted.name == base.name and base.name in declared_bases()
         raise WrongBase(
-            f"this adapter is for {manifest.base.name}@{manifest.base.revision}, "
-            f"and the base here is {base.pinned}",
-            hint=f"--base {manifest.base.name}",
+            f"this adapter is for {wanted.name}@{wanted.revision}, and the base here is {base.pinned}",
+            hint=how_to_have(wanted.name, wanted.revision) if same else f"--base {wanted.name}",
         )
     unknown = sorted(set(manifest.lora.targets) - set(base.lora_targets))
     if not manifest.lora.targets:

@@ -13,6 +13,10 @@ function narrow() {
   const empty = (one) => [...one.querySelectorAll('[data-find]')].every(({ hidden }) => hidden);
   for (const one of variants()) one.hidden = empty(one);
   for (const one of shelf.querySelectorAll('.mz-trial')) one.hidden = empty(one);
+  for (const one of shelf.querySelectorAll('.mz-others')) {
+    one.hidden = empty(one);
+    one.open = words.length > 0 && !one.hidden;
+  }
   const adapters = [...shelf.querySelectorAll('.mz-adapter')];
   const left = adapters.filter(({ hidden }) => !hidden).length;
   told.textContent = words.length ? `${left} of ${adapters.length} adapters` : `${adapters.length} adapters, ${variants().length} variants`;

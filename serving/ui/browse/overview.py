@@ -57,24 +57,31 @@ def _nothing(said: str) -> str:
 
 
 def _bases(known: Sequence[Base], served: Base, here: Sequence[Shelf]) -> str:
-    items = ""
+    """The base that answers here, and the others folded away behind their number."""
+    items = []
     for base in known:
         adapters = [listing for listing, manifest in here if _base_of(manifest) == base.pinned]
         mark = '<span class="mz-chip mz-here">served here</span>' if base is served else ""
         find = finding(base.name, *(part for one in adapters for part in (one.alias, one.variant)))
         count = f"{len(adapters)} adapter{'' if len(adapters) == 1 else 's'} here" if base is served else ""
         facts = {
-            "Hub": f"{base.repo}@{base.revision[:SHORT]}",
+            "Hub": "" if base.built_by else f"{base.repo}@{base.revision[:SHORT] or 'not pinned'}",
             "family": base.family,
             "images": f"up to {base.max_images} a question",
             "licence": base.license,
+            "on this machine": base.obstacle.state if base is not served and base.obstacle else "",
             "adapters": count,
         }
-        items += (
+        items.append(
             f'<article class="mz-kind" data-find="{escape(find)}"><h3>{escape(base.name)} {mark}</h3>'
             f"<p>{escape(base.about)}</p>{_facts(facts)}</article>"
         )
-    return f'<div class="mz-bases">{items}</div>'
+    others = len(items) - 1
+    folded = (
+        f'<details class="mz-others"><summary>{others} other base{"" if others == 1 else "s"} of the zoo'
+        f'</summary><div class="mz-bases">{"".join(items[1:])}</div></details>'
+    )
+    return f'<div class="mz-bases">{items[0]}</div>{folded if others else ""}'
 
 
 def _variants(here: Sequence[Shelf]) -> list[str]:

@@ -56,14 +56,15 @@ def test_one_answer_is_all_that_stdout_gets(capsys):
 
 
 def test_several_answers_stand_in_blocks_under_who_gave_them(capsys):
-    cut = answer("sft", "a mass on\nthe left", finish="length", tokens=1, seed=5, hub_unreachable=True)
-    cut = replace(cut, asked="me/x@v1")
+    cut = answer("sft", "a mass on\nthe left", finish="length", left_off=4, tokens=1, seed=5)
+    cut = replace(cut, asked="me/x@v1", hub_unreachable=True)
     show_several(Said([answer("base", "a nodule"), cut]))
     out, err = capsys.readouterr()
     assert out == (
         f"base  local/base@{'1' * 40} · no adapter · 3 tokens · 0.25 s\n  a nodule\n\n"
         f"me/x@v1 (sft)  local/sft@{'1' * 40} · sha256 dddddddddddd · 1 token · 0.25 s · seed 5 · "
-        "cut short · Hub out of reach: last known commit\n  a mass on\n  the left\n\n"
+        "cut short · an unfinished sentence left off · Hub out of reach: last known commit\n"
+        "  a mass on\n  the left\n\n"
     )
     assert err == f"{NOTICE}\n"
 

@@ -47,6 +47,22 @@ def test_an_answer_says_which_load_gave_it_how_long_it_is_and_how_long_it_took(m
     assert (base.load, base.text) == (0, "base: one two")
 
 
+def test_an_answer_that_is_cut_ends_with_a_whole_sentence_though_its_pieces_went_on(rig, ask):
+    pieces: list[Piece] = []
+    ticket = ask(
+        rig,
+        "base",
+        question="Clear lungs. The heart is",
+        sampling=Sampling(max_tokens=5),
+        on_piece=pieces.append,
+    )
+    (cut,) = ticket.done.result(60)
+    assert "".join(piece.text for piece in pieces) == "base: Clear lungs. The heart"
+    assert (cut.text, cut.finish, cut.left_off, cut.tokens) == ("base: Clear lungs.", "length", 10, 5)
+    (whole,) = ask(rig, "base", question="Clear lungs. The heart is").done.result(60)
+    assert (whole.text, whole.left_off) == ("base: Clear lungs. The heart is 64x48", 0)
+
+
 def test_the_same_image_asked_again_is_not_encoded_again(rig, ask):
     ask(rig, "base").done.result(60)
     ask(rig, "sft", question="Other", image=ask.image.copy()).done.result(60)

@@ -47,6 +47,7 @@ def test_a_completion_is_openais_and_tells_exactly_what_gave_it(ask, about, rig)
         "seed": 0,
         "hub_unreachable": False,
         "finish": "stop",
+        "left_off": 0,
         "tokens": 5,
         "prompt_tokens": 3,
         "notice": NOTICE,
@@ -76,6 +77,15 @@ def test_a_stream_is_openais_word_by_word_as_the_words_come(ask, about, rig):
     assert len({(one.id, one.model, one.system_fingerprint) for one in said}) == 1
     assert (first.medzoo["id"], first.medzoo["digest"]) == ("medvlm-zoo/phantom@" + "a" * 40, "")
     assert (last.medzoo["tokens"], last.medzoo["notice"]) == (3, NOTICE)
+
+
+def test_a_stream_that_is_cut_has_said_an_unfinished_sentence_and_its_end_tells_how_long_it_is(ask, about):
+    asked = {"model": "base", "messages": about("Clear lungs. The heart is"), "max_completion_tokens": 5}
+    chunks = list(ask.chat.completions.create(stream=True, **asked))
+    assert "".join(one.choices[0].delta.content or "" for one in chunks) == "base: Clear lungs. The heart"
+    assert (chunks[-1].choices[0].finish_reason, chunks[-1].medzoo["left_off"]) == ("length", 10)
+    whole = ask.chat.completions.create(**asked)
+    assert (whole.choices[0].message.content, whole.medzoo["left_off"]) == ("base: Clear lungs.", 10)
 
 
 def test_a_stream_without_a_wish_for_usage_ends_with_its_reason(ask, about):
@@ -311,6 +321,7 @@ def test_the_models_are_openais_list_with_what_stands_behind_each(ask, rig):
         "variant": "mdpo",
         "state": "resident",
         "reason": "",
+        "terms": [],
     }
     assert ask.models.retrieve("local/sft@main").medzoo["id"] == "local/sft@" + "0" * 40
     assert ask.models.retrieve("base").id == "base"

@@ -77,11 +77,16 @@ def test_the_zoo_is_browsed_by_filter_by_address_and_by_card(address: Any) -> No
             "base",
         ]
         assert asked == []
+        others = page.locator(".mz-others")
+        page.get_by_label("Show only").fill("medgemma")
+        assert others.locator("h3:visible").all_inner_texts() == ["medgemma-4b"]
         page.get_by_label("Show only").fill("nothing of the kind")
-        assert visible(page, ".mz-variant") == 0
+        assert visible(page, ".mz-variant") == visible(page, ".mz-others") == 0
         page.evaluate("location.hash = 'sft'")
         page.wait_for_function("document.activeElement.dataset.variant === 'sft'")
         assert visible(page, ".mz-variant") == 3
+        assert others.is_visible()
+        assert others.get_attribute("open") is None  # folded again
 
         mdpo = page.locator("[data-variant=mdpo]")
         mdpo.locator("summary").get_by_text("Card").click()

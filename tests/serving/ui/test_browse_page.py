@@ -4,7 +4,7 @@ import pytest
 
 from serving.ui.browse.overview import zoo_html
 from tests.serving.ui._shelf import absent, listing, score
-from zoo.bases import Base
+from zoo.bases import Base, bases
 
 SERVED = Base(
     repo="medvlm-zoo/phantom",
@@ -32,6 +32,20 @@ def test_bases_are_listed_once_with_the_served_one_marked_and_its_adapters_count
     assert "<dt>Hub</dt><dd>medvlm-zoo/phantom@aaaaaaaa</dd>" in served
     assert "served here" not in other
     assert "<dt>licence</dt><dd>llama2</dd>" in other
+
+
+def test_all_bases_but_the_one_that_answers_are_folded_away_and_say_what_is_to_be_done_first():
+    known = list(bases().values())
+    shown = zoo_html(bases()["phantom"], known, []).partition("mz-leaderboard")[0]
+    mine, _, folded = shown.partition('<details class="mz-others">')
+    assert [re.search(r"<h3>(\S+) ", one)[1] for one in parts(mine, "mz-kind")] == ["phantom"]
+    assert folded.startswith(f"<summary>{len(known) - 1} other bases of the zoo</summary>")
+    others = {re.search(r"<h3>(\S+) ", one)[1]: one for one in parts(folded, "mz-kind")}
+    assert others.keys() == bases().keys() - {"phantom"}
+    assert "<dt>on this machine</dt><dd>to be converted</dd>" in others["llava-med-v1.5"]
+    assert "on this machine" not in others["qwen3-vl-4b"]
+    unpinned = others["huatuo-vision-7b-qwen2.5vl"]
+    assert "<dt>Hub</dt><dd>FreedomIntelligence/HuatuoGPT-Vision-7B-Qwen2.5VL@not pinned</dd>" in unpinned
 
 
 def test_a_variant_has_all_of_its_adapters_and_one_explanation(make_adapter):

@@ -84,6 +84,8 @@ def test_what_has_been_said_so_far_stands_with_who_is_saying_it():
 def test_an_answer_that_was_cut_is_marked_and_one_that_ended_is_not():
     cut = replace(answer("a nodule on", "mdpo"), finish="length")
     assert "cut short" in page(cut)
+    assert "left off" not in page(cut)
+    assert "a sentence that it did not finish is left off" in page(replace(cut, left_off=7))
     assert "cut short" not in page(answer("a nodule", "mdpo"))
 
 

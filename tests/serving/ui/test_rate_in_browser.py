@@ -147,8 +147,8 @@ def test_clicks_reach_a_server_that_was_away_once_each_and_in_order(open_page, p
     page.route("**/clicks", away)
     for key in ("m", "s", "n"):
         page.keyboard.press(key)
-    page.wait_for_selector(".mz-loud")
-    assert page.inner_text(".mz-saved").startswith("Not saved yet (3), trying again (")
+    waits = "document.querySelector('.mz-saved').textContent.startsWith('Not saved yet (3), trying again (')"
+    page.wait_for_function(f"document.querySelector('.mz-loud') && {waits}")
     page.wait_for_function("document.querySelector('.mz-saved').textContent === 'Saved'")
     assert [one["value"] for one in tries] == ["minor", "minor", "minor", "minor", "severe", "none"]
     clicks = place.desk.clicks.of(case.id, "ana")

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.zoo.evaluation._answers import answers
-from zoo.cli.convert import convert
+from zoo.cli.answers import answers as answers_verb
 from zoo.errors import BadInput, BadRecord
 from zoo.evaluation.foreign import Source, read_foreign, write_foreign
 from zoo.evaluation.metrics.vqa import correct
@@ -202,7 +202,7 @@ def test_there_and_back_keeps_what_their_form_holds(tmp_path: Path) -> None:
 
 
 def run(*arguments: str | Path) -> Any:
-    return CliRunner().invoke(convert, list(map(str, arguments)), catch_exceptions=False)
+    return CliRunner().invoke(answers_verb, list(map(str, arguments)), catch_exceptions=False)
 
 
 def test_the_verb_converts_there_and_back_and_says_what_it_does_not_know(tmp_path: Path) -> None:

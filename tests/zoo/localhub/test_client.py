@@ -255,8 +255,6 @@ def test_what_is_not_there_is_named_by_its_own_error(api: HfApi, repo: str, tmp_
         api.hf_hub_download(repo, "nothing.txt", cache_dir=tmp_path)
     with pytest.raises(RepositoryNotFoundError, match="404"):
         api.space_info("local/space")
-    with pytest.raises(RepositoryNotFoundError, match="404"):
-        api.create_repo("local/space", repo_type="space", space_sdk="static")
 
 
 def test_a_repository_moves_with_its_history(api: HfApi, repo: str) -> None:

@@ -152,7 +152,7 @@ def check_steps(
 
     @torch.no_grad()
     def check(vlm: VisionLanguageModel) -> None:
-        monkeypatch.setattr(vlm, "end_of_turn", -1)
+        monkeypatch.setattr(vlm, "ends", frozenset())
         shown = ([0], [1, 2], [2])
         prompts = ("w1", "w2 w3 w4 w5 w6 w7", "w9 w10")
         rows = [

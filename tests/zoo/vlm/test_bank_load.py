@@ -341,8 +341,9 @@ def test_a_manifest_beyond_all_bounds_is_refused_by_name(
 def test_pickled_weights_and_ranks_above_the_banks_are_refused(
     folder: Path, vlm: VisionLanguageModel
 ) -> None:
-    with pytest.raises(BadAdapter, match="rank 4 is above the bank's 2"):
+    with pytest.raises(BadAdapter, match="rank 4 is above the bank's 2") as told:
         AdapterBank(vlm, slots=2, max_rank=2).load(1, folder, read_manifest(folder))
+    assert told.value.hint == "MEDZOO_MAX_RANK=4 medzoo serve"
     (folder / WEIGHTS_NAME).rename(folder / "adapter_model.bin")
     with pytest.raises(BadAdapter, match="safetensors only"):
         AdapterBank(load_base(get_base("phantom")), slots=2).load(1, folder, read_manifest(folder))

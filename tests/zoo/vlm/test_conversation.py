@@ -97,3 +97,11 @@ def test_a_template_that_loses_an_image_is_a_bad_declaration(features: Sequence[
     vlm._processor.chat_template = "{% for message in messages %}{{ message.role }}{% endfor %}"
     with pytest.raises(BadDeclaration, match="has 0 image markers for 1 images"):
         vlm.prompt_ids("What is shown?", features[0])
+
+
+def test_a_template_that_cannot_be_read_is_a_bad_declaration(
+    vlm: VisionLanguageModel, features: Sequence[ImageFeatures]
+) -> None:
+    vlm._processor.chat_template = "{% for message in messages %}"
+    with pytest.raises(BadDeclaration, match="the chat template of phantom cannot be read"):
+        vlm.prompt_ids("What is shown?", features[0])

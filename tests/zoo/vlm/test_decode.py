@@ -1,5 +1,7 @@
 """A batch of answers under way: pieces, rows that end and leave, batches in turns, prompts run once."""
 
+import gc
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -69,7 +71,7 @@ def uneven(
 ) -> tuple[VisionLanguageModel, list[Row]]:
     """A tiny base and rows of unlike images, lengths and most tokens, so that one ends after another."""
     vlm = load_tiny(kind)
-    vlm.end_of_turn = -1  # never said
+    vlm.ends = frozenset()  # never said
     shown = ([0], [1, 2], [2], [0, 1], [1])
     prompts = ("w1", "w2 w3 w4 w5 w6 w7", "w9 w10", "w11 w12 w13", "w9 w10 w1 w1 w1")
     return vlm, [
@@ -173,7 +175,7 @@ def test_batches_that_take_turns_are_as_if_each_ran_alone(
 def test_prompts_of_one_length_run_together_and_ended_rows_are_run_no_more(
     vlm: VisionLanguageModel, rows: list[Row]
 ) -> None:
-    vlm.end_of_turn = -1
+    vlm.ends = frozenset()
     most = (1, 9, 9, 3, 5, 9, 9, 3)
     asked = [replace(row, sampling=Sampling(max_tokens=n)) for row, n in zip(rows, most, strict=False)]
     lengths = Decoding(vlm, asked).prompt_tokens
@@ -198,6 +200,20 @@ def test_rows_that_share_image_prompt_and_slot_share_one_run_of_the_prompt(
     assert sorted(passes[: len(set(lengths))]) == sorted((lengths.count(n), n) for n in set(lengths))
     assert found == generate(vlm, apart)
     assert len({answer.text for answer in found}) > 3
+
+
+def test_a_batch_that_nobody_holds_gives_its_memory_back_at_once(
+    vlm: VisionLanguageModel, rows: list[Row]
+) -> None:
+    gc.disable()  # which would find it, some time
+    try:
+        decoding = Decoding(vlm, rows)
+        decoding.step()
+        held = weakref.ref(decoding)
+        del decoding
+        assert held() is None
+    finally:
+        gc.enable()
 
 
 def test_prompts_that_are_too_many_for_one_pass_run_in_several(
@@ -257,7 +273,7 @@ def test_an_adapter_that_is_replaced_under_a_batch_ends_it(
     """Also where the rows are picked anew, since others have ended."""
     manifests = [random_adapter(tmp_path / str(seed), vlm, seed=seed, rank=2) for seed in (0, 1)]
     bank = AdapterBank(vlm, slots=2, max_rank=2)
-    vlm.end_of_turn = -1
+    vlm.ends = frozenset()
     for dropped in ((), (1, 2)):
         bank.load(1, tmp_path / "0", manifests[0])
         decoding = Decoding(

@@ -1,13 +1,18 @@
 """Model families: what they load, how they read, and that transformers' own forward takes what they give."""
 
+import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from zoo.asking import Sampling
+from zoo.bases import Base
 from zoo.errors import BadDeclaration, BadInput
 from zoo.vlm.decode import Row
 from zoo.vlm.encoded import ImageFeatures
@@ -46,7 +51,7 @@ def test_greedy_answers_are_transformers_own_likeliest_tokens(
     kind: str, load_tiny: Load, pictures: Pictures, plain_logits: Logits
 ) -> None:
     vlm = load_tiny(kind)
-    vlm.end_of_turn = -1  # never said, so that no answer is short
+    vlm.ends = frozenset()  # never said, so that no answer is short
     shown = ([0], [1, 2], [2])
     rows = [
         Row(
@@ -159,3 +164,113 @@ def test_gemma_text_has_one_length(load_tiny: Load, pictures: Pictures) -> None:
     shorter = ImageFeatures((type(image)(image.tokens[:8]),))
     with pytest.raises(BadDeclaration, match="8 features of an image; its text has 9"):
         vlm.prompt_ids("w1", shorter)
+
+
+@pytest.fixture
+def copied(load_tiny: Load, tmp_path: Path) -> Callable[[str], Base]:
+    """Call it with a kind for a tiny base in a folder of its own, whose files may be changed."""
+
+    def copy(kind: str) -> Base:
+        base = load_tiny(kind).base
+        assert base.folder is not None
+        shutil.copytree(base.folder, tmp_path / "base")
+        return replace(base, folder=tmp_path / "base")
+
+    return copy
+
+
+def _without_template(folder: Path) -> str:
+    """Take the chat template out of a folder's files; what it was."""
+    template = (folder / "chat_template.jinja").read_text()
+    (folder / "chat_template.jinja").unlink()
+    assert not any("chat_template" in path.read_text() for path in folder.glob("*.json"))
+    return template
+
+
+@pytest.mark.parametrize("name", ["chat_template.json", "chat_template.jinja"])
+def test_a_template_is_read_from_either_file(
+    name: str, kind: str, copied: Callable[[str], Base], load_tiny: Load, pictures: Pictures
+) -> None:
+    base = copied(kind)
+    assert base.folder is not None
+    template = _without_template(base.folder)
+    text = json.dumps({"chat_template": template}) if name.endswith("json") else template
+    (base.folder / name).write_text(text)
+    vlm, plain = load_base(base, device="cpu", dtype="float32"), load_tiny(kind)
+    features = vlm.encode_images(pictures[:1])
+    assert vlm.prompt_ids("w50", features) == plain.prompt_ids("w50", features)
+
+
+def test_the_bases_own_template_goes_before_its_files_and_without_any_it_is_refused(
+    kind: str, copied: Callable[[str], Base], pictures: Pictures
+) -> None:
+    base = copied(kind)
+    assert base.folder is not None
+    marker = "<start_of_image>" if kind.startswith("gemma3") else "<|image_pad|>"
+    vlm = load_base(replace(base, template=f"w7 {marker} w8"), device="cpu", dtype="float32")
+    ids = vlm.prompt_ids("w50", vlm.encode_images(pictures[:1]))
+    assert (ids[0], ids[-1], 57 in ids) == (14, 15, False)
+    _without_template(base.folder)
+    with pytest.raises(BadDeclaration, match="base has no chat template, and tiny declares none"):
+        load_base(base, device="cpu")
+
+
+def test_a_tensor_that_its_model_does_not_have_is_refused(copied: Callable[[str], Base]) -> None:
+    base = copied("qwen3-vl")
+    assert base.folder is not None
+    tensors = load_file(base.folder / "model.safetensors")
+    tensors |= {f"model.language_model.layers.{n}.extra.weight": torch.ones(1) for n in (9, 8)}
+    save_file(tensors, base.folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(
+        BadDeclaration, match=r"has model\.language_model\.layers\.8\.extra\.weight, .* one of 2$"
+    ):
+        load_base(base, device="cpu")
+
+
+def test_weights_in_a_pickle_are_not_read(copied: Callable[[str], Base]) -> None:
+    base = copied("llava")
+    assert base.folder is not None
+    torch.save(load_file(base.folder / "model.safetensors"), base.folder / "pytorch_model.bin")
+    (base.folder / "model.safetensors").unlink()
+    with pytest.raises(BadDeclaration, match="base has no weights in safetensors"):
+        load_base(base, device="cpu")
+
+
+def test_a_tokenizer_without_a_token_that_matters_or_with_the_image_elsewhere_is_refused(
+    copied: Callable[[str], Base],
+) -> None:
+    base = copied("llava")
+    assert base.folder is not None
+    with pytest.raises(BadDeclaration, match="the tokenizer of tiny lacks the token"):
+        load_base(replace(base, ends=("<eos>", "<|im_end|>")), device="cpu")
+    with pytest.raises(BadDeclaration, match="the tokenizer of tiny lacks the token '<unk>'"):
+        load_base(replace(base, tokens={"<unk>": 0}), device="cpu")
+    config = json.loads((base.folder / "config.json").read_text())
+    config["image_token_index"] = 9
+    (base.folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(BadDeclaration, match=r"has '<\|image_pad\|>' at 6, its config\.json at 9"):
+        load_base(base, device="cpu")
+
+
+def test_the_first_end_of_a_base_is_trained_on_and_all_of_them_end_an_answer(
+    copied: Callable[[str], Base],
+) -> None:
+    vlm = load_base(replace(copied("llava"), ends=("<end_of_turn>", "<eos>")), device="cpu")
+    assert (vlm.end_of_turn, vlm.ends, vlm.response_ids("w50")) == (3, {2, 3}, [57, 3])
+
+
+@pytest.mark.parametrize("kind", ["qwen3-vl", "gemma3"])
+def test_many_large_images_go_through_the_tower_a_few_at_a_time(
+    kind: str, load_tiny: Load, pictures: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vlm, sizes = load_tiny(kind), list[int]()
+    encode = vlm.family.encode
+    monkeypatch.setattr(
+        vlm.family,
+        "encode",
+        lambda model, processor, some: sizes.append(len(some)) or encode(model, processor, some),
+    )
+    found = vlm.encode_batch([*pictures] * 6)
+    assert (len(found), sizes) == (18, [8, 8, 2])
+    torch.testing.assert_close(found[0].tokens, found[15].tokens, atol=1e-5, rtol=1e-5)
+    assert vlm.encode_batch([]) == []

@@ -1,6 +1,8 @@
 """Bases in 4 and 8 bits: what is quantised, that it computes what its weights say, that a LoRA trains."""
 
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,6 +82,15 @@ def test_the_linear_layers_that_a_lora_sits_on_are_quantised_and_no_others(how: 
     assert small == set(target_layers(vlm))
     others = {p.dtype for name, p in vlm.model.named_parameters() if name.rpartition(".")[0] not in small}
     assert others == {torch.float32}
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_the_file_of_a_quantised_base_is_not_held(how: Quantization, tmp_path: Path) -> None:
+    base = get_base("phantom")
+    folder = shutil.copytree(base.folder, tmp_path / "base")
+    vlm = load_base(base, folder=folder, device="cpu", quantize=how)
+    assert str(folder) not in Path("/proc/self/maps").read_text()
+    assert vlm.quantization == how
 
 
 @pytest.mark.parametrize("how", HOW)

@@ -31,6 +31,7 @@ from zoo.localhub.http import (
     web_url,
     writing,
 )
+from zoo.localhub.names import Kind
 from zoo.localhub.store import Gated, Repo
 
 _MOST_LISTED = 1000
@@ -72,14 +73,19 @@ async def create(request: Request) -> Response:
     need_token(request)
     data = await read_json(request)
     kind, repo_id = kind_in(data), _id_in(request, data)
-    private, gated = _visibility(data), _gated(data)
+    private, gated, sdk = _visibility(data), _gated(data), _sdk(data, kind)
     note(request, "create", repo=f"{kind}s/{repo_id}", after={"private": private or False})
     need_writer(request, repo_id.partition("/")[0])
     answer = {"url": web_url(request, kind, repo_id), "name": repo_id, "id": repo_id}
 
     def make() -> None:
         store_of(request).create(
-            kind, repo_id, private=private or False, gated=gated or False, author=caller(request).name
+            kind,
+            repo_id,
+            private=private or False,
+            gated=gated or False,
+            author=caller(request).name,
+            sdk=sdk,
         )
 
     try:
@@ -153,6 +159,14 @@ async def describe(request: Request) -> Response:
     return JSONResponse(_only(told, expand) if expand else told)
 
 
+async def runtime(request: Request) -> Response:
+    """How a Space runs: not at all, and what is missing for it to run elsewhere."""
+    repo = await repo_of(request)
+    if repo.kind != "space":
+        raise BadRequest(f"the {repo.kind} {repo.id!r} does not run; a Space does")
+    return JSONResponse((await run_in_threadpool(info.describe, repo, siblings=False))["runtime"])
+
+
 async def single_name(request: Request) -> Response:
     """A repository without an owner, such as the Hub has from its early days: there is none here."""
     kind, name = kind_of(request.path_params.get("kind", "models")), segment(request, "name")
@@ -197,12 +211,12 @@ async def listing(request: Request) -> Response:
 async def validate_yaml(request: Request) -> Response:
     """Whether a card's metadata can be read."""
     data = await read_json(request)
-    kind_in(data)
+    kind = kind_in(data)
     try:
         metadata = card.parse(_text(data, "content"))
     except BadRequest as error:
         return JSONResponse({"errors": [{"message": error.message}], "warnings": []}, 400)
-    wrong = [{"message": sentence} for sentence in card.check(metadata)]
+    wrong = [{"message": sentence} for sentence in card.check(metadata, kind)]
     warnings = [] if metadata else [{"message": "empty or missing yaml metadata in repo card"}]
     return JSONResponse({"errors": wrong, "warnings": warnings}, 400 if wrong else 200)
 
@@ -243,6 +257,17 @@ def _id_in(request: Request, data: dict[str, Any]) -> str:
     return names.repo_id(owner, name)
 
 
+def _sdk(data: dict[str, Any], kind: Kind) -> str:
+    """What a Space is to be made of; nothing here runs it."""
+    sdk = data.get("sdk") if kind == "space" else ""
+    if kind == "space" and sdk not in names.SDKS:
+        raise BadRequest(f"the sdk of a Space is {sdk!r}; it is one of {', '.join(names.SDKS)}")
+    for key in ("secrets", "variables", "volumes", "template"):
+        if data.get(key):
+            raise NotOffered(f"this Hub keeps no {key} of a Space, as it runs none")
+    return str(sdk)
+
+
 def _visibility(data: dict[str, Any]) -> bool | None:
     if data.get("visibility") is not None:
         if data["visibility"] not in ("public", "private"):
@@ -272,6 +297,7 @@ ROUTES = [
     Route("/api/repos/move", move, methods=["POST"]),
     Route("/api/{kind}/{ns}/{name}/settings", settings, methods=["PUT"]),
     Route("/api/{kind}/{ns}/{name}/auth-check", auth_check),
+    Route("/api/{kind}/{ns}/{name}/runtime", runtime),
     Route("/api/{kind}/{ns}/{name}/revision/{rev}", describe),
 ]
 LAST_ROUTES = [

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlavaProcessor, PreTrainedTokenizerFast
-from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers import PreTrainedTokenizerFast
+
+from zoo.vlm.builders import square
 
 PAD, BOS, END_OF_TURN, IMAGE, USER, ASSISTANT = SPECIAL_TOKENS = (
     "<pad>",
@@ -67,22 +68,7 @@ def train_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
 
 
 def make_processor(tokenizer: PreTrainedTokenizerFast, *, image_size: int, patch_size: int) -> Any:
-    """The processor: any picture is stretched to a square of `image_size` pixels and scaled to -1..1."""
-    square = {"height": image_size, "width": image_size}
-    pictures = CLIPImageProcessorPil(
-        size=square,
-        do_center_crop=False,
-        crop_size=square,
-        resample=3,
-        image_mean=[0.5, 0.5, 0.5],
-        image_std=[0.5, 0.5, 0.5],
-        do_convert_rgb=True,
-    )
-    return LlavaProcessor(
-        image_processor=pictures,
-        tokenizer=tokenizer,
-        patch_size=patch_size,
-        vision_feature_select_strategy="default",
-        num_additional_image_tokens=1,
-        chat_template=CHAT_TEMPLATE,
+    """See `zoo.vlm.builders.square`; with the phantom's template."""
+    return square.make_processor(
+        tokenizer, image_size=image_size, patch_size=patch_size, template=CHAT_TEMPLATE
     )

@@ -4,6 +4,7 @@ A family knows transformers' classes of its models; it knows no adapters, no tas
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,8 +12,11 @@ from PIL import Image
 from transformers import AutoConfig, AutoProcessor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
+from zoo.bases import Base
 from zoo.errors import BadDeclaration
 from zoo.vlm.encoded import EncodedImage
+from zoo.vlm.image_rule import following
+from zoo.vlm.vocabulary import check_tokens
 
 
 class Family:
@@ -20,41 +24,64 @@ class Family:
 
     models: tuple[Any, ...]
     """transformers' classes of its models."""
+    together: int | None = None
+    """Images that go through the tower at once at most, where one alone is thousands of patches."""
 
-    def load(self, source: str, **settings: Any) -> tuple[Any, Any]:
-        """Model and processor from a folder or a Hub id; `settings` are the model's `from_pretrained`'s.
+    def load(self, source: str, *, base: Base, **settings: Any) -> tuple[Any, Any]:
+        """Model and processor of a base from a folder; `settings` are the model's
+        `from_pretrained`'s. Weights are read from safetensors alone: a pickle is a program.
 
         Raises:
-            BadDeclaration: what lies there is no model of this family, or lacks weights.
+            BadDeclaration: what lies there is no model of this family, lacks weights or has others, has no
+                chat template where the base has none, or reads images or tokens otherwise than the base says.
         """
-        pin = {"revision": settings["revision"]} if "revision" in settings else {}
-        kind = AutoConfig.from_pretrained(source, **pin).model_type
+        config = AutoConfig.from_pretrained(source)
+        kind = config.model_type
         models = {model.config_class.model_type: model for model in self.models}
         if kind not in models:
             raise BadDeclaration(f"{source} is of the type {kind!r}; this family reads {', '.join(models)}")
-        model, found = models[kind].from_pretrained(source, output_loading_info=True, **settings)
+        if not any(Path(source).glob("*.safetensors")):
+            raise BadDeclaration(f"{source} has no weights in safetensors, the one form that is read")
+        processor = self.load_processor(source)
+        written = processor.chat_template or processor.tokenizer.chat_template
+        if not (template := base.template or written):
+            raise BadDeclaration(f"{source} has no chat template, and {base.name} declares none")
+        processor.chat_template = template
+        processor.image_processor = following(base.image, processor.image_processor, base=base.name)
+        image = (self.image_token(processor), config.image_token_id)
+        check_tokens(base, processor.tokenizer.get_vocab(), image=image)
+        model, found = models[kind].from_pretrained(
+            source, output_loading_info=True, use_safetensors=True, **settings
+        )
         if wrong := sorted(map(str, {*found["missing_keys"], *found["mismatched_keys"]})):
             raise BadDeclaration(f"{source} lacks {wrong[0]} or has it in another shape, one of {len(wrong)}")
-        return model, self.load_processor(source, **pin)
+        if more := sorted(found["unexpected_keys"]):
+            raise BadDeclaration(f"{source} has {more[0]}, which its model lacks, one of {len(more)}")
+        return model, processor
 
-    def load_processor(self, source: str, **pin: Any) -> Any:
-        """A tokenizer, an image processor and a chat template."""
-        return AutoProcessor.from_pretrained(source, **pin)
+    def load_processor(self, source: str) -> Any:
+        """A tokenizer, an image processor and a chat template, where the files have one."""
+        return AutoProcessor.from_pretrained(source)
 
     def encode(self, model: Any, image_processor: Any, images: Sequence[Image.Image]) -> list[EncodedImage]:
         """Vision features of independent images in RGB. The caller sees to it that no gradient flows."""
         raise NotImplementedError
 
+    def image_token(self, processor: Any) -> str:
+        """The token whose embeddings an image's features take the place of."""
+        token: str = processor.image_token
+        return token
+
     def image_marker(self, processor: Any) -> str:
         """What the chat template puts where an image goes."""
-        raise NotImplementedError
+        return self.image_token(processor)
 
     def image_text(self, processor: Any, tokens: int) -> str:
         """What stands in the marker's place for an image of so many tokens."""
         return self.image_marker(processor) * tokens
 
     def end_of_turn(self, processor: Any) -> int:
-        """Token id with which the model ends its answer."""
+        """Token id with which the model ends its answer, where its base does not say."""
         token: int = processor.tokenizer.eos_token_id
         return token
 

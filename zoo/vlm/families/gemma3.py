@@ -21,11 +21,16 @@ class Gemma3(Family):
     """Gemma3ForConditionalGeneration."""
 
     models = (Gemma3ForConditionalGeneration,)
+    together = 8
 
     def encode(self, model: Any, image_processor: Any, images: Sequence[Image.Image]) -> list[EncodedImage]:
         read = image_processor(images=list(images), do_pan_and_scan=False, return_tensors="pt")
         pixels = read["pixel_values"].to(model.device, model.dtype)
         return [EncodedImage(tokens) for tokens in model.model.get_image_features(pixels).pooler_output]
+
+    def image_token(self, processor: Any) -> str:
+        token: str = processor.tokenizer.image_token
+        return token
 
     def image_marker(self, processor: Any) -> str:
         marker: str = processor.boi_token

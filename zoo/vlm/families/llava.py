@@ -24,9 +24,5 @@ class Llava(Family):
         )
         return [EncodedImage(tokens) for tokens in encoded.pooler_output]
 
-    def image_marker(self, processor: Any) -> str:
-        marker: str = processor.image_token
-        return marker
-
 
 FAMILY = Llava()

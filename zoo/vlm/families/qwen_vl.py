@@ -4,8 +4,10 @@ It reads images with Pillow alone: transformers' own processors of these models 
 which are not read here.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,15 +24,18 @@ from zoo.vlm.encoded import EncodedImage
 from zoo.vlm.families import Family
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Processor:
-    """Tokenizer and image processor; the chat template is the tokenizer's."""
+    """Tokenizer, image processor and the chat template where a file of its own has it."""
 
     tokenizer: Any
     image_processor: Any
+    chat_template: str | None
 
     def apply_chat_template(self, conversation: list[dict[str, Any]], **settings: Any) -> str:
-        text: str = self.tokenizer.apply_chat_template(conversation, **settings)
+        text: str = self.tokenizer.apply_chat_template(
+            conversation, chat_template=self.chat_template, **settings
+        )
         return text
 
 
@@ -38,11 +43,14 @@ class QwenVL(Family):
     """Qwen2_5_VLForConditionalGeneration and Qwen3VLForConditionalGeneration."""
 
     models = (Qwen2_5_VLForConditionalGeneration, Qwen3VLForConditionalGeneration)
+    together = 8
 
-    def load_processor(self, source: str, **pin: Any) -> Any:
+    def load_processor(self, source: str) -> Any:
+        written = Path(source) / "chat_template.json"
         return _Processor(
-            AutoTokenizer.from_pretrained(source, **pin),
-            Qwen2VLImageProcessorPil.from_pretrained(source, **pin),
+            AutoTokenizer.from_pretrained(source),
+            Qwen2VLImageProcessorPil.from_pretrained(source),
+            json.loads(written.read_text())["chat_template"] if written.is_file() else None,
         )
 
     def encode(self, model: Any, image_processor: Any, images: Sequence[Image.Image]) -> list[EncodedImage]:
@@ -59,7 +67,7 @@ class QwenVL(Family):
             )
         ]
 
-    def image_marker(self, processor: Any) -> str:
+    def image_token(self, processor: Any) -> str:
         return "<|image_pad|>"
 
     def positions(

@@ -1,0 +1,107 @@
+"""Caddy with the file that compose.yaml mounts, before a server of this process: what it passes on, when."""
+
+import asyncio
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, StreamingResponse
+from starlette.routing import Route
+
+from serving.defence.proxies import Proxies, read_addresses
+from tests.container._dockerfile import ROOT
+from tests.serving._served import served
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("caddy") is None, reason="caddy is not here: apt-get install caddy"),
+]
+PIECES = 3
+PAUSE_S = 0.5
+
+
+async def heard(request: Request) -> JSONResponse:
+    """What the server makes of who asks, where it believes this machine's proxy."""
+    proxies = Proxies(addresses=read_addresses(("127.0.0.1",)), user_header="x-remote-user")
+    scope = request.scope
+    return JSONResponse([proxies.user(scope), proxies.address(scope), proxies.secure(scope)])
+
+
+async def stream(request: Request) -> StreamingResponse:
+    async def pieces():
+        for number in range(PIECES):
+            yield f"data: {number}\n\n"
+            await asyncio.sleep(PAUSE_S)
+
+    return StreamingResponse(pieces(), media_type="text/event-stream")
+
+
+@pytest.fixture(scope="module")
+def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of Caddy, by its own certificate."""
+    folder: Path = tmp_path_factory.mktemp("caddy")
+    ports = []
+    for _ in range(3):
+        with socket.socket() as one:
+            one.bind(("127.0.0.1", 0))
+            ports.append(one.getsockname()[1])
+    https, http, health = ports
+    text = (ROOT / "deploy" / "Caddyfile").read_text(encoding="utf-8").replace(":8081", f":{health}")
+    text = text.replace(
+        "admin off\n", f"admin off\nskip_install_trust\nhttp_port {http}\nhttps_port {https}\n"
+    )
+    (folder / "Caddyfile").write_text(text)
+    app = Starlette(routes=[Route("/heard", heard), Route("/stream", stream)])
+    with served(app) as server:
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(folder),
+            "XDG_DATA_HOME": str(folder),
+            "MEDZOO_NAME": "localhost",
+            "MEDZOO_SERVER": server.removeprefix("http://"),
+        }
+        command = ["caddy", "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
+        with (folder / "log").open("w") as log:
+            child = subprocess.Popen(command, env=environment, stderr=log, stdout=log)
+        try:
+            ends = time.monotonic() + 30
+            while True:
+                try:
+                    assert client().get(f"https://localhost:{https}/heard").status_code == 200
+                    break
+                except httpx.HTTPError:
+                    assert child.poll() is None, (folder / "log").read_text()
+                    assert time.monotonic() < ends, (folder / "log").read_text()
+                    time.sleep(0.1)
+            yield f"https://localhost:{https}"
+        finally:
+            child.terminate()
+            child.wait(10)
+
+
+def client() -> httpx.Client:
+    unchecked = ssl.create_default_context()  # Caddy's own certificate, made a moment ago
+    unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
+    return httpx.Client(verify=unchecked, trust_env=False)
+
+
+def test_whom_a_client_claims_to_be_and_where_is_not_passed_on(proxy: str) -> None:
+    forged = {"X-Remote-User": "chief", "X-Forwarded-For": "192.0.2.9", "X-Forwarded-Proto": "http"}
+    user, address, secure = client().get(f"{proxy}/heard", headers=forged).json()
+    assert (user, secure) == ("", True)
+    assert address in ("127.0.0.1", "::1")
+
+
+def test_a_streamed_answer_arrives_piece_by_piece(proxy: str) -> None:
+    with client().stream("GET", f"{proxy}/stream") as reply:
+        came = [time.monotonic() for line in reply.iter_lines() if line]
+    assert len(came) == PIECES
+    assert came[-1] - came[0] > PAUSE_S * (PIECES - 1) / 2
