@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from model_cards.checks import Check
 from model_cards.checks.files import answers, config, manifest, weights
-from model_cards.checks.origin import base, licence
+from model_cards.checks.origin import base, licence, terms
 from model_cards.checks.text import card, evidence, notice
 from model_cards.repo import Repo
 
@@ -18,6 +18,7 @@ LOOKS: tuple[Callable[[Repo], Check], ...] = (
     config,
     base,
     licence,
+    terms,
     notice,
     card,
     evidence,

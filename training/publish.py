@@ -27,10 +27,9 @@ from zoo.hub import ADAPTER, EVIDENCE, PAIR_SET, FolderKind, files_of, parse_rep
 from zoo.hub_access import hub_address, is_shared, shown
 from zoo.hub_collections import Membership, add_to_collection, membership
 from zoo.hub_publish import Plan, carry_out, plan_publish
-from zoo.licences import is_wider, narrowest, obliging, redistributable, why_kept
+from zoo.licences import is_wider, narrowest, redistributable, why_kept
 from zoo.manifest import (
     MANIFEST_NAME,
-    TERMS_NAME,
     AdapterManifest,
     predictions_name,
     verdicts_name,
@@ -96,7 +95,7 @@ def publish(
     manifest = _checked(folder, repo, allow_unevaluated, without_sft, where)
     plan = _plan(folder, folder, manifest, where)
     done = carry_out(plan, token=where.get("token"))
-    collection, notes = "", _obligations(folder, manifest)
+    collection, notes = "", [_obligation(manifest)]
     try:
         found = add_to_collection(manifest.base.name, plan.repo, **_hub_of(where))
         if found.holds:
@@ -113,7 +112,7 @@ def publish(
         address=f"{shown(plan.address)}/{plan.repo}/tree/{done.sha}",
         left_out=plan.withheld,
         collection=collection,
-        note="; ".join(notes),
+        note="; ".join(filter(None, notes)),
     )
 
 
@@ -125,7 +124,7 @@ def preview(
     with _draft(folder) as draft:
         plan = _plan(folder, draft, manifest, where)
     held = membership(manifest.base.name, plan.repo, **_hub_of(where))
-    return Preview(plan=plan, collection=held, note="; ".join(_obligations(folder, manifest)))
+    return Preview(plan=plan, collection=held, note=_obligation(manifest))
 
 
 def publish_pairs(folder: Path, repo: str, **where: Any) -> Published:
@@ -279,17 +278,10 @@ def _check_licence(path: Path, manifest: AdapterManifest, where: dict[str, Any])
         )
 
 
-def _obligations(folder: Path, manifest: AdapterManifest) -> list[str]:
+def _obligation(manifest: AdapterManifest) -> str:
     """What the licence of what is published asks of whoever publishes it, and no program can see to."""
-    found = [
-        f"its terms ask that a copy of them goes along: save {terms.link} as {folder / TERMS_NAME} "
-        "and publish again"
-        for terms in obliging(manifest.license)
-        if not (folder / TERMS_NAME).is_file()
-    ]
-    if kept := why_kept(manifest.license):
-        found.append(f"keep it private, on a Hub that only those may read who may have its base. {kept}")
-    return found
+    kept = why_kept(manifest.license)
+    return f"keep it private, on a Hub that only those may read who may have its base. {kept}" if kept else ""
 
 
 def _hub_of(where: dict[str, Any]) -> dict[str, Any]:

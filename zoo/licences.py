@@ -27,6 +27,8 @@ class Licence:
     """Whether its name is one of the Hub's identifiers."""
     link: str = ""
     """Address of its text, for terms that must go along with what is made of a work."""
+    title: str = ""
+    """As that text names itself, by which a copy of it can be told from another."""
     notice: str = ""
     """The sentence that a file `NOTICE` beside it must hold; empty if none is asked for."""
     passed_on: tuple[str, ...] = ()
@@ -38,11 +40,18 @@ def _licence(
     *limits: str,
     on_hub: bool = True,
     link: str = "",
+    title: str = "",
     notice: str = "",
     passed_on: tuple[str, ...] = (),
 ) -> Licence:
     return Licence(
-        limits=frozenset(limits), about=about, on_hub=on_hub, link=link, notice=notice, passed_on=passed_on
+        limits=frozenset(limits),
+        about=about,
+        on_hub=on_hub,
+        link=link,
+        title=title,
+        notice=notice,
+        passed_on=passed_on,
     )
 
 
@@ -54,6 +63,7 @@ def _same(name: str) -> str:
 _USE_POLICY = "Forbids what its acceptable-use policy lists, and passing on without its terms."
 _LLAMA = ("llama2", "llama3", "llama3.1", "llama3.2", "llama3.3", "llama4")
 _HEALTH_AI = "health-ai-developer-foundations"
+_HEALTH_AI_TITLE = "Health AI Developer Foundations Terms of Use"
 _HEALTH_AI_SITE = f"https://developers.google.com/{_HEALTH_AI}"
 
 LICENCES: Mapping[str, Licence] = {
@@ -97,8 +107,9 @@ LICENCES: Mapping[str, Licence] = {
         *(_same(_HEALTH_AI), NO_CLINIC),
         on_hub=False,
         link=f"{_HEALTH_AI_SITE}/terms",
-        notice="HAI-DEF is provided under and subject to the Health AI Developer Foundations Terms of Use "
-        f"found at {_HEALTH_AI_SITE}/terms",
+        title=_HEALTH_AI_TITLE,
+        notice=f"HAI-DEF is provided under and subject to the {_HEALTH_AI_TITLE} found at "
+        f"{_HEALTH_AI_SITE}/terms",
         passed_on=(
             "You may not use it, or what you make of it, for anything that the [prohibited-use "
             f"policy]({_HEALTH_AI_SITE}/prohibited-use-policy) lists, in a way that could make Google the "

@@ -1,6 +1,8 @@
-"""What an adapter was made of: which base at which commit, and what licence that leaves."""
+"""What an adapter was made of: which base at which commit, what licence that leaves, and what that wants
+beside it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from model_cards.checks import Check, Fault
 from model_cards.evals import dataset_id
@@ -8,8 +10,10 @@ from model_cards.licences import metadata, notice
 from model_cards.repo import README_NAME, Repo
 from zoo.bases import Base, bases
 from zoo.datasets import datasets
-from zoo.licences import AND, is_wider, narrowest
-from zoo.manifest import CONFIG_NAME, MANIFEST_NAME, NOTICE_NAME
+from zoo.licences import AND, is_wider, narrowest, obliging
+from zoo.manifest import CONFIG_NAME, MANIFEST_NAME, NOTICE_NAME, TERMS_NAME
+
+_LEFT_BEHIND = "the base's terms do not go along"
 
 
 def base(repo: Repo) -> Check:
@@ -79,13 +83,24 @@ def licence(repo: Repo) -> Check:
                 next=f"license it as {narrowest(*known.values())}",
             )
         )
-    faults += _without_notice(repo, narrowest(claimed, *known.values()))
+    return Check(name="licence", faults=tuple(faults), told=claimed, unknown=_not_known(unknown))
+
+
+def terms(repo: Repo) -> Check:
+    """The files that its licence, or that of the base or the data, wants beside it are there."""
+    known, unknown = _bounds(repo)
+    licence = narrowest(_claimed_licence(repo), *known.values())
+    wanted = [NOTICE_NAME] * bool(notice(licence)) + [TERMS_NAME] * bool(obliging(licence))
     return Check(
-        name="licence",
-        faults=tuple(faults),
-        told=claimed,
-        unknown=f"not known: the licence of {', '.join(unknown)}" if unknown else "",
+        name="terms",
+        faults=(*_without_notice(repo, licence), *_without_copy(repo, licence)),
+        told=" and ".join(wanted) or ("" if unknown else "no file is wanted beside it"),
+        unknown=_not_known(unknown),
     )
+
+
+def _not_known(unknown: list[str]) -> str:
+    return f"not known: the licence of {', '.join(unknown)}" if unknown else ""
 
 
 def _without_notice(repo: Repo, licence: str) -> list[Fault]:
@@ -98,7 +113,28 @@ def _without_notice(repo: Repo, licence: str) -> list[Fault]:
     by_hand = f"put a file {NOTICE_NAME} beside it that says: {wanted.strip()}"
     value = f"{NOTICE_NAME} does not say what {licence} asks for" if said else f"no {NOTICE_NAME}"
     next_ = repo.again if repo.manifest else by_hand
-    return [Fault(what="the base's terms do not go along", value=value, next=next_)]
+    return [Fault(what=_LEFT_BEHIND, value=value, next=next_)]
+
+
+def _without_copy(repo: Repo, licence: str) -> list[Fault]:
+    """That no copy of terms that must go along lies beside it. A copy is told by its title alone."""
+    path = repo.folder / TERMS_NAME
+    said = " ".join(path.read_text(encoding="utf-8", errors="replace").split()) if path.is_file() else ""
+    here = Path(repo.name).is_dir()
+    place = Path(repo.name) if here else Path("FOLDER")
+    then = ""
+    if repo.manifest is not None:
+        where = (repo.manifest.repo if here else repo.name.partition("@")[0]) or "OWNER/NAME"
+        then = f", then medzoo publish {place} {where}"
+    return [
+        Fault(
+            what=_LEFT_BEHIND,
+            value=f"{TERMS_NAME} is no copy of the {one.title}" if said else f"no copy of the {one.title}",
+            next=f"save the text of {one.link} as {place / TERMS_NAME}{then}",
+        )
+        for one in obliging(licence)
+        if one.title.casefold() not in said.casefold()
+    ]
 
 
 def _declared(repo: Repo) -> Base | None:

@@ -46,7 +46,7 @@ def card(repo: Repo) -> Check:
         faults = [
             Fault(what=f"stale {name}", value=_difference(repo.folder, name), next=repo.again)
             for name in stale(repo.folder)
-            if name != NOTICE_NAME  # which the check of the licence looks at
+            if name != NOTICE_NAME  # which the check of the terms looks at
         ]
     except ZooError as error:
         again = error.hint or repo.again

@@ -20,8 +20,8 @@ from zoo.asking import Sampling
 from zoo.bases import bases, get_base, known_base
 from zoo.datasets import load_questions
 from zoo.errors import BadInput
-from zoo.licences import LICENCES, redistributable
-from zoo.manifest import NOTICE_NAME, read_manifest
+from zoo.licences import LICENCES, obliging, redistributable
+from zoo.manifest import NOTICE_NAME, TERMS_NAME, read_manifest
 from zoo.vlm.decode import Row
 from zoo.vlm.generate import generate
 from zoo.vlm.model import load_base
@@ -69,13 +69,18 @@ def test_a_base_is_checked_tuned_published_served_and_compared(
     pinned = {}
     for one, repo in adapters.items():
         if redistributable(base.license):
+            for terms in obliging(base.license):
+                with pytest.raises(BadInput, match=f"no copy of the {terms.title}"):
+                    verb("publish", out / one, repo, "--hub", hub)
+                (out / one / TERMS_NAME).write_text(f"{terms.title}: a stand-in for their text\n")
             said = verb("publish", out / one, repo, "--hub", hub)
             pinned[one] = next(word for word in said.split() if word.startswith(f"{repo}@"))
             pulled = tmp_path / "pulled" / one
             verb("pull", pinned[one], "--to", pulled, "--hub", hub)
             assert base.license in read_manifest(pulled).license.split(" and ")
             passed_on = LICENCES[base.license].notice
-            assert (pulled / NOTICE_NAME).is_file() == bool(passed_on) == (name == "medgemma-4b")
+            beside = {file for file in (NOTICE_NAME, TERMS_NAME) if (pulled / file).is_file()}
+            assert beside == ({NOTICE_NAME, TERMS_NAME} if name == "medgemma-4b" else set())
             assert not passed_on or passed_on in (pulled / NOTICE_NAME).read_text()
         else:
             with pytest.raises(BadInput, match=base.license):

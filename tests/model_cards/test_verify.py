@@ -237,7 +237,7 @@ def test_an_adapter_as_it_was_recorded_has_no_fault_and_nothing_unknown(recorded
     assert [(one.name, one.faults, one.unknown, one.withheld) for one in checks] == [
         (name, (), "", "")
         for name in (
-            *("manifest", "weights", "config", "base", "licence", "notice", "card", "evidence"),
+            *("manifest", "weights", "config", "base", "licence", "terms", "notice", "card", "evidence"),
             *("revision", "vllm", "scores"),
         )
     ]
@@ -385,7 +385,7 @@ def test_of_a_strangers_adapter_what_can_be_checked_is_and_the_rest_is_called_un
         "93.1 and 1 numbers more in README.md",
     }
     assert {one.name for one in checks if one.unknown} == {
-        "manifest", "weights", "config", "base", "licence", "card", "answers",
+        "manifest", "weights", "config", "base", "licence", "terms", "card", "answers",
     }  # fmt: skip
 
 
@@ -420,7 +420,7 @@ def test_the_verbs_print_green_and_red_and_exit_with_1_on_any_fault(recorded: An
     folder = recorded()
     code, told = run(verify_verb, str(folder))
     assert (code, told.splitlines()[-1]) == (0, "no fault")
-    assert told.count("  ok  ") == 11
+    assert told.count("  ok  ") == 12
     assert run(card_verb, "--check", str(folder))[0] == 0
     in_the_table(folder)
     for verb, options in ((verify_verb, ()), (card_verb, ("--check",))):

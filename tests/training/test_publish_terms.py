@@ -11,10 +11,11 @@ from huggingface_hub import HfApi
 
 from model_cards.check import check
 from model_cards.repo import read_repo
+from model_cards.verify import verify
 from tests._scored import scored
 from tests.conftest import MakeAdapter
 from training import publish as publishing
-from training.cli.publish import publish as verb
+from training.cli.publish import publish as publish_verb
 from zoo.bases import known_base
 from zoo.errors import BadInput
 from zoo.licences import LICENCES, narrowest
@@ -26,6 +27,7 @@ NOTICE = (
     "HAI-DEF is provided under and subject to the Health AI Developer Foundations Terms of Use found at "
     f"{LINK}\n"
 )
+COPY = "Health AI Developer Foundations\n  Terms of Use\n\nas whoever publishes saved them\n"
 
 
 publish = partial(publishing.publish, allow_unevaluated=True)
@@ -67,23 +69,31 @@ def test_on_a_hub_of_one_s_own_it_is_kept_private_and_not_silently(
     )
     assert preview(folder, REPO, endpoint=hub, private=True).note == said
     words = [str(folder), REPO, "--hub", hub, "--private", "--allow-unevaluated"]
-    shown = CliRunner().invoke(verb, words, catch_exceptions=False)
+    shown = CliRunner().invoke(publish_verb, words, catch_exceptions=False)
     assert f"  note       {said}\n" in shown.output
     assert HfApi(endpoint=hub, token="local").model_info(REPO).private
 
 
-def test_the_terms_of_medgemma_go_along_with_its_adapters(
-    make_adapter: MakeAdapter, hub: str, tmp_path: Path
-) -> None:
+@pytest.fixture
+def of_medgemma(make_adapter: MakeAdapter) -> Path:
+    """One with a copy of the terms beside it, of which the tests need the title alone."""
     folder = of("medgemma-4b", make_adapter)
-    done = publish(folder, REPO, endpoint=hub)
+    (folder / "LICENSE").write_text(COPY)
+    return folder
+
+
+def test_the_terms_of_medgemma_go_along_with_its_adapters(
+    of_medgemma: Path, hub: str, tmp_path: Path
+) -> None:
+    assert preview(of_medgemma, REPO, endpoint=hub).note == ""
+    assert not (of_medgemma / "NOTICE").exists()  # a preview writes nothing
+    done = publish(of_medgemma, REPO, endpoint=hub)
+    assert done.note == ""
     api = HfApi(endpoint=hub, token="local")
-    sent = Path(api.hf_hub_download(REPO, "NOTICE", revision=done.sha, cache_dir=tmp_path / "cache"))
-    assert sent.read_text() == NOTICE
-    assert done.note == (
-        f"its terms ask that a copy of them goes along: save {LINK} as {folder / 'LICENSE'} and publish again"
-    )
-    card = (folder / "README.md").read_text()
+    for name, text in (("NOTICE", NOTICE), ("LICENSE", COPY)):
+        sent = api.hf_hub_download(REPO, name, revision=done.sha, cache_dir=tmp_path / "cache")
+        assert Path(sent).read_text() == text
+    card = (of_medgemma / "README.md").read_text()
     name = f"{HEALTH_AI}-and-apache-2.0"
     assert f"license: other\nlicense_name: {name}\nlicense_link: {LINK}\n" in card
     section = card.partition("### What goes along with it\n")[2].partition("\n## ")[0]
@@ -93,42 +103,58 @@ def test_the_terms_of_medgemma_go_along_with_its_adapters(
     assert section.count("\n- ") == len(LICENCES[HEALTH_AI].passed_on) + 1 == 4
 
 
-def test_a_copy_of_the_terms_that_lies_beside_an_adapter_is_published_with_it(
-    make_adapter: MakeAdapter, hub: str
+@pytest.mark.parametrize(
+    ("other", "value"),
+    [
+        ("", "no copy of the Health AI Developer Foundations Terms of Use"),
+        ("Apache License", "LICENSE is no copy of the Health AI Developer Foundations Terms of Use"),
+    ],
+)
+@pytest.mark.parametrize("private", [True, False])
+def test_without_a_copy_of_its_terms_it_goes_to_no_hub_not_even_privately(
+    of_medgemma: Path, hub: str, other: str, value: str, private: bool
 ) -> None:
-    folder = of("medgemma-4b", make_adapter)
-    (folder / "LICENSE").write_text("the terms, saved by whoever publishes\n")
-    assert preview(folder, REPO, endpoint=hub).note == ""
-    assert not (folder / "NOTICE").exists()  # a preview writes nothing
-    done = publish(folder, REPO, endpoint=hub)
-    sent = HfApi(endpoint=hub, token="local").list_repo_files(REPO, revision=done.sha)
-    assert {"LICENSE", "NOTICE"} <= set(sent)
+    (of_medgemma / "LICENSE").write_text(other)
+    for act in (preview, publish):
+        with pytest.raises(BadInput) as refused:
+            act(of_medgemma, REPO, endpoint=hub, private=private)
+        assert refused.value.message == f"{of_medgemma}: the base's terms do not go along: {value}"
+        assert refused.value.hint == (
+            f"save the text of {LINK} as {of_medgemma / 'LICENSE'}, then medzoo publish {of_medgemma} {REPO}"
+        )
+    assert not HfApi(endpoint=hub, token="local").repo_exists(REPO)
 
 
-def faults(folder: Path) -> list[tuple[str, str, str]]:
-    found = check(read_repo(folder))
-    return [(fault.what, fault.value, fault.next) for one in found for fault in one.faults]
+def faults(folder: Path, name: str = "") -> list[tuple[str, str, str, str]]:
+    found = check(read_repo(folder, name=name))
+    return [(one.name, fault.what, fault.value, fault.next) for one in found for fault in one.faults]
 
 
-def test_a_card_whose_terms_do_not_go_along_is_told(make_adapter: MakeAdapter, hub: str) -> None:
-    folder = of("medgemma-4b", make_adapter)
+def test_files_that_should_go_along_and_do_not_are_told(of_medgemma: Path, hub: str) -> None:
+    folder = of_medgemma
+    what = "the base's terms do not go along"
     publish(folder, REPO, endpoint=hub)
-    assert faults(folder) == []
+    (row,) = [one for one in verify(read_repo(folder)) if one.name == "terms"]
+    assert (row.told, row.faults) == ("NOTICE and LICENSE", ())
     (folder / "NOTICE").write_text("something else\n")
-    (told,) = faults(folder)
     licence = json.loads((folder / "zoo.json").read_text())["license"]
-    assert told == (
-        "the base's terms do not go along",
-        f"NOTICE does not say what {licence} asks for",
-        f"medzoo card {folder}",
-    )
+    asked = f"NOTICE does not say what {licence} asks for"
+    assert faults(folder) == [("terms", what, asked, f"medzoo card {folder}")]
     (folder / "NOTICE").unlink()
-    assert [value for _, value, _ in faults(folder)] == ["no NOTICE"]
-    for name in ("zoo.json", "README.md"):
+    assert [value for _, _, value, _ in faults(folder)] == ["no NOTICE"]
+    (folder / "NOTICE").write_text(NOTICE)
+    (folder / "LICENSE").unlink()
+    lacking = "no copy of the Health AI Developer Foundations Terms of Use"
+    again = f"save the text of {LINK} as FOLDER/LICENSE, then medzoo publish FOLDER {REPO}"
+    assert faults(folder, f"{REPO}@{'a' * 40}") == [("terms", what, lacking, again)]
+    for name in ("zoo.json", "README.md", "NOTICE"):
         (folder / name).unlink()
     (folder / "README.md").write_text("---\nlicense: other\nbase_model: google/medgemma-4b-it\n---\n")
     by_hand = f"put a file NOTICE beside it that says: {NOTICE.strip()}"
-    assert ("the base's terms do not go along", "no NOTICE", by_hand) in faults(folder)
+    assert [one for one in faults(folder) if one[0] == "terms"] == [
+        ("terms", what, "no NOTICE", by_hand),
+        ("terms", what, lacking, f"save the text of {LINK} as {folder / 'LICENSE'}"),
+    ]
 
 
 def test_an_adapter_under_a_licence_that_asks_for_none_has_no_notice(
@@ -139,3 +165,5 @@ def test_an_adapter_under_a_licence_that_asks_for_none_has_no_notice(
     assert done.note == ""
     assert not (folder / "NOTICE").exists()
     assert "What goes along with it" not in (folder / "README.md").read_text()
+    (row,) = [one for one in verify(read_repo(folder)) if one.name == "terms"]
+    assert (row.told, row.faults, row.unknown) == ("no file is wanted beside it", (), "")
