@@ -22,7 +22,7 @@ def merge(adapter: str, out: Path, hub: str | None, shard_gb: float) -> None:
     """Merge ADAPTER, a folder or REPO[@REVISION], into its base: safetensors in OUT, with a card.
 
     The result needs no PEFT, and is what llama.cpp's converter takes. Memory holds one tensor at a time. A
-    run that was killed goes on when it is typed again.
+    run that was killed goes on when it is typed again; one that is finished says so.
     """
     from model_cards.merged import card_files
     from zoo.bases import get_base

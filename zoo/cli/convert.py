@@ -2,6 +2,7 @@
 
 Knows the command line alone."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,9 @@ import click
 
 if TYPE_CHECKING:
     from zoo.bases import Base
+
+_VARIANT = re.compile(r"[a-z][a-z0-9_]{0,95}")
+"""The form that all names of variants have. Which there are is not asked: theirs may be none of ours."""
 
 
 @click.command()
@@ -36,7 +40,12 @@ if TYPE_CHECKING:
     help="Most gigabytes of a file of weights.",
 )
 @click.option("--keep/--no-keep", default=True, show_default=True, help="Use the folder as this base.")
-@click.option("--variant", help="For an adapter: the variant that trained it, such as mmedpo.")
+@click.option(
+    "--variant",
+    metavar="NAME",
+    help="For an adapter: what trained it, such as mmedpo, one of `medzoo variants` or not. Lists, cards and "
+    "servers call it so, and others are compared with what is called sft.",
+)
 @click.option(
     "--projector-base",
     type=click.Path(file_okay=False, path_type=Path),
@@ -55,7 +64,8 @@ def convert(
     """Convert SOURCE, a folder or REPO[@REVISION], from the layout of LLaVA's original code.
 
     A checkpoint of LLaVA-Med v1.5 or HuatuoGPT-Vision becomes one that transformers reads. Run again
-    after it was stopped it goes on. A folder with a LoRA becomes an adapter of the base as it is kept here.
+    after it was stopped it goes on; once it is finished it says of what it was made. A folder with a LoRA
+    becomes an adapter of the base as it is kept here.
     """
     from zoo.bases import declared_bases, keep_base, known_base
     from zoo.cli._out import check_out
@@ -65,6 +75,11 @@ def convert(
     if _is_adapter(source):
         if not variant:
             raise BadInput(f"{source} holds a LoRA", hint="name what trained it: --variant mmedpo")
+        if variant == "base" or not _VARIANT.fullmatch(variant):
+            raise BadInput(
+                f"--variant {variant[:80]!r} is no name of a variant",
+                hint="small letters, digits and underscores, a letter first, and not base: such as mmedpo",
+            )
         check_out(out)
         if projector_base:
             check_out(projector_base)

@@ -27,7 +27,17 @@ from zoo.tensor_files import INDEX_NAME, TensorFiles, TensorPlace, read_tensor_f
 from zoo.vlm.convert.record import RECORD_NAME as CONVERSION_NAME
 from zoo.vlm.convert.source import bring, piece_of, read_json
 from zoo.vlm.names import file_name, is_computed, module_name
-from zoo.vlm.shards import SHARD_BYTES, Piece, finish, write_shards, write_whole
+from zoo.vlm.shards import (
+    SHARD_BYTES,
+    Counter,
+    Piece,
+    finish,
+    is_finished,
+    require_free,
+    shard_work,
+    write_shards,
+    write_whole,
+)
 from zoo.vlm.weights import checked_weights, linear_layers, lora_scale, tensor_names
 
 RECORD_NAME = "merge.json"
@@ -68,8 +78,8 @@ def merge(
 ) -> Merged:
     """Write `base` with the adapter in the folder `adapter` into the folder `out`, showing progress.
 
-    Memory holds one tensor at a time, in float32. Run again after a kill it goes on. `texts` are written
-    beside the weights, by their files' names; `say` is told what is fetched.
+    Memory holds one tensor at a time, in float32. Run again after a kill it goes on, and once it is finished
+    it says so. `texts` are written beside the weights, by their files' names; `say` is told what is fetched.
 
     Raises:
         BadAdapter: the adapter is not one for this base, by all checks that serving makes.
@@ -77,6 +87,10 @@ def merge(
             the disk has no room.
         HubError: the base lies on a Hub that does not answer or refuses.
     """
+    if done := _done_before(base, manifest, out):
+        say(f"{out} is finished already: {done.base} with {done.adapter}")
+        return done
+    require_free(out)
     files = model_files(base.folder or f"{base.repo}@{base.revision}")
     found = read_tensor_files(files)
     found.require_whole()
@@ -93,8 +107,11 @@ def merge(
     pieces = _pieces(here, found, kind, changes)
     if missing := changes.keys() - {module_name(name, kind) for name in found.tensors}:
         raise WrongTensors(f"{files.name} has no {min(missing)}, which the adapter changes")
-    total = 2 * sum(piece.nbytes for piece in pieces.values())
-    with tqdm(total=total, unit="B", unit_scale=True, desc=out.name, mininterval=1) as bar:
+    total = shard_work(pieces, max_bytes) + 2 * sum(
+        place.end - place.start for name, place in found.tensors.items() if module_name(name, kind) in changes
+    )
+    desc = f"{out.name} (write, check, compare)"
+    with tqdm(total=total, unit="B", unit_scale=True, desc=desc, mininterval=1) as bar:
         shards = write_shards(
             out,
             pieces,
@@ -102,6 +119,7 @@ def merge(
             max_bytes=max_bytes,
             count=bar.update,
         )
+        changed = _share_changed(here, found, out, kind, changes, bar.update)
     for name in small:
         if name not in _NOT_COPIED:
             (out / name).write_bytes((here / name).read_bytes())
@@ -110,7 +128,7 @@ def merge(
         adapter=identity,
         adapter_sha256=manifest.weights_sha256,
         layers=len(changes),
-        changed=_share_changed(here, found, out, kind, changes),
+        changed=changed,
         shards=shards,
         versions={name: version(name) for name in ("medvlm-zoo", "torch", "transformers")},
     )
@@ -119,6 +137,25 @@ def merge(
     write_whole(out / RECORD_NAME, json.dumps(asdict(merged), indent=2) + "\n")
     finish(out)
     return merged
+
+
+def _done_before(base: Base, manifest: AdapterManifest, out: Path) -> Merged | None:
+    """What was merged into `out`, if it is finished and the same; None if there is nothing of it.
+
+    Raises:
+        BadInput: it is another base or adapter, cannot be read, or is no longer whole.
+    """
+    if not is_finished(out, RECORD_NAME):
+        return None
+    try:
+        done = Merged(**json.loads((out / RECORD_NAME).read_bytes()))
+    except (ValueError, TypeError):
+        raise BadInput(f"{out / RECORD_NAME} cannot be read", hint="choose a new folder") from None
+    if (done.base, done.adapter_sha256) != (base.pinned, manifest.weights_sha256):
+        raise BadInput(
+            f"{out} holds a finished merge of {done.base} with {done.adapter}", hint="choose a new folder"
+        )
+    return done
 
 
 @dataclass(frozen=True)
@@ -166,7 +203,12 @@ def _pieces(folder: Path, found: TensorFiles, kind: str, changes: Mapping[str, _
 
 
 def _share_changed(
-    before: Path, found: TensorFiles, after: Path, kind: str, changes: Mapping[str, _Change]
+    before: Path,
+    found: TensorFiles,
+    after: Path,
+    kind: str,
+    changes: Mapping[str, _Change],
+    told: Counter,
 ) -> float:
     """Of the weights that were added to, the share that is no longer what it was, read from both files."""
     written = read_tensor_files(model_files(after)).tensors
@@ -178,6 +220,7 @@ def _share_changed(
             )
             count += len(old)
             differing += int((old != new).sum())
+            told(2 * (place.end - place.start))
     return differing / count
 
 

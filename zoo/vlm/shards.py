@@ -20,7 +20,8 @@ from itertools import chain
 from pathlib import Path
 
 from zoo.errors import BadInput
-from zoo.tensor_files import INDEX_NAME, SINGLE_NAME
+from zoo.model_files import FolderFiles
+from zoo.tensor_files import INDEX_NAME, SINGLE_NAME, read_tensor_files
 from zoo.tensor_header import ITEM_BYTES
 
 JOURNAL_NAME = "unfinished.json"
@@ -30,7 +31,7 @@ SHARD_BYTES = 4 * 10**9
 PART_BYTES = 16 * 2**20
 """Bytes read or written at a time."""
 Counter = Callable[[int], object]
-"""Is told of bytes that were read or written, for a progress bar."""
+"""Is told of bytes that were read or written, for a progress bar; a number below 0 takes some back."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def write_shards(
     index if there are several; return the sha256 of each file. The folder stays unfinished until `finish`.
 
     `origin` tells what the pieces are made of; shards of an earlier run of the same are kept after they were
-    read. `count` is told each byte twice: written, and read again.
+    read. `count` is told of each byte twice, written and read again: of `shard_work` in all.
 
     Raises:
         BadInput: the folder holds something else, another process writes it, the disk has no room, or a shard
@@ -69,6 +70,11 @@ def write_shards(
     """
     with _alone(folder):
         return _write_all(folder, pieces, origin=origin, max_bytes=max_bytes, count=count)
+
+
+def shard_work(pieces: Mapping[str, Piece], max_bytes: int = SHARD_BYTES) -> int:
+    """Bytes that `write_shards` tells its counter of, for a bar that ends full."""
+    return 2 * sum(_file_bytes(its) for its in _divide(pieces, max_bytes).values())
 
 
 def _write_all(
@@ -84,7 +90,7 @@ def _write_all(
     require_room(folder, missing)
     for name, its in shards.items():
         if name in kept:
-            count(sum(piece.nbytes for _, piece in its))  # the half that was not written again
+            count(_file_bytes(its))  # the half that was not written again
             continue
         kept[name] = _write(folder / name, its, count)
         journal.note(name, kept[name])
@@ -108,6 +114,22 @@ def require_finished(folder: Path) -> None:
         raise BadInput(
             f"{folder} is unfinished: what wrote it was stopped", hint="the command that began it goes on"
         )
+
+
+def is_finished(folder: Path, record_name: str) -> bool:
+    """Whether a folder has that record and nothing is left to be done in it.
+
+    Raises:
+        BadInput: its weights are no longer whole.
+    """
+    if (folder / JOURNAL_NAME).is_file() or not (folder / record_name).is_file():
+        return False
+    for fault in read_tensor_files(FolderFiles(folder)).faults:
+        raise BadInput(
+            f"{folder} was finished and is no longer whole: {fault.what}: {fault.value}",
+            hint="remove it and type the command again, or choose a new folder",
+        )
+    return True
 
 
 def require_free(folder: Path) -> None:
@@ -153,6 +175,10 @@ def sha256_of(path: Path, count: Counter = lambda some: None) -> str:
 
 
 Shards = dict[str, Sequence[tuple[str, Piece]]]
+
+
+def _file_bytes(pieces: Sequence[tuple[str, Piece]]) -> int:
+    return len(_header(pieces)) + sum(piece.nbytes for _, piece in pieces)
 
 
 def _divide(pieces: Mapping[str, Piece], max_bytes: int) -> Shards:
@@ -245,7 +271,12 @@ def _gigabytes(size: int) -> str:
 
 
 def _is_there(path: Path, digest: str, count: Counter) -> bool:
-    return path.is_file() and sha256_of(path, count) == digest
+    if not path.is_file():
+        return False
+    if sha256_of(path, count) == digest:
+        return True
+    count(-path.stat().st_size)  # it is written anew, and counted then
+    return False
 
 
 @dataclass

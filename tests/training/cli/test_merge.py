@@ -10,6 +10,7 @@ import torch
 from click.testing import CliRunner, Result
 from peft import PeftModel
 from safetensors.torch import load_file
+from tqdm import tqdm
 
 from model_cards.merged import card_files
 from tests._adapters import random_adapter
@@ -142,7 +143,7 @@ def test_an_adapter_of_another_commit_or_of_other_bytes_is_refused_and_nothing_i
     assert not (tmp_path / "merged").exists()
 
 
-def test_what_was_stopped_goes_on_and_a_finished_folder_is_not_written_over(
+def test_what_was_stopped_goes_on(
     phantom_adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert _merge(phantom_adapter, tmp_path / "whole", "--shard-gb", "0.0005").exit_code == 0
@@ -156,7 +157,52 @@ def test_what_was_stopped_goes_on_and_a_finished_folder_is_not_written_over(
 
     whole, gone_on = (sorted((tmp_path / name).glob("*.safetensors")) for name in ("whole", "merged"))
     assert [path.read_bytes() for path in gone_on] == [path.read_bytes() for path in whole]
-    assert isinstance(_merge(phantom_adapter, tmp_path / "merged").exception, BadInput)
+
+
+def test_what_is_finished_is_said_to_be_and_another_is_refused(phantom_adapter: Path, tmp_path: Path) -> None:
+    out, base = tmp_path / "merged", get_base("phantom").pinned
+    first = _merge(phantom_adapter, out)
+    before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+
+    again = _merge(phantom_adapter, out)
+
+    assert (again.exit_code, again.stdout) == (0, first.stdout)
+    assert again.stderr == f"{out} is finished already: {base} with adapter\n"
+    assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == before
+    other = tmp_path / "other"
+    random_adapter(other, load_base(get_base("phantom"), device="cpu"), seed=2, rank=2)
+    refused = _merge(other, out).exception
+    assert isinstance(refused, BadInput)
+    assert (refused.message, refused.hint) == (
+        f"{out} holds a finished merge of {base} with adapter",
+        "choose a new folder",
+    )
+    (out / "merge.json").write_text("{}")
+    broken = _merge(other, out).exception
+    assert isinstance(broken, BadInput)
+    assert broken.message == f"{out / 'merge.json'} cannot be read"
+    (out / "merge.json").unlink()
+    unknown = _merge(phantom_adapter, out).exception
+    assert isinstance(unknown, BadInput)
+    assert unknown.message == f"{out} is not empty"
+
+
+def test_the_bar_ends_full_once_all_was_written_checked_and_compared(
+    phantom_adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bars = []
+
+    class Noted(tqdm):  # type: ignore[type-arg]
+        def close(self) -> None:
+            bars.append((self.desc, self.n == self.total, self.total))
+            super().close()
+
+    monkeypatch.setattr("zoo.vlm.merge.tqdm", Noted)
+    assert _merge(phantom_adapter, tmp_path / "merged").exit_code == 0
+    size = (tmp_path / "merged/model.safetensors").stat().st_size
+    ((desc, full, total),) = dict.fromkeys(bars)
+    assert (desc, full) == ("merged (write, check, compare)", True)
+    assert 2 * size < total < 4 * size
 
 
 def _stop(*_: object) -> float:

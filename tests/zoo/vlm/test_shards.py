@@ -19,7 +19,15 @@ from zoo.model_files import FolderFiles
 from zoo.tensor_files import TensorPlace, read_tensor_files
 from zoo.vlm import shards
 from zoo.vlm.convert import source
-from zoo.vlm.shards import JOURNAL_NAME, Piece, finish, require_finished, write_shards
+from zoo.vlm.shards import (
+    JOURNAL_NAME,
+    Piece,
+    finish,
+    is_finished,
+    require_finished,
+    shard_work,
+    write_shards,
+)
 
 ARRAYS = {f"t{n}": np.arange(n * 100, n * 100 + 100, dtype=np.float32).reshape(10, 10) for n in range(5)}
 
@@ -121,6 +129,34 @@ def test_a_shard_that_was_spoilt_between_runs_is_written_anew(tmp_path: Path) ->
     assert write_shards(tmp_path, _pieces(), origin="a", max_bytes=800) == first
     assert hashlib.sha256(spoilt.read_bytes()).hexdigest() == first[spoilt.name]
     assert kept.stat().st_ino == before
+
+
+@pytest.mark.parametrize("spoil", ["nothing", "a byte", "the end", "all"])
+def test_a_bar_ends_full_however_much_of_the_work_was_done_before(tmp_path: Path, spoil: str) -> None:
+    total, counts = shard_work(_pieces(), max_bytes=800), list[int]()
+    write_shards(tmp_path, _pieces(), origin="a", max_bytes=800, count=counts.append)
+    assert sum(counts) == total == 2 * sum(path.stat().st_size for path in tmp_path.glob("*.safetensors"))
+    one = tmp_path / "model-00002-of-00003.safetensors"
+    if spoil == "all":
+        one.unlink()
+    elif spoil != "nothing":
+        one.write_bytes(one.read_bytes()[:-1] + b"\xff" * (spoil == "a byte"))
+    counts.clear()
+    write_shards(tmp_path, _pieces(), origin="a", max_bytes=800, count=counts.append)
+    assert sum(counts) == total
+
+
+def test_a_finished_folder_is_told_from_one_that_is_not_and_from_one_that_was(tmp_path: Path) -> None:
+    assert not is_finished(tmp_path / "none", "record")
+    write_shards(tmp_path, _pieces(), origin="a", max_bytes=800)
+    (tmp_path / "record").touch()
+    assert not is_finished(tmp_path, "record")
+    finish(tmp_path)
+    assert is_finished(tmp_path, "record")
+    assert not is_finished(tmp_path, "another")
+    (tmp_path / "model-00003-of-00003.safetensors").unlink()
+    with pytest.raises(BadInput, match=r"is no longer whole: a shard is not there: model-00003"):
+        is_finished(tmp_path, "record")
 
 
 def test_nothing_is_begun_where_the_disk_has_no_room(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ whole only at the end (`zoo.vlm.shards`). What was done is on record in `convers
 import hashlib
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,16 +19,22 @@ from zoo.manifest import CONFIG_NAME
 from zoo.model_files import ModelFiles, model_files
 from zoo.tensor_files import TensorFiles, read_tensor_files
 from zoo.vlm.convert.layout import EMBEDDING, HEAD, TOWER_PREFIX, Layout, layout_of, require_original
-from zoo.vlm.convert.record import Record, write_record
+from zoo.vlm.convert.record import RECORD_NAME, Record, read_record, write_record
 from zoo.vlm.convert.settings import write_settings
 from zoo.vlm.convert.source import bring, first_of, piece_of, read_json
 from zoo.vlm.convert.tokenizer import MODEL_NAME, make_tokenizer, write_tokenizer
 from zoo.vlm.convert.tower import Tower, find_tower, vision_config
 from zoo.vlm.names import is_computed
-from zoo.vlm.shards import SHARD_BYTES, Piece, finish, require_free, sha256_of, write_shards
-
-_PASSES = 3
-"""How often each byte goes by: for the source's digest, written, read again."""
+from zoo.vlm.shards import (
+    SHARD_BYTES,
+    Piece,
+    finish,
+    is_finished,
+    require_free,
+    sha256_of,
+    shard_work,
+    write_shards,
+)
 
 
 def convert_checkpoint(
@@ -43,14 +49,14 @@ def convert_checkpoint(
     """Convert `source`, a folder or `REPO[@REVISION]` in the base's original layout, into the folder `out`.
 
     `tower` is a CLIP (folder or `REPO[@REVISION]`) for a checkpoint that does not hold its own; by default it
-    is the one that the base's original code fetches. Run again after a kill it goes on.
+    is the one that the base's original code fetches. Run again after a kill it goes on, and once it is
+    finished it says so.
 
     Raises:
         BadInput: the source is not the base's layout, asks what cannot be converted, is not whole, lacks a
             tensor or has one too many; `out` holds something else; the disk has no room.
         HubError: a Hub does not answer or refuses.
     """
-    require_free(out)
     if source == base.repo and base.subfolders:
         raise BadInput(
             f"{source} holds several copies of {base.name}: {', '.join(base.subfolders)}",
@@ -58,6 +64,10 @@ def convert_checkpoint(
         )
     if base.revision and source in (base.repo, *(f"{base.repo}/{one}" for one in base.subfolders)):
         source = f"{source}@{base.revision}"
+    if done := _done_before(base, source, tower, out):
+        say(f"{out} is finished already: {done.base}@{done.revision}, converted from {done.source}")
+        return done
+    require_free(out)
     files = model_files(source)
     if CONFIG_NAME in files.sizes:
         raise BadInput(
@@ -79,8 +89,9 @@ def convert_checkpoint(
     _check_tower(found, layout)
     here = bring(files, list(tensors.files), say)
     pieces = _pieces(here.folder, tensors, layout, found)
-    total = sum(piece.nbytes for piece in pieces.values())
-    with tqdm(total=_PASSES * total, unit="B", unit_scale=True, desc=out.name, mininterval=1) as bar:
+    total = sum(files.sizes[name] for name in tensors.files) + shard_work(pieces, max_bytes)
+    desc = f"{out.name} (read, write, check)"
+    with tqdm(total=total, unit="B", unit_scale=True, desc=desc, mininterval=1) as bar:
         digests = {name: sha256_of(here.folder / name, bar.update) for name in tensors.files}
         _same_as_told(files, digests)
         small = [name for name in ("config.json", MODEL_NAME, "tokenizer.json") if files.path(name)]
@@ -126,6 +137,38 @@ def convert_checkpoint(
     write_settings(out, base, layout, record)
     finish(out)
     return record
+
+
+def _done_before(base: Base, source: str, tower: str, out: Path) -> Record | None:
+    """The record of what was converted into `out`, if it is finished and the same; None if there is none.
+
+    Raises:
+        BadInput: it is of another source, cannot be read, or is no longer whole.
+        HubError: which commit is meant has to be asked of a Hub, and it does not answer or refuses.
+    """
+    record = read_record(out) if is_finished(out, RECORD_NAME) else None
+    if record is None:
+        return None
+    same = record.base == base.name and not record.projector
+    same = same and _is_what_was_read(source, record.source, record.files)
+    if not (same and (not tower or _is_what_was_read(tower, record.tower, record.tower_files))):
+        raise BadInput(
+            f"{out} holds a finished conversion of {record.source} to {record.base}@{record.revision}",
+            hint="choose a new folder",
+        )
+    return record
+
+
+def _is_what_was_read(said: str, name: str, digests: Mapping[str, str]) -> bool:
+    """Whether a source is the one on record: a folder by all its bytes, another by its name."""
+    folder = Path(said)
+    if not folder.is_dir():
+        return said == name or model_files(said).name == name
+    if not digests or not all((folder / one).is_file() for one in digests):
+        return False
+    total = sum((folder / one).stat().st_size for one in digests)
+    with tqdm(total=total, unit="B", unit_scale=True, desc=f"{folder.name} (read)", mininterval=1) as bar:
+        return all(sha256_of(folder / one, bar.update) == digest for one, digest in digests.items())
 
 
 def _check(where: str, tensors: TensorFiles, layout: Layout) -> list[str]:

@@ -23,7 +23,7 @@ from zoo.vlm.convert.settings import write_card
 from zoo.vlm.convert.source import piece_of
 from zoo.vlm.convert.tensors import DTYPES, piece_of_tensor, read_pickle
 from zoo.vlm.names import module_name
-from zoo.vlm.shards import JOURNAL_NAME, finish, write_shards, write_whole
+from zoo.vlm.shards import JOURNAL_NAME, finish, shard_work, write_shards, write_whole
 
 BESIDE_NAME = "non_lora_trainables.bin"
 
@@ -95,8 +95,8 @@ def base_with(base: Base, projector: Mapping[str, torch.Tensor], folder: Path | 
     made = replace(base, folder=folder, revision=revision)
     if _is_made(folder, revision):
         return made
-    total = 2 * sum(piece.nbytes for piece in pieces.values())
-    with tqdm(total=total, unit="B", unit_scale=True, desc=folder.name, mininterval=1) as bar:
+    desc = f"{folder.name} (write, check)"
+    with tqdm(total=shard_work(pieces), unit="B", unit_scale=True, desc=desc, mininterval=1) as bar:
         shards = write_shards(folder, pieces, origin=revision, count=bar.update)
     record = own.model_copy(
         update={"revision": revision, "proven": False, "shards": shards, "projector": digests}

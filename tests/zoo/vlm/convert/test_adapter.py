@@ -16,8 +16,9 @@ from safetensors.torch import load_file, save_file
 
 from tests._originals import original_config, original_tensors, reference_logits, tiny_base, write_original
 from tests.zoo.vlm._banked import alone, inputs, mixed
+from training.variants import variants
 from zoo.bases import Base, known_base
-from zoo.cli.convert import convert
+from zoo.cli.convert import _VARIANT, convert
 from zoo.errors import BadAdapter, BadInput
 from zoo.manifest import read_manifest
 from zoo.vlm.bank import AdapterBank
@@ -279,6 +280,23 @@ def test_a_place_where_nothing_can_be_written_is_told(
         told = CliRunner().invoke(convert, arguments).exception
         assert isinstance(told, BadInput), told
         assert str(told).startswith(f"--out {file}/")
+
+
+@pytest.mark.parametrize("name", ["base", "MMedPO", "../x", "my variant", "2dpo", "a" * 97, "mmedpo\n"])
+def test_a_word_that_no_variant_could_be_called_is_refused(
+    base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("zoo.bases.known_base", lambda name: base)
+    arguments = [str(_write(tmp_path / "source", _lora())), "--base", base.name, "--out", str(tmp_path / "a")]
+    refused = CliRunner().invoke(convert, [*arguments, "--variant", name]).exception
+    assert isinstance(refused, BadInput)
+    assert refused.message == f"--variant {name[:80]!r} is no name of a variant"
+    assert not (tmp_path / "a").exists()
+
+
+def test_every_variant_that_is_declared_can_be_named() -> None:
+    assert len(variants()) > 20
+    assert [name for name in variants() if not _VARIANT.fullmatch(name)] == []
 
 
 def test_the_verb_tells_an_adapter_from_a_checkpoint(

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import re
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -215,14 +216,60 @@ def test_a_run_that_was_killed_goes_on_to_the_same_folder(
     }
 
 
+def test_the_bar_ends_full(base: Base, source: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bars = []
+
+    class Noted(tqdm):  # type: ignore[type-arg]
+        def close(self) -> None:
+            bars.append((self.desc, self.n, self.total))
+            super().close()
+
+    monkeypatch.setattr(checkpoint, "tqdm", Noted)
+    convert_checkpoint(base, str(source), out, max_bytes=SMALL)
+    read, written = (sum(path.stat().st_size for path in at.glob("*.safetensors")) for at in (source, out))
+    total = read + 2 * written
+    assert dict.fromkeys(bars) == {("out (read, write, check)", total, total): None}
+
+
 def test_what_is_there_already_is_left_as_it_is(base: Base, source: Path, out: Path, capsys: Any) -> None:
-    convert_checkpoint(base, str(source), out)
-    before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
-    capsys.readouterr()
+    out.mkdir()
+    (out / "mine.txt").touch()
     with pytest.raises(BadInput, match="out is not empty"):
         convert_checkpoint(base, str(source), out)
-    assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == before
+    assert [path.name for path in out.iterdir()] == ["mine.txt"]
     assert capsys.readouterr().err == ""  # nothing was read before
+
+
+@pytest.mark.parametrize("where", ["in place", "moved", "gone"])
+def test_what_is_finished_is_said_to_be_and_of_what(
+    base: Base, source: Path, out: Path, where: str, capsys: Any
+) -> None:
+    record = convert_checkpoint(base, str(source), out)
+    before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    if where == "moved":
+        source = source.rename(source.with_name("moved"))
+    elif where == "gone":
+        shutil.rmtree(source)
+    lines: list[str] = []
+    assert convert_checkpoint(base, str(source), out, max_bytes=SMALL, say=lines.append) == record
+    said = f"{out} is finished already: {base.name}@{record.revision}, converted from {record.source}"
+    assert lines == [said]
+    assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == before
+
+
+def test_a_finished_folder_of_something_else_is_refused_by_what_it_holds(
+    base: Base, source: Path, out: Path
+) -> None:
+    record = convert_checkpoint(base, str(source), out)
+    holds = f"{out} holds a finished conversion of {source} to {base.name}@{record.revision}"
+    other = write_original(base, out.with_name("other"), config={"rope_theta": 10000.0})
+    for what, options in ((other, {}), (source, {"tower": str(source)})):
+        with pytest.raises(BadInput) as refused:
+            convert_checkpoint(base, str(what), out, **options)
+        assert (refused.value.message, refused.value.hint) == (holds, "choose a new folder")
+    (out / "model.safetensors").unlink()
+    with pytest.raises(BadInput, match="out was finished and is no longer whole: no weights"):
+        convert_checkpoint(base, str(source), out)
 
 
 @pytest.mark.parametrize(
@@ -352,6 +399,10 @@ def test_a_repo_is_brought_at_its_commit_which_the_hub_proves(
     assert (record.source, record.proven) == (f"{place}@{sha}", not one_of_several)
     assert (record.revision == sha) != one_of_several
     assert [line.partition(" GB ")[2].partition(" into ")[0] for line in lines] == [f"come from {hub}"]
+    monkeypatch.setattr(checkpoint, "model_files", lambda said: pytest.fail("the Hub was asked"))
+    for said in (place, f"{place}@{sha}"):  # once it is finished
+        assert convert_checkpoint(replace(base, revision=sha), said, out) == record
+    monkeypatch.undo()
     again = convert_checkpoint(base, str(source), out.with_name("local"))
     assert again.shards == record.shards
 
@@ -383,6 +434,11 @@ def test_converting_makes_the_folder_the_base_until_it_is_forgotten(
     assert record is not None
     assert f"base      {base.name}@{record.revision}\n" in result.stdout
     assert f"  next: medzoo serve --base {base.name}\n" in result.stdout
+    written = (out / "config.json").stat().st_mtime_ns
+    again = CliRunner().invoke(convert, arguments, catch_exceptions=False)
+    assert (again.exit_code, again.stdout) == (0, result.stdout)
+    assert f"{out} is finished already: {base.name}@{record.revision}, " in again.stderr
+    assert (out / "config.json").stat().st_mtime_ns == written
     monkeypatch.undo()
     kept = get_base(base.name)
     assert (kept.folder, kept.revision) == (out.resolve(), record.revision)
