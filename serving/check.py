@@ -19,6 +19,7 @@ from zoo.bases import get_base
 from zoo.errors import ZooError
 from zoo.hub import parse_ref
 from zoo.hub_access import hub_address
+from zoo.vlm.fetched import where_files_are
 
 _DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]+)?")
 PUBLIC_BASE = "phantom"
@@ -48,6 +49,8 @@ class Checked:
     """What must be mended before the server starts."""
     remarks: tuple[str, ...]
     """What may be a slip."""
+    base: str
+    """Where the base's files are; empty if it cannot be loaded."""
 
 
 def check_settings(flags: Mapping[str, object], environment: Mapping[str, str] | None = None) -> Checked:
@@ -56,11 +59,13 @@ def check_settings(flags: Mapping[str, object], environment: Mapping[str, str] |
     upper = {name.upper(): value for name, value in environment.items()}
     settings, wrong = try_settings(**flags)
     no_accounts, few_accounts = _accounts(settings)
+    base, no_base = _base(settings)
     return Checked(
         settings=settings,
         rows=tuple(_row(name, settings, flags, upper) for name in Settings.model_fields),
-        problems=(*wrong, *_problems(settings), *no_accounts),
+        problems=(*wrong, *_problems(settings), *no_base, *no_accounts),
         remarks=(*_strangers(upper), *_slow(settings), *_open(settings), *few_accounts),
+        base=base,
     )
 
 
@@ -86,10 +91,6 @@ def _problems(settings: Settings) -> list[str]:
     """All that is wrong with settings that are allowed one by one."""
     found = [*_who_may_ask(settings), *_where(settings), *_what_fits(settings)]
     try:
-        get_base(settings.base)
-    except ZooError as error:
-        found.append(_line(error))
-    try:
         hub_address(settings.hub)
     except ZooError as error:
         found.append(_line(error))
@@ -103,6 +104,14 @@ def _problems(settings: Settings) -> list[str]:
         if not set(pattern) & set("/*?["):
             found.append(f"allow has {pattern!r}, which no repo fits: write {pattern}/* or {pattern}/NAME")
     return found
+
+
+def _base(settings: Settings) -> tuple[str, list[str]]:
+    """Where its files are, and why it cannot be loaded. Asks no Hub."""
+    try:
+        return where_files_are(get_base(settings.base)), []
+    except ZooError as error:
+        return "", [_line(error)]
 
 
 def _twice(words: Sequence[str]) -> list[str]:

@@ -43,7 +43,9 @@ import click
 @click.option("--compile", is_flag=True, default=None, help="Compile the steps of an answer.")
 @click.option("--slots", type=click.IntRange(1, 256), help="Adapters loaded at once.  [default: 8]")
 @click.option("--page/--no-page", default=True, show_default=True, help="Serve the page beside REST.")
-@click.option("--check", is_flag=True, help="Print every setting, and all that is wrong; start nothing.")
+@click.option(
+    "--check", is_flag=True, help="Print every setting, where the base is, and what is wrong; start nothing."
+)
 def serve(page: bool, check: bool, **given: str | int | tuple[str, ...] | None) -> None:
     """Answer questions about images by several adapters side by side.
 
@@ -60,6 +62,8 @@ def serve(page: bool, check: bool, **given: str | int | tuple[str, ...] | None) 
         click.echo(f"remark: {remark}", err=True)
     if check:
         click.echo(table(found.rows))
+        if found.base:
+            click.echo(f"base {found.settings.base}: {found.base}")
         for problem in found.problems:
             click.echo(f"wrong: {problem}", err=True)
         if not found.problems:

@@ -1,7 +1,10 @@
 import re
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
+from huggingface_hub import constants
 
 from serving.annotations.desk import Desk
 from serving.check import Row, check_settings
@@ -9,6 +12,7 @@ from serving.cli.keys import keys
 from serving.cli.serve import serve
 from serving.defence.keys import add_key, find_key, new_key, read_keys
 from serving.settings import Settings
+from zoo.bases import forget_base, get_base, keep_base
 from zoo.errors import BadInput
 
 
@@ -67,8 +71,8 @@ def test_all_that_is_wrong_is_told_at_once(monkeypatch, tmp_path):
         "max_adapters is 20 and slots 8: a comparison needs a slot ",
         "9 adapters are pinned and slots is 8",
         "load_in_4bit and load_in_8bit exclude each other",
-        "no base is named 'fantom': did you mean 'phantom'?",
         "'nowhere' names no repo: write it as namespace/name or nam",
+        "no base is named 'fantom': did you mean 'phantom'?",
     ]
 
 
@@ -213,8 +217,9 @@ def test_the_shell_prints_every_setting_and_all_that_is_wrong_and_starts_nothing
     monkeypatch.setenv("MEDZOO_SLOT", "3")
     good = CliRunner().invoke(serve, ["--check", "--allow", "me/*,you/*", "--allow", "x/y", "--compile"])
     assert good.exit_code == 0
-    *rows, last = good.stdout.splitlines()
+    *rows, base, last = good.stdout.splitlines()
     assert (len(rows), last) == (len(Settings.model_fields), "all is well; no keys: this machine alone")
+    assert base == f"base phantom: all here, in {get_base('phantom').folder}"
     assert re.search(r"^MEDZOO_ALLOW +me/\*, you/\*, x/y +flag +Patterns of", good.stdout, re.MULTILINE)
     assert re.search(r"^MEDZOO_COMPILE +True +flag ", good.stdout, re.MULTILINE)
     assert re.search(r"^MEDZOO_PROXY_USER_HEADER +default", good.stdout, re.MULTILINE)
@@ -224,6 +229,37 @@ def test_the_shell_prints_every_setting_and_all_that_is_wrong_and_starts_nothing
     assert bad.exit_code == 1
     assert bad.stdout.count("\n") == len(Settings.model_fields)
     assert bad.stderr.count("wrong: ") == 2
+
+
+def test_a_base_that_is_still_to_be_fetched_is_no_fault_and_told_with_its_size(monkeypatch, tmp_path):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.delenv("HF_ENDPOINT", raising=False)
+    said = CliRunner().invoke(serve, ["--check", "--base", "qwen3-vl-4b"])
+    assert said.exit_code == 0
+    assert said.stdout.splitlines()[-2] == (
+        "base qwen3-vl-4b: not all here: fetched at the start from https://huggingface.co, "
+        "about 8.9 GB in 16 bits"
+    )
+
+
+def test_a_base_whose_folder_is_not_whole_is_told_before_anything_is_started(tmp_path):
+    (tmp_path / "base").mkdir()
+    keep_base("qwen3-vl-4b", revision="a" * 40, folder=tmp_path / "base")
+    found = check_settings({"base": "qwen3-vl-4b"})
+    assert found.base == ""
+    assert found.problems == (
+        f"no weights: {tmp_path / 'base'}: it holds neither model.safetensors nor an index",
+    )
+    forget_base("qwen3-vl-4b")
+
+
+def test_looking_at_a_base_loads_no_model():
+    code = (
+        "import sys; from serving.check import check_settings; print(check_settings({}).base); "
+        "print(*{'torch', 'transformers'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == f"all here, in {get_base('phantom').folder}\n\n"
 
 
 def test_a_server_with_something_wrong_is_not_started_and_says_all_of_it():

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from huggingface_hub import CommitOperationAdd, HfApi
+from huggingface_hub import CommitOperationAdd, HfApi, constants
 from PIL import Image
 from safetensors.torch import load_file
 
 from zoo.bases import Base, get_base
 from zoo.errors import BadInput, HubUnreachable, NotOnHub
+from zoo.vlm.fetched import fetch_model, where_files_are
 from zoo.vlm.model import load_base
 from zoo.vlm.similarity import load_similarity
 
@@ -41,6 +42,38 @@ def test_it_is_loaded_from_its_commit_and_once_fetched_without_the_hub(
     monkeypatch.setattr("zoo.vlm.fetched.asking", lambda *_: pytest.fail("the Hub was asked"))
     again = load_base(on_hub, device="cpu").model.state_dict()
     assert all(torch.equal(tensor, again[name]) for name, tensor in first.items())
+
+
+def test_where_its_files_are_is_told_without_asking_the_hub(
+    on_hub: Base, hub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("zoo.vlm.fetched.asking", lambda *_: pytest.fail("the Hub was asked"))
+        large = replace(on_hub, parameters=4_437_815_808, gated=True)
+        assert where_files_are(large) == (
+            f"not all here: fetched at the start from {hub}, about 8.9 GB in 16 bits, "
+            "for those who accepted its terms there"
+        )
+        patch.setattr(constants, "HF_HUB_OFFLINE", True)
+        with pytest.raises(BadInput, match="are not all here, and HF_HUB_OFFLINE is set"):
+            where_files_are(on_hub)
+    folder = fetch_model(on_hub.repo, on_hub.revision)
+    with monkeypatch.context() as patch:
+        patch.setattr("zoo.vlm.fetched.asking", lambda *_: pytest.fail("the Hub was asked"))
+        assert where_files_are(on_hub) == f"fetched, in {folder}"
+        (folder / "model.safetensors").unlink()
+        assert where_files_are(on_hub) == f"not all here: fetched at the start from {hub}"
+
+
+def test_a_folder_whose_files_are_not_whole_is_told(tmp_path: Path) -> None:
+    phantom = get_base("phantom")
+    assert where_files_are(phantom) == f"all here, in {phantom.folder}"
+    (tmp_path / "unfinished.json").touch()
+    with pytest.raises(BadInput, match="is unfinished: what wrote it was stopped"):
+        where_files_are(replace(phantom, folder=tmp_path))
+    (tmp_path / "unfinished.json").unlink()
+    with pytest.raises(BadInput, match="no weights"):
+        where_files_are(replace(phantom, folder=tmp_path))
 
 
 def test_a_folder_of_the_same_name_where_one_stands_is_not_taken_for_it(
