@@ -6,7 +6,6 @@ import io
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from tests._ports import free_port
 from tests.container._dockerfile import ROOT, environment, read_stages
 from zoo.phantom.scans import make_scan
 
@@ -55,12 +55,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).mkdir()
     (folder / "shim" / "python").symlink_to(Path(sys.base_prefix) / "bin" / "python3")
     arguments = dict(one.split("=", 1) for one in BUILD.all("ARG") if "=" in one)
-    variables = {
-        **os.environ,
-        **arguments,
-        "PATH": f"/zoo/bin:/shim:{os.environ['PATH']}",
-        "PIP_RETRIES": "1",
-    }
+    variables = {**os.environ, **arguments, "PATH": f"/zoo/bin:/shim:{os.environ['PATH']}"}
     if subprocess.run(inside(folder, "true", build=True), capture_output=True).returncode:
         pytest.skip("this machine gives no namespaces")
     for step in BUILD.instructions:
@@ -85,9 +80,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(built: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """The port of the server that the image runs, shown in a Space, and the environment of its container."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
+    port = free_port()
     variables = {
         **environment(IMAGE),
         "PATH": "/zoo/bin:/usr/bin:/bin",

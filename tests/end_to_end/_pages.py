@@ -66,9 +66,7 @@ def rated_list(chief: Someone, raters: list[Someone], adapters: list[str]) -> st
     words = {"title": TITLE, "adapters": ",".join(adapters), "raters": ",".join(r.name for r in raters)}
     query = "&".join(f"{key}={value}" for key, value in {**words, "overlap": len(raters)}.items())
     made = chief.ask(f"/lists?{query}", data=example_cases(count=CASES), headers=ZIP)["id"]
-    for _ in range(600):
-        if next(one for one in chief.ask("/lists") if one["id"] == made)["state"] == "open":
-            break
+    while next(one for one in chief.ask("/lists") if one["id"] == made)["state"] != "open":
         chief.page.wait_for_timeout(200)
     for number, rater in enumerate(raters):
         rater.rate(made, mild=0.1 * number, most=CASES // (1 + (number == len(raters) - 1)))
@@ -98,7 +96,7 @@ def visits(
     yield "lists", page
     page.goto(f"{chief.url}/results?list={work_list}")
     page.locator(".mz-results table").first.wait_for()
-    page.wait_for_function("[...document.querySelectorAll('.mz-results img')].every(one => one.complete)")
+    page.wait_for_function("[...document.querySelectorAll('.mz-results img')].every(one => one.naturalWidth)")
     yield "results", page
     page.goto(f"{chief.url}/browse")
     page.locator("#mz-browse h2").first.wait_for()

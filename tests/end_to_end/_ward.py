@@ -4,7 +4,6 @@ at the same address, work lists, and browsers."""
 import csv
 import io
 import os
-import socket
 import subprocess
 import sys
 import zipfile
@@ -15,6 +14,7 @@ from typing import Any
 
 from PIL import Image
 
+from tests._ports import free_port
 from tests.serving.soak.fingerprints import Forge
 from tests.serving.soak.processes import Served, served
 from zoo.bases import get_base
@@ -33,9 +33,7 @@ class Ward:
     def __init__(self, folder: Path, hub: str, adapters: Sequence[str], **environment: str) -> None:
         """`adapters` are repos on the Hub."""
         self.folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "server.log"
         self.database = folder / "ratings.sqlite"

@@ -16,6 +16,8 @@ from zoo.localhub.server import serving
 from zoo.vlm.model import load_base
 
 REPOS = 3
+LIMIT_S = 120
+"""How long an answer may take before a test that hangs ends."""
 pytestmark = pytest.mark.slow
 
 
@@ -35,7 +37,7 @@ def test_a_server_killed_under_load_is_ready_again_from_its_cache_with_the_hub_o
                 while True:
                     pair = [names[number], names[number - 1]]
                     told = httpx.post(
-                        f"{url}/v1/compare", json={**body, "adapters": pair}, trust_env=False, timeout=60
+                        f"{url}/v1/compare", json={**body, "adapters": pair}, trust_env=False, timeout=LIMIT_S
                     )
                     answered.append((number, told.status_code, told.json().get("error")))
             except httpx.TransportError:
@@ -55,14 +57,14 @@ def test_a_server_killed_under_load_is_ready_again_from_its_cache_with_the_hub_o
                 thread.join()
         assert [one for one in answered if one[1:] != (200, None)] == []
     with served(words, log, module="zoo", environment=environment) as server:
-        assert httpx.get(f"{server.url}/readyz", trust_env=False).status_code == 200
+        assert httpx.get(f"{server.url}/readyz", trust_env=False, timeout=LIMIT_S).status_code == 200
         for repo in shelf.names:
             newest = shelf.commits[repo][-1]
             told = httpx.post(
                 f"{server.url}/v1/compare",
                 json={**body, "adapters": [alias(repo)]},
                 trust_env=False,
-                timeout=60,
+                timeout=LIMIT_S,
             )
             (answer,) = told.json()["answers"]
             assert (answer["sha"], answer["digest"]) == (newest.sha, newest.fingerprint.digest)

@@ -63,7 +63,7 @@ def ask(url: str, image: bytes, question: str, adapters: Sequence[str]) -> list[
     }
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(f"{url}/v1/compare", json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=60) as reply:
+    with urllib.request.urlopen(request, timeout=300) as reply:
         answers: list[dict[str, Any]] = json.load(reply)["answers"]
         return answers
 

@@ -17,12 +17,12 @@ from tests.end_to_end._pages import Someone, rated_list, visits
 from tests.end_to_end._ward import ADAPTERS, PASSWORD, Ward, forge_adapters
 from tests.serving.test_no_traces import dicom
 from tests.serving.ui._axe import violations
-from tests.serving.ui._chromium import CHROMIUM, chromium, needs_chromium
+from tests.serving.ui._chromium import CHROMIUM, LIMIT_MS, chromium, needs_chromium
 from tests.serving.ui._cut import covered, cut
 from zoo.evaluation.pictures import pixels_digest
 from zoo.localhub.server import serving
 
-pytestmark = [needs_chromium, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [needs_chromium, pytest.mark.slow]
 PAGES = ["compare", "lists", "results", "browse", "rate"]
 WIDTHS = (1280, 820)
 PLANTED = "Plantedpatient"
@@ -80,6 +80,7 @@ def browsing(profile: Path) -> Iterator[Any]:
         context = playwright.chromium.launch_persistent_context(
             str(profile), executable_path=CHROMIUM, args=["--no-sandbox"]
         )
+        context.set_default_timeout(LIMIT_MS)
         yield context
         context.close()
 
@@ -109,6 +110,7 @@ def test_no_page_is_cut_or_keeps_anyone_out(hub: tuple[str, list[str]], tmp_path
         study.locator("#mz-adapters label").first.wait_for()
         study.locator("#mz-picker input[type=file]").set_input_files([DICOM] * 7)
         study.locator(".mzv-tabs img[src]").nth(6).wait_for()
+        study.locator(".mz-viewer[aria-busy=false]").wait_for()
         assert study.get_by_label("Centre", exact=True).is_visible()
         assert covered(study) == []
         page.evaluate("document.querySelector('main, .mz-case').append(document.createElement('section'))")

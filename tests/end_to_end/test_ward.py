@@ -18,7 +18,7 @@ from zoo.localhub.server import serving
 from zoo.manifest import read_manifest
 from zoo.records import PreferencePair, Rating, read_jsonl
 
-pytestmark = [needs_chromium, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [needs_chromium, pytest.mark.slow]
 CASES = 12
 TITLE = "Twelve scans"
 RATERS = ("anna", "boris")
@@ -70,7 +70,7 @@ def upload(page: Any, zipped: bytes) -> None:
         box.set_checked(box.get_attribute("value") in RATERS)
     form.get_by_label("Raters for each case").fill("2")
     form.get_by_role("button", name="Upload").click()
-    page.locator(".mz-worklist .mz-state-open").wait_for(timeout=120_000)
+    page.locator(".mz-worklist .mz-state-open").wait_for()
 
 
 def rate(ward: Ward, name: str, words: dict[str, str], done: "Counter[str]") -> list[dict[str, str]]:
@@ -79,7 +79,6 @@ def rate(ward: Ward, name: str, words: dict[str, str], done: "Counter[str]") -> 
     revealed = []
     with chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(60_000)
         sign_in(page, ward, name, "/rate")
         for number in range(CASES):
             page.get_by_text(f"Case {number + 1} of {CASES}").wait_for()

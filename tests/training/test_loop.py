@@ -286,14 +286,15 @@ def test_a_run_killed_between_checkpoints_ends_bit_for_bit_like_one_that_was_not
 
     def command(out: Path) -> list[str]:
         words = ["train", "text_hallu", "--pairs", str(pairs), "--out", str(out), "--batch-size", "4"]
-        return [sys.executable, "-m", "zoo", *words, "--rank", "4", "--checkpoint-every", "10"]
+        long = ["--epochs", "9"]  # enough that it is not done before it is seen to be under way
+        return [sys.executable, "-m", "zoo", *words, *long, "--rank", "4", "--checkpoint-every", "10"]
 
     subprocess.run(command(tmp_path / "whole"), check=True, capture_output=True)
     child = subprocess.Popen(
         command(tmp_path / "killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     log = tmp_path / "killed" / "log.jsonl"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not (log.exists() and len(log.read_text().splitlines()) >= 13):
         assert child.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < deadline

@@ -174,7 +174,7 @@ def test_the_command_asks_the_base_and_a_folder_that_was_just_trained(tune, tmp_
 
     def told(*words):
         return subprocess.run(
-            [*command, *words], env=environment, capture_output=True, text=True, timeout=120
+            [*command, *words], env=environment, capture_output=True, text=True, timeout=300
         )
 
     done = told("--adapters", f"base,{folder}", "--json")

@@ -10,6 +10,8 @@ from zoo.asking import Sampling
 from zoo.errors import Busy, DeadlinePassed, EngineFailed, WrongBase
 
 NAMES = ["sft", "mdpo", "text_hallu", "base"]
+LIMIT_S = 300
+"""How long the clients may take before a test that hangs ends."""
 
 
 def test_clients_loads_unloads_faults_and_cancellations_all_at_once(make_rig, ask):
@@ -82,9 +84,9 @@ def test_clients_loads_unloads_faults_and_cancellations_all_at_once(make_rig, as
     for thread in (*clients, beside):
         thread.start()
     for thread in clients:
-        thread.join(60)
+        thread.join(LIMIT_S)
     over.set()
-    beside.join(60)
+    beside.join(LIMIT_S)
     assert not any(thread.is_alive() for thread in (*clients, beside))
     assert wrong == []
     assert len(ended) == 12 * 60

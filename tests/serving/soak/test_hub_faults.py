@@ -38,7 +38,7 @@ def good():
 
 def test_without_a_fault_it_passes_on_what_was_asked_and_said(good):
     with misbehaving(good, Faults()) as url:
-        reply = httpx.get(f"{url}/a/b?c=d", headers={"X-Asked": "yes"}, trust_env=False)
+        reply = httpx.get(f"{url}/a/b?c=d", headers={"X-Asked": "yes"}, trust_env=False, timeout=60)
     assert (reply.status_code, reply.headers["X-Told"], reply.content) == (200, "yes", BODY)
 
 
@@ -46,13 +46,14 @@ def test_without_a_fault_it_passes_on_what_was_asked_and_said(good):
     ("kind", "error"), [("slow", httpx.ReadTimeout), ("cut", httpx.RemoteProtocolError), ("500", None)]
 )
 def test_each_fault_is_what_it_is_called(good, kind, error):
-    faults = Faults(share=1.0, silence_s=5.0, kinds=(kind,))
+    faults = Faults(share=1.0, silence_s=60.0, kinds=(kind,))
+    patience = httpx.Timeout(60, read=2 if kind == "slow" else 60)
     with misbehaving(good, faults) as url:
         if error is None:
-            assert httpx.get(url, trust_env=False).status_code == 500
+            assert httpx.get(url, trust_env=False, timeout=60).status_code == 500
         else:
             with pytest.raises(error):
-                httpx.get(url, timeout=0.5, trust_env=False)
+                httpx.get(url, timeout=patience, trust_env=False)
     assert faults.done == {kind: 1}
 
 

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from tests.serving.ui._axe import rest
+
 HIGHEST = 8000
 _FAULTS = (Path(__file__).parent / "cut.js").read_text(encoding="utf-8")
 
@@ -13,7 +15,8 @@ def cut(page: Any) -> list[str]:
     height = min(HIGHEST, page.evaluate("document.documentElement.scrollHeight"))
     page.set_viewport_size({"width": before["width"], "height": max(height, before["height"])})
     page.evaluate("scrollTo(0, 0)")
-    page.wait_for_timeout(300)  # until what moves has
+    page.wait_for_timeout(300)  # what moves has begun to
+    rest(page)
     found: list[str] = page.evaluate(_FAULTS)
     page.set_viewport_size(before)
     return found

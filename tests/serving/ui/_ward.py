@@ -41,9 +41,7 @@ class Ward:
         """A page of a browser's context in which somebody is signed in."""
         token = self.desk.accounts.sign_in(name, PASSWORD)
         context.add_cookies([{"name": "medzoo_session", "value": token, "url": self.address}])
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        return page
+        return context.new_page()
 
     def said(self, case: int, rater: str) -> CaseState:
         """What a rater says of a case, as it is kept."""

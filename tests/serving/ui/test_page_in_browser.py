@@ -14,6 +14,7 @@ from tests.serving._served import served
 from tests.serving.conftest import rigs
 from tests.serving.ui._axe import violations
 from tests.serving.ui._chromium import chromium, needs_chromium
+from tests.serving.ui._drawn import copied, drawn
 from zoo.notice import NOTICE
 
 pytestmark = [pytest.mark.slow, needs_chromium]
@@ -97,7 +98,7 @@ def test_a_suggested_question_is_one_click_from_being_asked(page, png):
 def test_an_example_is_one_click_from_its_answers(page):
     page.locator(".mz-strip button").first.click()
     assert len(texts(page)) == 4
-    assert page.locator(".mzv-stage > img.mzv-there").is_visible()
+    page.locator(".mzv-stage > img.mzv-there").wait_for()
 
 
 def test_a_broken_file_and_a_question_without_an_image_are_told_why(page, png):
@@ -216,15 +217,12 @@ def test_words_are_marked_against_what_is_chosen_and_another_sample_has_a_seed_o
 
 
 def test_the_answers_can_be_copied_as_text_with_where_they_come_from(page, png):
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     put(page, png)
     ask(page, "Q")
     texts(page)
-    page.locator("[data-do=copy]").click()
-    page.get_by_text("Copied", exact=True).wait_for()
-    copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied.startswith("Q\n\nbase: base: Q 64x48\n  adapter: medvlm-zoo/phantom@")
-    assert f"mdpo: mdpo: Q 64x48\n  adapter: local/mdpo@{'2' * 40}\n  sha256: " in copied
+    said = copied(page)
+    assert said.startswith("Q\n\nbase: base: Q 64x48\n  adapter: medvlm-zoo/phantom@")
+    assert f"mdpo: mdpo: Q 64x48\n  adapter: local/mdpo@{'2' * 40}\n  sha256: " in said
 
 
 def test_where_an_answer_looked_lies_over_the_picture_on_demand_and_is_asked_for_once(page, png, rig):
@@ -238,6 +236,7 @@ def test_where_an_answer_looked_lies_over_the_picture_on_demand_and_is_asked_for
         heat.locator("figure").wait_for()
         assert much in heat.locator(".mz-about").inner_text()
     assert len(rig.model.looked) == looked + 1
+    drawn(page, ".mz-heat img")
     boxes = [page.locator(".mz-heat figure > img").nth(number).bounding_box() for number in (0, 1)]
     assert boxes[0] == boxes[1]
     page.locator(".mz-through input").first.fill("20")

@@ -37,6 +37,7 @@ def open_page(browser, place):
             setup(page)
         page.goto(place.address + path)
         page.wait_for_selector(".mz-case, .mz-thanks, .mz-list-card")
+        page.locator(".mz-who b").wait_for()
         return page
 
     yield open_page
@@ -111,7 +112,7 @@ def test_a_case_is_rated_by_keys_alone_and_names_come_after(open_page, place):
     assert place.said(first, "ana").done_at
     page.keyboard.press("Enter")
     page.wait_for_function("document.querySelector('.mz-jump summary').textContent === 'Case 2 of 2'")
-    assert page.url.endswith(f"/rate?list={made.id}&case={second}")
+    page.wait_for_url(f"{place.address}/rate?list={made.id}&case={second}")
 
 
 def test_keys_write_in_a_comment_and_set_nothing(open_page, place):
@@ -131,7 +132,7 @@ def test_clicks_reach_a_server_that_was_away_once_each_and_in_order(open_page, p
     [case] = place.desk.lists.cases(made.id)
     page = open_page("ana", setup=lambda page: page.add_init_script("delete Crypto.prototype.randomUUID"))
     saved(page)
-    tries = []
+    tries, held = [], []
 
     def away(route):
         tries.append(route.request.post_data_json)
@@ -142,13 +143,16 @@ def test_clicks_reach_a_server_that_was_away_once_each_and_in_order(open_page, p
             return route.abort()
         if len(tries) == 3:
             return route.fulfill(status=503, json={"error": {"type": "Busy", "message": "busy", "hint": ""}})
-        return route.continue_()
+        return held.append(route) if len(tries) == 4 else route.continue_()
 
     page.route("**/clicks", away)
     for key in ("m", "s", "n"):
         page.keyboard.press(key)
     waits = "document.querySelector('.mz-saved').textContent.startsWith('Not saved yet (3), trying again (')"
     page.wait_for_function(f"document.querySelector('.mz-loud') && {waits}")
+    while not held:
+        page.wait_for_timeout(50)
+    held[0].continue_()
     page.wait_for_function("document.querySelector('.mz-saved').textContent === 'Saved'")
     assert [one["value"] for one in tries] == ["minor", "minor", "minor", "minor", "severe", "none"]
     clicks = place.desk.clicks.of(case.id, "ana")
@@ -245,12 +249,12 @@ def test_marks_are_never_kept_as_those_of_someone_who_signed_in_meanwhile(open_p
 def test_a_closed_list_takes_no_mark_and_the_page_says_so(open_page, place):
     made = open_list(place.desk, count=1)
     page = open_page("ana")
+    page.wait_for_selector(".mzv-there")
     saved(page)
     place.desk.lists.close(made.id)
     page.locator(".mz-answer").first.click()
     page.keyboard.press("m")
-    page.wait_for_selector(".mz-problem")
-    assert "closed" in page.inner_text(".mz-problem")
+    page.locator(".mz-problem:visible").filter(has_text="closed").first.wait_for()
 
 
 @pytest.mark.parametrize("width", [820, 1280])

@@ -54,6 +54,7 @@ def open_page(browser, place):
         page = place.sign_in(contexts[-1], name)
         page.goto(place.address + path)
         page.wait_for_selector(there)
+        page.locator(".mz-who b").wait_for()
         return page
 
     yield open_page
@@ -150,8 +151,6 @@ def test_lists_of_one_title_are_told_apart_and_a_rater_has_no_page_of_others(ope
     assert re.fullmatch(r"\d+ \w+ \d{4}, \d\d:\d\d:\d\d", shown[1])
     assert shown[2:] == ["0 of 1 case done", "Begin"]
     tabs = ".nav-holder a:visible"
-    page.locator(".mz-who b").wait_for()
     assert page.locator(tabs).all_inner_texts() == ["Compare", "Rate", "Results", "Browse"]
     chief = open_page("chief", "/lists", ".mz-worklist")
-    chief.locator(".mz-who b").wait_for()
     assert chief.locator(tabs).all_inner_texts() == ["Compare", "Rate", "Work lists", "Results", "Browse"]

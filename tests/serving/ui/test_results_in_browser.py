@@ -2,20 +2,17 @@
 
 import json
 import os
-import threading
-import time
 import uuid
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import uvicorn
 
 from serving.annotations.desk import Desk
 from serving.annotations.records import Click
 from serving.app import build_app
-from serving.run import listen
+from tests.serving._served import served
 from tests.serving.rest._rating import SaidBy, open_desk, open_list
 from tests.serving.ui._axe import violations
 from tests.serving.ui._chromium import chromium, needs_chromium
@@ -61,16 +58,8 @@ def site(rig: Any, tmp_path: Path) -> Any:
     rated, second, fresh = (open_list(desk, count=count) for count in (30, 4, 3))
     rate_all(desk, rated.id)
     rate_all(desk, second.id)
-    taken = listen("127.0.0.1", 0)
-    app = SaidBy(build_app(rig.service, desk=desk))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{taken.getsockname()[1]}", rated, second, fresh
-    server.should_exit = True
-    thread.join(60)
+    with served(SaidBy(build_app(rig.service, desk=desk))) as address:
+        yield address, rated, second, fresh
     desk.close()
 
 
@@ -125,6 +114,7 @@ def test_results_are_told_in_tables_and_pictures_to_who_may_see_them(site: Any) 
         rater = browser.new_page(extra_http_headers={"x-who": "ana"})
         rater.goto(f"{address}/results?list={rated.id}")
         rater.wait_for_selector(".mz-results figure >> nth=2")
+        rater.get_by_text("How far raters are").wait_for()
         assert rater.get_by_role("link", name="Preference pairs").count() == 0
         rater.goto(f"{address}/results?list={fresh.id}")
         rater.wait_for_selector(".mz-results .mz-nothing")
