@@ -9,6 +9,8 @@ from starlette.concurrency import run_in_threadpool
 from serving.annotations.desk import Desk
 from serving.defence.headers import SafeHeaders
 from serving.defence.logs import RequestLog
+from serving.defence.origins import NO_TELEMETRY, Originated
+from serving.defence.proxies import Proxies
 from serving.defence.wall import Defence, put_around
 from serving.pictures import Pictures
 from serving.preparing import Preparing
@@ -55,6 +57,7 @@ def build_app(
         docs_url=None,
         redoc_url=None,
         lifespan=running,
+        telemetry=NO_TELEMETRY,
     )
     bounds = {"max_list_bytes": defence.max_list_bytes} if defence else {}
     remote = defence.remote if defence else None
@@ -81,5 +84,6 @@ def build_app(
     add_error_replies(app)  # around all that can fail
     app.add_middleware(SafeHeaders)
     app.add_middleware(RequestLog)
-    app.add_middleware(Measured, metrics=service.metrics)
+    app.add_middleware(Measured, watch=service.watch)
+    app.add_middleware(Originated, proxies=defence.callers.proxies if defence else Proxies())
     return app

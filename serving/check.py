@@ -6,6 +6,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
@@ -75,7 +76,7 @@ def _row(name: str, settings: Settings, flags: Mapping[str, object], environment
     set_there = "environment" if environment.get(variable(name)) else "default"
     return Row(
         variable=variable(name),
-        value=_without_password(shown) if name in ("hub", "annotations") else shown,
+        value=_without_password(shown) if name in ("hub", "annotations", "traces") else shown,
         source="flag" if name in flags else set_there,
         description=Settings.model_fields[name].description or "",
     )
@@ -129,10 +130,26 @@ def _where(settings: Settings) -> list[str]:
         count, number = torch.cuda.device_count(), int(settings.device.partition(":")[2] or 0)
         if number >= count:
             found.append(f"device is {settings.device!r} and {count} CUDA devices can be used here")
+    if settings.traces is not None:
+        found += _traces(settings.traces)
     try:
         socket.getaddrinfo(settings.host or None, settings.port, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError):
         found.append(f"host is {settings.host!r}, and there is no such address")
+    return found
+
+
+def _traces(address: str) -> list[str]:
+    found = []
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        found.append(
+            f"traces is {_without_password(address)!r}, which is no address such as http://collector:4318"
+        )
+    try:
+        version("opentelemetry-exporter-otlp-proto-http")
+    except PackageNotFoundError:
+        found.append("traces need a library: pip install 'medvlm-zoo[traces]'")
     return found
 
 

@@ -5,8 +5,11 @@ No label is ever something that a client chose: routes are templates, and reason
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
+from serving.core.requests import AdapterId
 from serving.core.watch import Watch
 
+ALARMING = ("Busy", "EngineFailed", "HubError", "HubUnreachable")
+"""Counted from 0: of a series that begins at 1 Prometheus does not see the first."""
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
 
@@ -34,6 +37,9 @@ class Metrics(Watch):
         self._loads = Histogram(
             "medzoo_load_seconds", "Loads of an adapter, checks included.", buckets=_SECONDS, registry=to
         )
+        self._bad_loads = Counter(
+            "medzoo_load_failures", "Loads of an adapter that a check or a fault ended.", registry=to
+        )
         self._evictions = Counter("medzoo_evictions", "Slots given up for another adapter.", registry=to)
         self._resident = Gauge("medzoo_resident_adapters", "Adapters in a slot.", registry=to)
         self._failures = Counter(
@@ -41,6 +47,11 @@ class Metrics(Watch):
             "What ended with an error in the engine or on the way to the Hub, by the error's type.",
             ["reason"],
             registry=to,
+        )
+        for reason in ALARMING:
+            self._failures.labels(reason)
+        self._lost_spans = Counter(
+            "medzoo_spans_dropped", "Spans of traces that the collector did not get.", registry=to
         )
         self._requests = Histogram(
             "medzoo_request_seconds",
@@ -64,8 +75,11 @@ class Metrics(Watch):
     def first_token(self, seconds: float) -> None:
         self._first.observe(seconds)
 
-    def loaded(self, seconds: float) -> None:
-        self._loads.observe(seconds)
+    def loaded(self, adapter: AdapterId, seconds: float, source: str, error: str) -> None:
+        if error:
+            self._bad_loads.inc()
+        else:
+            self._loads.observe(seconds)
 
     def evicted(self) -> None:
         self._evictions.inc()
@@ -77,8 +91,11 @@ class Metrics(Watch):
         self._failures.labels(reason).inc()
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """A request was answered; `route` is a template, never the path that was asked for."""
         self._requests.labels(method, route, str(status)).observe(seconds)
+
+    def dropped(self, spans: int) -> None:
+        """So many spans did not reach the collector of traces."""
+        self._lost_spans.inc(spans)
 
     def text(self) -> bytes:
         """All of it in Prometheus' text format."""

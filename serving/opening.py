@@ -6,6 +6,7 @@ Everything that can be wrong with what the operator typed is found here, before 
 from collections.abc import Callable, Mapping, Sequence
 
 from serving.core.registry import Registry
+from serving.core.watch import Watch, guarded
 from serving.library import Hub, Library, ZooHub, name_adapters
 from serving.metrics import Metrics
 from serving.service import Service
@@ -60,6 +61,11 @@ def build_service(
         max_rows=settings.max_rows,
     )
     registry, metrics = Registry(slots=settings.slots), Metrics()
+    watch: Watch = metrics
+    if settings.traces:
+        from serving.traces import open_traces  # an extra's libraries
+
+        watch = guarded(metrics, open_traces(settings.traces, dropped=metrics.dropped))
     engine = EmbeddedEngine(
         model,
         registry,
@@ -70,9 +76,9 @@ def build_service(
         feature_bytes=settings.feature_bytes,
         feature_ttl_s=settings.feature_ttl_s,
         host_bytes=settings.host_bytes,
-        watch=metrics,
+        watch=watch,
     )
-    library = Library(hub, registry, aliases, allow=settings.allow, watch=metrics)
+    library = Library(hub, registry, aliases, allow=settings.allow, watch=watch)
     service = Service(
         base=base,
         engine=engine,
@@ -83,6 +89,7 @@ def build_service(
         max_new_tokens=settings.max_new_tokens,
         timeout_s=settings.timeout_s,
         metrics=metrics,
+        watch=watch,
     )
     try:
         for alias in list(dict.fromkeys((*settings.pin, *aliases)))[: settings.slots]:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from PIL import Image
 
+from serving.core.origin import bound
 from zoo.errors import Busy
 from zoo.images import Limits, Scan, data_uri_bytes, decode, open_scan
 
@@ -60,7 +61,7 @@ class Pictures:
             if self._count >= self._most:
                 raise Busy(f"{self._count} images wait to be read, which is the limit")
             self._count += 1
-        begun = self._pool.submit(work)
+        begun = self._pool.submit(bound(work))
         begun.add_done_callback(self._end)
         return begun
 

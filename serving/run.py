@@ -61,7 +61,7 @@ def run(service: Service, settings: Settings, taken: socket.socket, *, page: boo
     From the signal on no new question is taken and `/readyz` says so. A second signal ends the process at
     once. Gives False if something was still under way after `drain_s` seconds and was cut off.
     """
-    set_up_logs()
+    set_up_logs(settings.log)
     desk = Desk(settings.annotations) if settings.annotations else None
     defence = _defence(settings, desk)
     app = build_app(service, limits=settings.limits, page=page, defence=defence, desk=desk, hub=settings.hub)
@@ -83,6 +83,7 @@ def run(service: Service, settings: Settings, taken: socket.socket, *, page: boo
         server.run(sockets=[taken])
     finally:
         service.close()
+        service.watch.close()
         if desk is not None:
             desk.close()
     return server.drained

@@ -20,6 +20,7 @@ from serving.asking import Opening as Opening
 from serving.core.engine import Engine, OnDisk, Work
 from serving.core.registry import Registry
 from serving.core.requests import BASE, AdapterId, Answering, Comparison, Heat, check_adapters, check_turns
+from serving.core.watch import Watch
 from serving.futures import arrived
 from serving.library import Brought, Library
 from serving.listing import Listing as Listing
@@ -53,10 +54,13 @@ class Service:
         max_new_tokens: int = 64,
         timeout_s: float = 120.0,
         metrics: Metrics | None = None,
+        watch: Watch | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.base = base
         self.metrics = metrics or Metrics()
+        self.watch = watch or self.metrics
+        """Told what the metrics count, and perhaps others with them."""
         self.max_adapters = max_adapters
         self.max_new_tokens = max_new_tokens
         self._engine = engine
@@ -145,18 +149,31 @@ class Service:
                     for name, one in self._get(checked.names).items()
                 }
                 async with asyncio.timeout(self._left(checked.deadline)):
-                    images = await opening()
+                    images = await self._opened(opening)
             except TimeoutError:
                 raise too_late(self._timeout_s) from None
             return self._put(checked, images, brought, on_piece)
 
+    async def _opened(self, opening: Opening) -> "tuple[Image, ...]":
+        began, wrong = self._clock(), ""
+        images: tuple[Image, ...] = ()
+        try:
+            images = await opening()
+        except BaseException as error:  # also where nobody waits for them any more
+            wrong = type(error).__name__
+            raise
+        finally:
+            pixels = sum(image.width * image.height for image in images)
+            self.watch.images(len(images), pixels, self._clock() - began, wrong)
+        return images
+
     @contextmanager
     def _counted(self) -> Iterator[None]:
-        """Tell the metrics of what is turned away before the engine, which tells of its own, has it."""
+        """Tell of what is turned away before the engine, which tells of its own, has it."""
         try:
             yield
         except (Busy, DeadlinePassed) as error:
-            self.metrics.failed(type(error).__name__)
+            self.watch.failed(type(error).__name__)
             raise
 
     def _check(self, asked: Asked, *, images: int) -> Checked:

@@ -121,6 +121,12 @@ class Settings(BaseSettings):
     remote_images: bool = Field(default=False, description="Fetch images by http(s) address, public ones.")
     remote_ports: Ports = Field(default=(80, 443), description="Ports that they are fetched from.")
 
+    log: Literal["text", "json"] = Field(default="text", description="Form of the log's lines.")
+    traces: str | None = Field(
+        default=None,
+        description="Collector of traces, by OTLP over HTTP: http://collector:4318; none: no traces.",
+    )
+
     @property
     def limits(self) -> Limits:
         """How large an image may be."""

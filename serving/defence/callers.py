@@ -89,7 +89,7 @@ class Callers:
         self._keys = keys
         self._hosts = frozenset(host_name(host) for host in hosts)
         self._people = people
-        self._proxies = proxies or Proxies()
+        self.proxies = proxies or Proxies()
         self._public = public
 
     @property
@@ -127,26 +127,26 @@ class Callers:
         alone = self._keys is None and self._people is None
         if alone and not self._public:
             self._check_near(scope)
-        named = self._proxies.user(scope)
+        named = self.proxies.user(scope)
         if (alone or named or self._hosts) and not self._is_ours(host_name(host)):
             raise NotAllowed("this server has no such name as the Host header's", hint=_HOSTS)
         self._check_origin(scope, host)
 
     def comes_from(self, scope: Scope) -> tuple[str, bool]:
         """The browser's address, and whether it came by https."""
-        return self._proxies.address(scope), self._proxies.secure(scope)
+        return self.proxies.address(scope), self.proxies.secure(scope)
 
     async def _person(self, scope: Scope) -> Caller | None:
         if self._people is None:
             return None
-        if named := self._proxies.user(scope):
+        if named := self.proxies.user(scope):
             found = await self._people.role_of_name(named)
             if found is None:
                 raise NotAllowed(
                     f"there is no account {named[:80]!r} here", hint="an administrator makes one"
                 )
             return Caller(*found, "proxy")
-        token = session_token(scope, secure=self._proxies.secure(scope))
+        token = session_token(scope, secure=self.proxies.secure(scope))
         found = await self._people.role_of_session(token) if token else None
         return Caller(*found, "session") if found else None
 

@@ -58,11 +58,12 @@ class Batches:
         """Begin a batch and take its first step; a comparison that cannot be put to the model ends alone."""
         seen = []
         for job in jobs:
+            job.began, job.first_token = self._clock(), None
             try:
                 seen.append((job, self._features(job)))
             except Exception as error:  # the edge: whatever it was, it is this comparison's end
                 self._slots.free(job, now=self._clock())
-                self._end(job, named(error))
+                self._end(job, named(error, job))
         if not seen:
             return
         try:
@@ -73,17 +74,18 @@ class Batches:
         self._watch.batch(running.rows)
         self._under_way.appendleft(running)
         self.step()
-        if running.first_token is not None:
-            for job in running.jobs:
-                self._watch.first_token(running.first_token - job.submitted)
+        for job in running.jobs:
+            if job.first_token is not None:
+                self._watch.first_token(job.first_token - job.submitted)
 
     def look(self, job: Job) -> None:
         """Say where a comparison's adapters look; it is over in this one turn, with its slots held."""
+        job.began = self._clock()
         try:
             found = looks(self._model, self._features(job), job)
             end: Any = self._wrong(job) or found
         except Exception as error:  # the edge: whatever it was, it is this look's end
-            end = named(error)
+            end = named(error, job)
         self._slots.free(job, now=self._clock())
         self._end(job, end)
 
@@ -146,7 +148,7 @@ class Batches:
     def _broken(self, jobs: Sequence[Job], error: Exception) -> None:
         """Those that have said nothing run once more, each alone, so that only the culprit fails."""
         refused = isinstance(error, ZooError) and len(jobs) == 1
-        failure = named(error, whole=refused)
+        failure = named(error, *jobs, whole=refused)
         for job in jobs:
             if job.told or job.alone or refused:
                 self._slots.free(job, now=self._clock())

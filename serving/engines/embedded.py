@@ -14,6 +14,7 @@ from traceback import format_tb
 from typing import Any
 
 from serving.core.engine import Look, OnDisk, Work
+from serving.core.origin import on_behalf
 from serving.core.registry import Registry
 from serving.core.requests import AdapterId
 from serving.core.scheduler import Scheduler, check_room
@@ -149,7 +150,8 @@ class EmbeddedEngine:
 
     def _place(self) -> None:
         for job, fresh in self._scheduler.place(now=self._clock()):
-            self._slots.load(fresh, job.on_disk[fresh.load.adapter])
+            with on_behalf(job.origin):
+                self._slots.load(fresh, job.on_disk[fresh.load.adapter])
 
     def _wake(self) -> None:
         with self._changed:
@@ -204,7 +206,7 @@ class EmbeddedEngine:
             waited = self._clock() - job.submitted
             return DeadlinePassed(f"no answer within {waited:.1f} s", hint="ask again later")
         error = self._registry.failure(job.hold) if job.hold else None
-        return named(error) if error else None
+        return named(error, job) if error else None
 
     def _plan(self) -> list[Job]:
         """Give slots, and say which batch is to begin; between two that begin one under way takes a step."""
@@ -238,12 +240,15 @@ class EmbeddedEngine:
             self._scheduler.again(job)
 
     def _end(self, job: Job, end: Any) -> None:
+        with on_behalf(job.origin):  # before the reply, whose span is around it
+            if isinstance(end, ZooError):
+                self._watch.failed(type(end).__name__)
+            if job.rows:
+                self._watch.ended(job.course(end, now=self._clock()))
         job.settle(end)
         with self._changed:
             self._open.discard(job)
             self._changed.notify_all()
-        if isinstance(end, ZooError):
-            self._watch.failed(type(end).__name__)
 
     def _abandon(self, why: Exception) -> None:
         """End everything, whatever state it is in."""

@@ -7,8 +7,10 @@ from traceback import format_tb
 from typing import Any
 
 from serving.core.engine import Look, OnDisk, Output, Work
+from serving.core.origin import on_behalf, origin
 from serving.core.registry import Hold, Load
 from serving.core.requests import AdapterId
+from serving.core.watch import Course
 from zoo.asking import Piece
 from zoo.errors import EngineFailed, ZooError
 
@@ -32,6 +34,10 @@ class Job:
         self.work = work
         self.pin = pin
         self.submitted = submitted
+        self.began: float | None = None
+        """When its batch began."""
+        self.first_token: float | None = None
+        self.origin = origin()
         self.on_disk = {adapter.id: adapter for adapter in work.adapters if adapter is not None}
         self.adapters: tuple[AdapterId, ...] = tuple(self.on_disk)
         self.client = work.client
@@ -63,7 +69,8 @@ class Job:
         try:
             self._on_piece(piece)
         except Exception as error:  # the edge: the listener is another's code
-            log.error("a listener failed: %s", type(error).__name__)
+            with on_behalf(self.origin):
+                log.error("a listener failed: %s", type(error).__name__)
             self.cancel()
 
     def settle(self, end: "tuple[Output, ...] | tuple[Look, ...] | Exception | None") -> None:
@@ -75,12 +82,29 @@ class Job:
         else:
             self.done.set_result(end)
 
+    def course(self, end: Any, *, now: float) -> Course:
+        """How it went, if `end` is its end."""
+        began = now if self.began is None else self.began
+        first = now if self.first_token is None else self.first_token
+        answers = end if isinstance(end, tuple) and not self.looks else ()
+        return Course(
+            looks=self.looks,
+            adapters=tuple(one.id if one else None for one in self.work.adapters),
+            waited_s=began - self.submitted,
+            first_s=first - began,
+            decoded_s=now - first,
+            tokens=tuple(one.tokens for one in answers),
+            finish=tuple(one.finish for one in answers),
+            error=type(end).__name__ if isinstance(end, BaseException) else "",
+        )
 
-def named(error: Exception, *, whole: bool = True) -> ZooError:
-    """The error that a comparison ends with: a ZooError as it is, if it is `whole`ly about this comparison.
+
+def named(error: Exception, *jobs: Job, whole: bool = True) -> ZooError:
+    """The error that comparisons end with: a ZooError as it is, if it is `whole`ly about this one.
     Any other is told and logged by its type alone, for its message may quote a question."""
     if whole and isinstance(error, ZooError):
         return error
     where = "".join(format_tb(error.__traceback__))
-    log.error("a comparison failed: %s\n%s", type(error).__name__, where)
+    with on_behalf(*(job.origin for job in jobs)):
+        log.error("a comparison failed: %s\n%s", type(error).__name__, where)
     return EngineFailed(f"the engine failed on this comparison ({type(error).__name__})")

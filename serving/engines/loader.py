@@ -14,13 +14,15 @@ from traceback import clear_frames
 
 from serving.core.cache import ExpiringCache
 from serving.core.engine import OnDisk
+from serving.core.origin import bound
 from serving.core.registry import Fresh, Load
 from serving.engines.model import Content, Model
 
 log = logging.getLogger(__name__)
 
-Loaded = Callable[[Load, Exception | None, float], None]
-"""Told of each load: the error that left its slot empty, and the seconds it took."""
+Loaded = Callable[[Load, Exception | None, float, str], None]
+"""Told of each load: the error that left its slot empty, the seconds it took, and from where it was read,
+`memory` or `disk`, where it went well."""
 
 
 class Loader:
@@ -43,7 +45,7 @@ class Loader:
 
     def load(self, fresh: Fresh, adapter: OnDisk) -> None:
         """Write an adapter into the slot of its load, when what was asked before is done."""
-        self._tasks.put(lambda: self._load(fresh, adapter))
+        self._tasks.put(bound(lambda: self._load(fresh, adapter)))
 
     def clear(self, load: Load) -> None:
         """Empty a slot, likewise."""
@@ -64,23 +66,26 @@ class Loader:
     def _load(self, fresh: Fresh, adapter: OnDisk) -> None:
         began = time.monotonic()
         key = f"{adapter.id} {adapter.id.digest}"
-        error = None
+        error, source = None, ""
         try:
-            self._write(fresh.load.slot, adapter, key, now=began)
+            source = self._write(fresh.load.slot, adapter, key, now=began)
         except Exception as raised:  # the edge: whatever it was, it is the answer of those who wait
             self._contents.drop(key)
             _let_go(raised)
             error = raised
-        self._on_loaded(fresh.load, error, time.monotonic() - began)
+        self._on_loaded(fresh.load, error, time.monotonic() - began, source)
 
-    def _write(self, slot: int, adapter: OnDisk, key: str, *, now: float) -> None:
+    def _write(self, slot: int, adapter: OnDisk, key: str, *, now: float) -> str:
+        """Gives from where it was read."""
         if self._model.digest(slot) is not None:  # of one that was evicted, or that could not be cleared
             self._model.clear(slot)
-        content = self._contents.get(key, now=now)
+        content, source = self._contents.get(key, now=now), "memory"
         if content is None:
+            source = "disk"
             content = self._model.read(adapter.folder)
         self._model.load(slot, adapter.folder, adapter.manifest, content)
         self._contents.put(key, content, size=len(content), now=now)
+        return source
 
     def _clear(self, load: Load) -> None:
         try:

@@ -65,6 +65,8 @@ class Running:
         now = self._clock()
         if self.first_token is None:
             self.first_token = now
+            for job in self.jobs:
+                job.first_token = now
         for piece in said:
             answer = self._answers[piece.row]
             answer.text += piece.text

@@ -77,10 +77,10 @@ class Slots:
             self._unloading = []
         _settle([future for _, future in left])
 
-    def _loaded(self, load: Load, error: Exception | None, seconds: float) -> None:
+    def _loaded(self, load: Load, error: Exception | None, seconds: float, source: str) -> None:
+        self._watch.loaded(load.adapter, seconds, source, type(error).__name__ if error else "")
         if error is None:
             self._registry.loaded(load)
-            self._watch.loaded(seconds)
         else:
             self._registry.failed(load, error)
             self._left(load)

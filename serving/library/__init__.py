@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from serving.core.engine import OnDisk
+from serving.core.origin import bound
 from serving.core.registry import Registry
 from serving.core.requests import BASE, AdapterId
 from serving.core.watch import Watch
@@ -122,7 +123,7 @@ class Library:
 
         with _failing(brought):
             wanted = ref or self.names.ref(asked)
-            self._resolve(wanted).add_done_callback(known)
+            self._resolve(wanted).add_done_callback(bound(known))
         return brought
 
     def _resolved(self, asked: str, ref: RepoRef, head: _Head) -> Resolved:
@@ -143,7 +144,7 @@ class Library:
     def _ask(self, ref: RepoRef) -> _Head:
         asked, unreachable = self._clock(), False
         try:
-            with _named(f"{ref} could not be resolved", self._watch):
+            with _named(f"{ref} could not be resolved", self._watch, call="resolve"):
                 sha = self._hub.resolve(ref.repo, ref.revision)
         except HubUnreachable:
             known = self._hub.last_resolved(ref.repo, ref.revision)
@@ -179,7 +180,8 @@ class Library:
     def _fetch(self, repo: str, sha: str) -> OnDisk:
         self._registry.set_status(repo, sha, "fetching")
         try:
-            with _named(f"{repo}@{sha} could not be fetched", self._watch):
+            wanted = f"{repo}@{sha}"
+            with _named(f"{wanted} could not be fetched", self._watch, call="fetch", adapter=wanted):
                 folder = self._hub.fetch(repo, sha)
                 manifest = read_manifest(folder)
                 if manifest.variant.name == BASE:
@@ -207,16 +209,22 @@ def _failing(future: "Future[Any]") -> Iterator[None]:
 
 
 @contextmanager
-def _named(what: str, watch: Watch) -> Iterator[None]:
-    """Count a failure, and make one without a name here, such as a download that broke off, a HubError."""
+def _named(what: str, watch: Watch, *, call: str, adapter: str = "") -> Iterator[None]:
+    """Tell of a call, and make a failure without a name here, such as a download that broke off, a HubError.
+    Only what was found is named: any other name is a client's word."""
+    began, wrong = time.monotonic(), ""
     try:
         yield
     except ZooError as error:
-        watch.failed(type(error).__name__)
+        wrong = type(error).__name__
         raise
     except Exception as error:
-        watch.failed(HubError.__name__)
+        wrong = HubError.__name__
         raise HubError(f"{what} ({type(error).__name__})", hint="ask again later") from error
+    finally:
+        watch.hub(call, time.monotonic() - began, "" if wrong else adapter, wrong)
+        if wrong:
+            watch.failed(wrong)
 
 
 def _done(value: _Value) -> "Future[_Value]":

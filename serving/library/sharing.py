@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
+from serving.core.origin import bound
 from zoo.errors import Busy
 
 Value = TypeVar("Value")
@@ -53,7 +54,7 @@ class SharedCalls(Generic[Value]):
             future = Future()
             future.set_running_or_notify_cancel()  # nobody who waits can cancel it for the others
             self._shared[key] = (now, future)
-            self._line.append((key, call, future))
+            self._line.append((key, bound(call), future))
             if self._threads == self._at_once:
                 return future
             self._threads += 1

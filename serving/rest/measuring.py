@@ -1,10 +1,10 @@
-"""How long each request took, and how it ended, told to the metrics."""
+"""How long each request took, and how it ended, told to whoever measures."""
 
 import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.metrics import Metrics
+from serving.core.watch import Watch
 from serving.rest.errors import route_of
 
 METHODS = ("GET", "HEAD", "POST", "OPTIONS")
@@ -13,10 +13,10 @@ GONE = 499
 
 
 class Measured:
-    """Wraps an application; the outermost, so that what others refuse is counted too."""
+    """Wraps an application; around all that refuses, so that what is refused is counted too."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app, self._metrics = app, metrics
+    def __init__(self, app: ASGIApp, watch: Watch) -> None:
+        self._app, self._watch = app, watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -34,4 +34,4 @@ class Measured:
             await self._app(scope, receive, noting)
         finally:
             method = scope["method"] if scope["method"] in METHODS else "other"
-            self._metrics.request(method, route_of(scope), status, time.monotonic() - begun)
+            self._watch.request(method, route_of(scope), status, time.monotonic() - begun)

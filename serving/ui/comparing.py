@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
+from serving.core.origin import NOBODY, Origin, on_behalf
 from serving.core.requests import BASE
 from serving.live import Live
 from serving.pictures import Pictures
@@ -94,7 +95,15 @@ class Comparing:
         return labels, [name for _, name in labels][: self._service.max_adapters]
 
     def compare(
-        self, seen: str, question: str, reference: str, names: list[str], *, seed: int | None, client: str
+        self,
+        seen: str,
+        question: str,
+        reference: str,
+        names: list[str],
+        *,
+        seed: int | None,
+        client: str,
+        of: Origin = NOBODY,
     ) -> Iterator[str]:
         """The answers as HTML as they come; whoever closes this early cancels them. Greedy without a seed."""
         try:
@@ -104,8 +113,9 @@ class Comparing:
             shown = [(self._scans.get(view.key), view) for view in views]
             about = [(view.model_dump_json(), scan.words(view)) for scan, view in shown]
             yield cards.waiting_html(question, names, about)
-            asked = self._ask(shown, question, names, seed=seed, client=client)
-            live = Live(self._service, asked)
+            with on_behalf(of):
+                asked = self._ask(shown, question, names, seed=seed, client=client)
+                live = Live(self._service, asked)
             texts = [""] * len(names)
             with closing(live.bursts(gather_s=GATHER_S)) as bursts:
                 for burst in bursts:

@@ -17,6 +17,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from serving.annotations.desk import Desk
+from serving.defence.origins import NO_TELEMETRY
 from serving.pictures import Pictures
 from serving.service import Service
 from serving.ui.guard import Guard
@@ -71,6 +72,7 @@ def mount_pages(
         footer_links=[],
         enable_monitoring=False,
         mcp_server=False,
+        app_kwargs={"telemetry": NO_TELEMETRY},
         favicon_path=str(Path(__file__).parent / "assets" / "icon.svg"),
     )
     forget_sessions(app, blocks)

@@ -1,11 +1,13 @@
 import re
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 from click.testing import CliRunner
 from huggingface_hub import constants
 
+from serving import check
 from serving.annotations.desk import Desk
 from serving.check import Row, check_settings
 from serving.cli.keys import keys
@@ -43,15 +45,34 @@ def test_each_setting_says_where_it_comes_from(monkeypatch):
     monkeypatch.setenv("MEDZOO_SLOTS", "3")
     monkeypatch.setenv("medzoo_allow", "me/*,you/*")
     monkeypatch.setenv("MEDZOO_HUB", "https://ana:hush@hub.example/x")
+    monkeypatch.setenv("MEDZOO_TRACES", "http://ana:hush@collector:4318")
     found = check_settings({"port": 9})
-    rows = [row(found, f"MEDZOO_{name}") for name in ("PORT", "SLOTS", "ALLOW", "HUB")]
+    rows = [row(found, f"MEDZOO_{name}") for name in ("PORT", "SLOTS", "ALLOW", "HUB", "TRACES")]
     said = [(one.value, one.source) for one in rows]
     assert said == [
         ("9", "flag"),
         ("3", "environment"),
         ("me/*, you/*", "environment"),
         ("https://***@hub.example/x", "environment"),
+        ("http://***@collector:4318", "environment"),
     ]
+
+
+@pytest.mark.parametrize(
+    "address", ["collector:4318", "grpc://collector:4317", "http://", "http://c:4318?x=1"]
+)
+def test_a_collector_that_cannot_be_one_is_told(address):
+    (problem,) = check_settings({"traces": address}).problems
+    assert problem == f"traces is {address!r}, which is no address such as http://collector:4318"
+
+
+def test_traces_without_their_library_are_told_with_what_to_type(monkeypatch):
+    def absent(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(check, "version", absent)
+    (problem,) = check_settings({"traces": "http://collector:4318"}).problems
+    assert problem == "traces need a library: pip install 'medvlm-zoo[traces]'"
 
 
 def test_all_that_is_wrong_is_told_at_once(monkeypatch, tmp_path):

@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from serving.core.origin import NOBODY
 from serving.core.requests import BASE
 from serving.pictures import Pictures
 from serving.service import Service
@@ -63,7 +64,9 @@ def build(page: gr.Blocks, service: Service, pictures: Pictures, *, rated: bool)
         except ZooError as error:
             yield cards.fault_html(error)
             return
-        yield from comparing.compare(seen, question, reference, names, seed=drawn, client=client)
+        # Gradio answers in a task that it began long before this request.
+        of = getattr(request.state, "origin", NOBODY)
+        yield from comparing.compare(seen, question, reference, names, seed=drawn, client=client, of=of)
 
     def choices() -> Any:
         labels, first = comparing.choices()

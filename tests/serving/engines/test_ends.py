@@ -266,8 +266,11 @@ def test_whoever_measures_is_told(make_rig, ask):
         def first_token(self, seconds):
             self.told.append(("first_token", 0 < seconds < 5))
 
-        def loaded(self, seconds):
-            self.told.append(("loaded", 0 <= seconds < 5))
+        def loaded(self, adapter, seconds, source, error):
+            self.told.append(("loaded", adapter.repo, 0 <= seconds < 5, source, error))
+
+        def ended(self, course):
+            self.told.append(("ended", len(course.adapters), course.tokens, course.finish, course.error))
 
         def evicted(self):
             self.told.append(("evicted",))
@@ -285,22 +288,25 @@ def test_whoever_measures_is_told(make_rig, ask):
     with pytest.raises(BadInput):
         ask(rig, "base", question="unspeakable").done.result(60)
     assert [one for one in notes.told if one[0] != "queue"] == [
-        ("loaded", True),
+        ("loaded", "local/sft", True, "disk", ""),
         ("resident", 1),
         ("batch", 2),
         ("step", 2),
         ("first_token", True),
         ("step", 2),
         ("step", 2),
+        ("ended", 2, (3, 3), ("stop", "stop"), ""),
         ("evicted",),
-        ("loaded", True),
+        ("loaded", "local/mdpo", True, "disk", ""),
         ("resident", 1),
         ("batch", 1),
         ("step", 1),
         ("first_token", True),
         ("step", 1),
         ("step", 1),
+        ("ended", 1, (3,), ("stop",), ""),
         ("failed", "BadInput"),
+        ("ended", 1, (), (), "BadInput"),
     ]
     queue = [waits for name, waits in (one for one in notes.told if one[0] == "queue")]
     assert True in queue

@@ -35,7 +35,7 @@ def rig(make_rig: Any) -> Any:
     """A service on fakes whose metrics count what its engine does."""
     metrics = Metrics()
     rig = make_rig(watch=metrics)
-    rig.service.metrics = rig.library._watch = metrics
+    rig.service.metrics = rig.service.watch = rig.library._watch = metrics
     return rig
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from serving.core.origin import Origin, origin
 from serving.pictures import Pictures
 from serving.ui.comparing import Comparing
 from tests.zoo._images import dicom_bytes
@@ -25,11 +26,12 @@ def uri(data):
 
 def test_three_pictures_of_a_study_reach_the_engine_in_the_order_shown_each_in_its_own_view(rig, monkeypatch):
     rig.service.base = replace(rig.service.base, max_images=3)
-    works = []
+    works, origins = [], []
     submit = rig.engine.submit
 
     def noting(work, on_piece=None):
         works.append(work)
+        origins.append(origin())
         return submit(work, on_piece)
 
     monkeypatch.setattr(rig.engine, "submit", noting)
@@ -39,7 +41,9 @@ def test_three_pictures_of_a_study_reach_the_engine_in_the_order_shown_each_in_i
     keys = [comparing.look(uri(data))["key"] for data in files]
     order = (2, 0, 1)  # the last chosen is shown first
     seen = json.dumps([{"key": keys[number], **view} for number, view in zip(order, VIEWS, strict=True)])
-    *_, html = comparing.compare(seen, "What is new?", "", ["base", "sft"], seed=None, client="me")
+    of = Origin(request="the page's")
+    *_, html = comparing.compare(seen, "What is new?", "", ["base", "sft"], seed=None, client="me", of=of)
+    assert origins == [of]
     said = re.findall(r'class="mz-text">([^<]*)<', re.sub("</?mark[^>]*>", "", html))
     assert said == ["base: What is new? 10x8", "sft: What is new? 10x8"]
     [work] = works
