@@ -1,4 +1,4 @@
-"""`medzoo plan serve`: memory and time of a server at its fullest."""
+"""`medzoo plan serve`: memory and time of a server at its fullest, and how many such servers people need."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli._plan import Report, next_fitting, place_of, place_options
+from serving.cli._capacity import CapacityReport, capacity_options, forecast_of
+from zoo.cli._plan import Place, Report, next_fitting, place_of, place_options
+from zoo.errors import BadInput
 
 if TYPE_CHECKING:
+    from serving.capacity.given import Times
+    from serving.settings import Settings
     from zoo.memory.serving import Serving
+    from zoo.memory.shape import Shape
 
 
 @click.command()
@@ -24,9 +29,15 @@ if TYPE_CHECKING:
 @click.option(
     "--max-new-tokens", type=click.IntRange(min=1), help="Most tokens of an answer.  [default: 256]"
 )
+@capacity_options
 def serve(**options: Any) -> Report:
     """What a server takes with every slot filled and all rows answering; settings as of `medzoo serve`, and
-    of MEDZOO_MAX_RANK, MEDZOO_MAX_ROWS, MEDZOO_MAX_NEW_TOKENS."""
+    of MEDZOO_MAX_RANK, MEDZOO_MAX_ROWS, MEDZOO_MAX_NEW_TOKENS.
+
+    With --users also how many such servers that many people need, by a queueing model and, with --simulate,
+    by the server's own scheduler in simulated time.
+    """
+    from serving.capacity.estimate import adapter_bytes
     from serving.settings import Settings
     from zoo.bases import known_base
     from zoo.memory.serving import Serving, serving_peak, slot_bytes
@@ -68,7 +79,7 @@ def serve(**options: Any) -> Report:
     how = serving.precision.quantize or {2: "16 bits", 4: "float32"}[serving.precision.bytes]
     host = f"adapters' files in this machine's memory: up to {settings.host_bytes / 2**30:.2f} GiB"
     slot = slot_bytes(shape, serving)
-    return Report(
+    report = Report(
         title=f"serve {base.name}: {how}, {serving.slots} slots of rank {serving.max_rank} for adapters of "
         f"rank {serving.rank}, {serving.rows} rows\n  tokens: {serving.images} x {serving.image} of images, "
         f"{serving.prompt} of the question, {serving.answer} of an answer",
@@ -78,6 +89,67 @@ def serve(**options: Any) -> Report:
         facts=[f"a slot takes {slot / 2**20:.0f} MiB; {host}"],
         instead=_command(base.name, options["dtype"], settings, found) if found else "",
     )
+    if options["measure"]:
+        _measure(options, serving)
+    if not options["users"]:
+        if options["simulate"] or options["plot"]:
+            raise BadInput("--simulate and --plot are of a number of users", hint="--users 100 --simulate")
+        return report
+    seconds = _times(options, shape, serving, place)
+    return CapacityReport(
+        **vars(report),
+        capacity=forecast_of(options, settings, seconds, adapter_bytes(shape, serving)),
+        command=_command(base.name, options["dtype"], settings, serving),
+    )
+
+
+def _measure(options: dict[str, Any], serving: Serving) -> None:
+    """Load the base on this machine and write how long it takes."""
+    from serving.capacity.measure import measured, write_times
+    from serving.engines.banked import load_banked
+    from zoo.bases import get_base
+    from zoo.cli._out import check_out
+    from zoo.manifest import read_manifest
+
+    if not options["adapter"]:
+        raise BadInput(
+            "--measure needs an adapter of this base", hint="--adapter FOLDER, such as one of `medzoo pull`"
+        )
+    check_out(options["measure"], file=True)
+    base, dtype = get_base(options["base_name"]), {2: "bfloat16", 4: "float32"}[serving.precision.bytes]
+    model = load_banked(
+        base,
+        device="auto",
+        dtype=dtype if options["dtype"] == "auto" else options["dtype"],
+        quantize=serving.precision.quantize,
+        slots=serving.slots,
+        max_rank=serving.max_rank,
+        max_rows=serving.rows,
+    )
+    found = measured(
+        model,
+        options["adapter"],
+        read_manifest(options["adapter"]),
+        slots=serving.slots,
+        rows=serving.rows,
+        source=f"measured: {base.name} with {serving.slots} slots, at 1 and {serving.rows} rows",
+    )
+    write_times(options["measure"], found)
+    click.echo(f"times written to {options['measure']}", err=True)
+
+
+def _times(options: dict[str, Any], shape: Shape, serving: Serving, place: Place) -> Times:
+    """How long a replica takes: measured, else worked out."""
+    from serving.capacity.estimate import estimated
+    from serving.capacity.given import read_times
+
+    if path := options["times"] or options["measure"]:
+        return read_times(path)
+    if not place.rates or not place.rates.bytes:
+        raise BadInput(
+            "how long that device takes is not known", hint="give --tflops and --bandwidth, or --times FILE"
+        )
+    return estimated(shape, serving, place.rates)
 
 
 def _fewer(most: int, least: int) -> list[int]:
@@ -88,7 +160,7 @@ def _fewer(most: int, least: int) -> list[int]:
     return found
 
 
-def _command(base: str, dtype: str, settings: Any, serving: Serving) -> str:
+def _command(base: str, dtype: str, settings: Settings, serving: Serving) -> str:
     """What to type for the settings that fit."""
     from serving.settings import variable
 
