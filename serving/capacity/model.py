@@ -5,8 +5,8 @@ Slots and files in memory: Che's approximation (`popularity`). A replica's engin
 batches, which is processor sharing: the number of comparisons at it is a birth-death chain of a finite
 population with rates that depend on the state, whatever the distribution of an answer's length (Cohen 1979).
 A question that no batch can begin with waits for so many batches to end, each exponential: an Erlang
-distribution. Bursts stretch waits by (ca^2 + 1) / 2 (Allen and Cunneen 1978). One loader loads: an M/D/1
-queue. With `spread` a question takes the lesser of two replicas (Mitzenmacher 2001).
+distribution. Who ask in the same moment begin together. One loader loads: an M/D/1 queue. With `spread` a
+question takes the lesser of two replicas (Mitzenmacher 2001).
 """
 
 import math
@@ -232,15 +232,16 @@ class _Replica:
         if misses:
             used = min(self.loader, _NEARLY)
             late = self.load_s * (self.misses / misses + used / (2 * (1 - used)))
-        bursts = 1 + (self._traffic.burst - 1) * self.share
+        together = 1 + (self._traffic.burst - 1) * self.share  # who begin in the same batch
         found = []
         for there, probability in enumerate(self._found):
             each = self._batches(max(1, there))[1]
             free = there < min(self.at_once, self._place.max_batches)
-            before = 0 if free else 1 + int(max(0, there - self.at_once) / each)
-            begun = 1.0 if free else each
+            behind = there + (together - 1) / 2 - self.at_once
+            before = (not free) + int(max(0.0, behind) / each)
+            begun = min(together, self.at_once) if free else each
             fixed = self._place.window_s + self._times.prompt(begun, begun * self._rows)
-            ends = each / self._ends[max(1, there)] * (bursts + 1) / 2
+            ends = each / self._ends[max(1, there)]
             for share, left in self._under_way(each) if free and there else ((1.0, 0.0),):
                 weight = self.answered * float(probability) * share
                 found.append((weight * (1 - misses), fixed + left, before, ends))

@@ -99,23 +99,19 @@ class Replica:
         self.busy_s = 0.0
         """Seconds that the engine has worked."""
 
-    def check_room(self, *, rows: int, client: str) -> None:
-        """Raise Busy if so many rows could not wait."""
-        waiting = self._scheduler.waiting
-        check_room(
-            waiting_rows=sum(one.rows for one in waiting),
-            own_rows=sum(one.rows for one in waiting if one.client == client),
-            rows=rows,
-            max_waiting_rows=self._place.max_waiting_rows,
-        )
-
     def ask(self, question: Question, now: float) -> None:
         """Take a question on whose adapters' files are here.
 
         Raises:
             Busy: the queue is full.
         """
-        self.check_room(rows=question.rows, client=question.client)
+        waiting = self._scheduler.waiting
+        check_room(
+            waiting_rows=sum(one.rows for one in waiting),
+            own_rows=sum(one.rows for one in waiting if one.client == question.client),
+            rows=question.rows,
+            max_waiting_rows=self._place.max_waiting_rows,
+        )
         self._scheduler.add(question)
         self._waits += 1
         self._open.append(question)

@@ -146,6 +146,11 @@ def test_the_lesser_of_two_replicas_waits_less_than_any() -> None:
 
 
 def test_people_who_ask_at_once_wait_longer() -> None:
-    """All at one replica: waits grow by (4 + 1) / 2."""
-    one, four = (forecast(times(), traffic(burst=burst), place()) for burst in (1, 4))
-    assert four.first_token_mean_s - 1 == pytest.approx(2.5 * (one.first_token_mean_s - 1))
+    """Of two at two replicas, half a one more begins with each on either: 1.5 rows of a second each."""
+    rows = times(prompt_s=0.0, prompt_row_s=1.0)
+    idle = traffic(think_s=1e6)
+    one, two = (
+        forecast(rows, replace(idle, burst=burst), place(replicas=2, slots=2, max_rows=2)) for burst in (1, 2)
+    )
+    assert one.first_token_mean_s == pytest.approx(1.0, rel=1e-4)
+    assert two.first_token_mean_s == pytest.approx(1.5, rel=1e-4)
