@@ -5,6 +5,7 @@ Everything that can be wrong with what the operator typed is found here, before 
 
 from collections.abc import Callable, Mapping, Sequence
 
+from serving.core.engine import Engine
 from serving.core.registry import Registry
 from serving.core.watch import Watch, guarded
 from serving.library import Hub, Library, ZooHub, name_adapters
@@ -45,39 +46,13 @@ def build_service(
     for alias in settings.pin:
         if alias not in aliases:
             raise UnknownName("adapter to pin", alias, aliases)
-    where = "" if settings.device == "auto" else f" on {settings.device}"
-    say(f"loading the base {base.pinned}{where}")
-    from serving.engines.banked import load_banked  # torch: seconds to import
-    from serving.engines.embedded import EmbeddedEngine
-
-    model = load_banked(
-        base,
-        device=settings.device,
-        dtype=settings.dtype,
-        quantize="4bit" if settings.load_in_4bit else "8bit" if settings.load_in_8bit else None,
-        compiled=settings.compile,
-        slots=settings.slots,
-        max_rank=settings.max_rank,
-        max_rows=settings.max_rows,
-    )
     registry, metrics = Registry(slots=settings.slots), Metrics()
     watch: Watch = metrics
     if settings.traces:
         from serving.traces import open_traces  # an extra's libraries
 
         watch = guarded(metrics, open_traces(settings.traces, dropped=metrics.dropped))
-    engine = EmbeddedEngine(
-        model,
-        registry,
-        slots=settings.slots,
-        max_rows=settings.max_rows,
-        max_waiting_rows=settings.max_waiting_rows,
-        window_s=settings.batch_window_ms / 1000,
-        feature_bytes=settings.feature_bytes,
-        feature_ttl_s=settings.feature_ttl_s,
-        host_bytes=settings.host_bytes,
-        watch=watch,
-    )
+    engine = open_engine(base, settings, registry, watch=watch, say=say)
     library = Library(hub, registry, aliases, allow=settings.allow, watch=watch)
     service = Service(
         base=base,
@@ -105,6 +80,41 @@ def build_service(
         service.close()
         raise
     return service
+
+
+def open_engine(base: Base, settings: Settings, registry: Registry, *, watch: Watch, say: Say) -> Engine:
+    """What makes the answers: a model in this process.
+
+    Raises:
+        ZooError: the base cannot be loaded.
+    """
+    where = "" if settings.device == "auto" else f" on {settings.device}"
+    say(f"loading the base {base.pinned}{where}")
+    from serving.engines.banked import load_banked  # torch: seconds to import
+    from serving.engines.embedded import EmbeddedEngine
+
+    model = load_banked(
+        base,
+        device=settings.device,
+        dtype=settings.dtype,
+        quantize="4bit" if settings.load_in_4bit else "8bit" if settings.load_in_8bit else None,
+        compiled=settings.compile,
+        slots=settings.slots,
+        max_rank=settings.max_rank,
+        max_rows=settings.max_rows,
+    )
+    return EmbeddedEngine(
+        model,
+        registry,
+        slots=settings.slots,
+        max_rows=settings.max_rows,
+        max_waiting_rows=settings.max_waiting_rows,
+        window_s=settings.batch_window_ms / 1000,
+        feature_bytes=settings.feature_bytes,
+        feature_ttl_s=settings.feature_ttl_s,
+        host_bytes=settings.host_bytes,
+        watch=watch,
+    )
 
 
 def bring_named(written: Sequence[str], hub: Hub) -> list[tuple[str, RepoRef]]:
