@@ -84,8 +84,7 @@ def _row(name: str, settings: Settings, flags: Mapping[str, object], environment
 
 def _without_password(address: str) -> str:
     address = re.sub(r"(?i)(password=)[^&]*", r"\1***", address)
-    user, at, rest = urlsplit(address).netloc.rpartition("@")
-    return address.replace(f"{user}{at}{rest}", f"***@{rest}", 1) if at else address
+    return re.sub(r"(?<=://)[^/?#]*@", "***@", address)
 
 
 def _problems(settings: Settings) -> list[str]:
@@ -141,8 +140,13 @@ def _where(settings: Settings) -> list[str]:
 
 def _traces(address: str) -> list[str]:
     found = []
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(address)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        valid = valid and not (parts.query or parts.fragment)
+    except ValueError:
+        valid = False
+    if not valid:
         found.append(
             f"traces is {_without_password(address)!r}, which is no address such as http://collector:4318"
         )

@@ -59,11 +59,19 @@ def test_each_setting_says_where_it_comes_from(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "address", ["collector:4318", "grpc://collector:4317", "http://", "http://c:4318?x=1"]
+    "address",
+    ["collector:4318", "grpc://c:4317", "http://", "http://c:4318?x=1", "http://c:otlp", "http://[::1"],
 )
 def test_a_collector_that_cannot_be_one_is_told(address):
     (problem,) = check_settings({"traces": address}).problems
     assert problem == f"traces is {address!r}, which is no address such as http://collector:4318"
+
+
+def test_a_password_in_an_address_that_is_none_is_not_shown():
+    found = check_settings({"hub": "http://ana:hush@[::1"})
+    assert row(found, "MEDZOO_HUB").value == "http://***@[::1"
+    assert [problem for problem in found.problems if "no Hub's address" in problem]
+    assert "hush" not in " ".join(found.problems)
 
 
 def test_traces_without_their_library_are_told_with_what_to_type(monkeypatch):
