@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
@@ -42,7 +42,8 @@ class Traces(Watch):
 
     def __init__(self, processor: SpanProcessor) -> None:
         self._processor, self._ids = processor, _Ids()
-        here = Resource.create({"service.name": "medzoo", "service.instance.id": secrets.token_hex(8)})
+        ours = {"service.name": "medzoo", "service.instance.id": secrets.token_hex(8)}
+        here = Resource.create({**ours, **OTELResourceDetector().detect().attributes})  # the operator's wins
         provider = TracerProvider(
             sampler=ParentBased(ALWAYS_ON), resource=here, id_generator=self._ids, shutdown_on_exit=False
         )

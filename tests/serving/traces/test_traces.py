@@ -126,6 +126,20 @@ def test_no_library_finds_these_traces(traces):
     assert type(trace.get_tracer_provider()).__name__ == "ProxyTracerProvider"
 
 
+def test_a_servers_name_is_the_operators_where_one_is_set(monkeypatch):
+    def told():
+        kept = InMemorySpanExporter()
+        Traces(SimpleSpanProcessor(kept)).images(1, 1, 0.1, "")
+        about = kept.get_finished_spans()[0].resource.attributes
+        return about["service.name"], about["service.instance.id"]
+
+    (name, one), (_, other) = told(), told()
+    assert name == "medzoo"
+    assert one != other
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "service.name=zoo,service.instance.id=a")
+    assert told() == ("zoo", "a")
+
+
 def test_without_the_setting_nothing_of_tracing_is_loaded():
     code = (
         "import sys, serving.opening, serving.engines.embedded, serving.app, serving.run; print(*sys.modules)"
