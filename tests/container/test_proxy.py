@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
+from serving.defence.origins import Originated
 from serving.defence.proxies import Proxies, read_addresses
 from tests._ports import free_port
 from tests.container._dockerfile import ROOT
@@ -59,7 +60,8 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "admin off\n", f"admin off\nskip_install_trust\nhttp_port {http}\nhttps_port {https}\n"
     )
     (folder / "Caddyfile").write_text(text)
-    app = Starlette(routes=[Route("/heard", heard), Route("/stream", stream)])
+    routes = Starlette(routes=[Route("/heard", heard), Route("/stream", stream)])
+    app = Originated(routes, Proxies(addresses=read_addresses(("127.0.0.1",))))
     with served(app) as server:
         environment = {
             "PATH": "/usr/bin:/bin",
@@ -98,6 +100,15 @@ def test_whom_a_client_claims_to_be_and_where_is_not_passed_on(proxy: str) -> No
     user, address, secure = client().get(f"{proxy}/heard", headers=forged).json()
     assert (user, secure) == ("", True)
     assert address in ("127.0.0.1", "::1")
+
+
+def test_a_request_has_the_proxys_id_and_not_its_clients(proxy: str) -> None:
+    forged = "0" * 32
+    told = [client().get(f"{proxy}/heard", headers={"X-Request-ID": forged}).headers for _ in range(2)]
+    ids = [one["x-request-id"] for one in told]
+    assert forged not in ids
+    assert ids[0] != ids[1]
+    assert all(len(one) == 36 for one in ids)  # a UUID of the proxy's; one of the server's own has 16 digits
 
 
 def test_a_streamed_answer_arrives_piece_by_piece(proxy: str) -> None:
