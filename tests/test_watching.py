@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import promql_parser
@@ -92,6 +93,22 @@ def test_panels_stand_beside_and_below_one_another():
         taken |= cells
     assert len({panel["id"] for panel in BOARD["panels"]}) == len(BOARD["panels"])
     assert all(panel["description"] and panel["targets"] for panel in PANELS)
+
+
+@pytest.mark.parametrize(
+    "rule", [rule for rule in ALERTS["rules"] if "for" in rule], ids=lambda one: one["alert"]
+)
+def test_an_alert_that_waits_is_not_raised_by_one_event(rule):
+    looks_at = []
+
+    def visit(node):
+        if isinstance(node, promql_parser.MatrixSelector):
+            looks_at.append(node.range)
+        return True
+
+    promql_parser.walk(read(rule["expr"]), visit)
+    waits = timedelta(minutes=int(rule["for"].removesuffix("m")))
+    assert waits > max(looks_at, default=timedelta())
 
 
 def test_every_reason_in_a_rule_is_an_error_of_the_zoo_that_is_counted_from_nought():
