@@ -35,8 +35,6 @@ class Running:
         """Those that are yet to end."""
         self.began = clock()
         self._clock = clock
-        self.first_token: float | None = None
-        """When the first step was done."""
         features = dict(jobs)
         answers = [answer for job in self.jobs for answer in _answers(job)]
         # Rows whose slots follow one another need no copy of their weights (`AdapterBank.pick`).
@@ -63,9 +61,8 @@ class Running:
         before = sum(answer.tokens for answer in self._answers)
         said = self._batch.step()
         now = self._clock()
-        if self.first_token is None:
-            self.first_token = now
-            for job in self.jobs:
+        for job in self.jobs:
+            if job.first_token is None:
                 job.first_token = now
         for piece in said:
             answer = self._answers[piece.row]
@@ -100,7 +97,7 @@ class Running:
             prompt_tokens=self._batch.prompt_tokens[row],
             finish=one.finish or "length",
             left_off=len(one.text) - len(text),
-            first_token_ms=((self.first_token or one.ended) - one.job.submitted) * 1000,
+            first_token_ms=((one.job.first_token or one.ended) - one.job.submitted) * 1000,
             milliseconds=(one.ended - one.job.submitted) * 1000,
             load=one.load,
         )
