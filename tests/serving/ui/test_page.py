@@ -10,6 +10,8 @@ import httpx2
 import pytest
 
 from serving.app import build_app
+from serving.core import origin
+from serving.defence import origins
 from serving.pictures import Pictures
 from serving.ui.site import build_site
 from serving.ui.tray import Tray
@@ -50,6 +52,25 @@ def until_completed(events):
         yield event
         if event["msg"] == "process_completed":
             return
+
+
+def test_an_answer_in_the_page_is_made_on_behalf_of_the_request_that_asked(page, rig, monkeypatch):
+    arrived, submitted = [], []
+    submit = rig.engine.submit
+
+    def arriving(**given):
+        arrived.append(origin.arriving(**given))
+        return arrived[-1]
+
+    def noting(work, on_piece=None):
+        submitted.append(origin.origin())
+        return submit(work, on_piece)
+
+    monkeypatch.setattr(origins, "arriving", arriving)
+    monkeypatch.setattr(rig.engine, "submit", noting)
+    assert list(until_completed(page("What is shown?", ["base"])))
+    _config, joining, _data = arrived
+    assert submitted == [joining]
 
 
 def test_answers_grow_in_the_page_word_by_word_and_end_as_the_whole(page, rig):
