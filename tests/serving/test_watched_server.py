@@ -126,7 +126,7 @@ def test_each_line_of_the_log_is_json_without_a_planted_word(seen):
     assert MARK.lower() not in "".join(seen.said).lower()
     lines = [json.loads(line) for line in seen.said]
     assert all({"time", "level", "logger", "message", "request"} <= set(line) for line in lines)
-    first = lines[0]
+    (first,) = [line for line in lines if line["request"] == ID]
     assert datetime.fromisoformat(first.pop("time")).tzinfo
     assert first.pop("ms") > 0
     assert first == {
