@@ -3,6 +3,7 @@ take time. It does in each round what `serving.engines.embedded` does, and decid
 """
 
 import math
+from bisect import insort
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -114,7 +115,7 @@ class Replica:
         )
         self._scheduler.add(question)
         self._waits += 1
-        self._open.append(question)
+        insort(self._open, question, key=lambda one: one.deadline)  # one that fetched was asked earlier
         self._place_all(now)  # so that its adapters are loaded while the engine is in a step
         self._wake(now)
 
@@ -218,8 +219,8 @@ class Replica:
 
     def _rest(self, now: float) -> None:
         """Until a batch need not wait for company any more, or a question is late."""
-        times = [self._scheduler.due(), *(one.deadline for one in self._open if not one.end)]
-        when = min((time for time in times if time is not None), default=math.inf)
+        due = self._scheduler.due()
+        when = min(math.inf if due is None else due, self._open[0].deadline if self._open else math.inf)
         if when < self._wakes:
             self._wakes = when
             self._at(max(when, now), self._rested)

@@ -52,6 +52,15 @@ def test_a_cold_replica_fetches_first_and_once_for_all() -> None:
     assert (warm.fetches, cold.fetches) == (0, 2)
 
 
+def test_a_question_that_is_late_when_its_files_come_ends_before_those_that_were_asked_after_it() -> None:
+    """Fetches take longer than anybody waits, and loads leave the engine nothing to do meanwhile."""
+    slow = replace(TIMES, fetch_s=10.0, load_disk_s=2.0)
+    there = replace(PLACE, replicas=1, cold=True, timeout_s=5.0)
+    found = simulate(slow, CROWD, there, questions=300, warm_up=0)
+    assert found.asked == 300 == found.answered + found.busy + found.late
+    assert found.late >= found.fetches / CROWD.rows
+
+
 def test_every_question_ends_once_answered_busy_or_late() -> None:
     crowded = replace(CROWD, think_s=2.0, tokens=64.0)
     found = simulated(crowded, replace(PLACE, replicas=1, timeout_s=8.0, max_waiting_rows=24))
