@@ -5,6 +5,7 @@ and HTTP add is not in it.
 """
 
 import json
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ TOKENS = 24
 """Most of an answer here."""
 SIDE = 336
 """Of the drawn pictures."""
+TURNS = question("What is shown?")
 Value = TypeVar("Value")
 
 
@@ -39,12 +41,13 @@ def measured(
     if rows < 2:
         raise BadInput("times at one row and at all rows are told apart by --max-rows of 2 or more")
     disk, host = _loads(model, folder, manifest, slots)
-    images = [_timed(partial(model.encode, [_picture(seed)])) for seed in range(REPETITIONS)]
-    features = images[0][1][0]
+    pictures = [_picture(seed) for seed in range(max(REPETITIONS, math.ceil(rows / slots)))]
+    features = [model.encode([one])[0] for one in pictures]
     prompts, steps = zip(*(_batches(model, features, slots, count) for count in (1, rows)), strict=True)
+    looked = statistics.median(_timed(partial(_looked, model, one))[0] for one in pictures[:REPETITIONS])
     prompt_row, step_row = (max(0.0, (full - one) / (rows - 1)) for one, full in (prompts, steps))
     return Times(
-        image_s=statistics.median(seconds for seconds, _ in images),
+        image_s=max(0.0, looked - prompts[0]),
         prompt_s=max(0.0, prompts[0] - prompt_row),
         prompt_row_s=prompt_row,
         step_s=max(0.0, steps[0] - step_row),
@@ -80,16 +83,18 @@ def _loads(model: Model, folder: Path, manifest: AdapterManifest, slots: int) ->
     return statistics.median(reads) + statistics.median(writes), statistics.median(writes)
 
 
-def _batches(model: Model, features: Any, slots: int, rows: int) -> tuple[float, float]:
-    """Seconds of a batch's first step and of a further one in which all rows answer."""
+def _batches(model: Model, features: Sequence[Any], slots: int, rows: int) -> tuple[float, float]:
+    """Seconds of a batch's first step and of a further one in which all rows answer.
+
+    No two rows have the adapter and the picture in common, or they would share one run of their prompt.
+    """
     prompts: list[float] = []
     steps: list[float] = []
     for turn in range(REPETITIONS + 1):
         sampling = [
             Sampling(max_tokens=TOKENS, temperature=1.0, seed=turn * rows + row) for row in range(rows)
         ]
-        turns = question("What is shown?")
-        asked = [Row(features, turns, 1 + row % slots, one) for row, one in enumerate(sampling)]
+        asked = [Row(features[row // slots], TURNS, 1 + row % slots, one) for row, one in enumerate(sampling)]
         seconds, batch = _timed(partial(_begun, model, asked))
         further = []
         while len(batch.open) == rows:
@@ -106,6 +111,12 @@ def _begun(model: Model, rows: Sequence[Row]) -> Any:
     batch = model.begin(rows)
     batch.step()
     return batch
+
+
+def _looked(model: Model, picture: Any) -> None:
+    """A picture to its first token: what a device was told to encode is done only then."""
+    features, _ = model.encode([picture])
+    _begun(model, [Row(features, TURNS, 1, Sampling(max_tokens=TOKENS))])
 
 
 def _picture(seed: int) -> Any:
