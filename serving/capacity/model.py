@@ -120,7 +120,8 @@ def least_replicas(times: Times, traffic: Traffic, place: Place, *, target_s: fl
             raise BadInput(
                 f"no number of replicas up to {most} with {place.routing} routing gives 95 of 100 "
                 f"first tokens within {target_s:g} s",
-                hint="--target with more seconds, more --slots, or --routing spread",
+                hint="--target with more seconds, or more --slots"
+                + (", or --routing spread" if place.routing != "spread" else ""),
             )
         high = min(2 * high, most)
     low = high // 2
@@ -232,7 +233,8 @@ class _Replica:
         if misses:
             used = min(self.loader, _NEARLY)
             late = self.load_s * (self.misses / misses + used / (2 * (1 - used)))
-        together = 1 + (self._traffic.burst - 1) * self.share  # who begin in the same batch
+        burst = min(self._traffic.burst, self._traffic.users)
+        together = 1 + (burst - 1) * self.share  # who begin in the same batch
         found = []
         for there, probability in enumerate(self._found):
             each = self._batches(max(1, there))[1]

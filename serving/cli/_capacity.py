@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli._base import Command, with_options
+from zoo.cli._out import check_out
 from zoo.cli._plan import Report
 from zoo.errors import BadInput
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from serving.settings import Settings
 
 _QUESTIONS = 10_000
-"""Of a simulation, after as many that warm it up, or more where there are more users."""
+"""Of a simulation, after as many that warm it up, or more where there are more users or more ask at once."""
+_BURSTS = 10
+"""At least, or there would be next to no time between the first question and the last."""
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _OPTIONS = (
     click.option("--users", type=click.IntRange(min=1), help="How many replicas do so many people need?"),
@@ -47,7 +50,7 @@ _OPTIONS = (
         type=click.FloatRange(min=0, min_open=True),
         help="Seconds within which 95 of 100 first tokens are to come.  [default: 2]",
     ),
-    click.option("--cold", is_flag=True, help="Simulate replicas that have to fetch every adapter first."),
+    click.option("--cold", is_flag=True, help="Simulate from a start on which no replica has any files."),
     click.option("--times", type=_FILE, help="Measured times.  Default: worked out from rates."),
     click.option("--measure", type=_FILE, help="Load the base here, measure it and write --times to FILE."),
     click.option(
@@ -59,6 +62,15 @@ _OPTIONS = (
     click.option("--seed", type=int, default=0, show_default=True, help="Of the simulation."),
     click.option("--plot", type=_FILE, help="Draw it into this PNG."),
 )
+_NEEDS = {
+    "users": (
+        *("adapters", "think", "zipf", "asked", "tokens", "burst", "replicas", "routing", "target", "times"),
+        *("simulate", "plot"),
+    ),
+    "simulate": ("cold",),
+    "measure": ("adapter",),
+}
+"""Options that say nothing without another."""
 _ROWS: Mapping[str, tuple[str, str]] = {
     "questions answered a second": ("questions_per_s", ""),
     "told: busy": ("busy_share", "%"),
@@ -75,6 +87,23 @@ _ROWS: Mapping[str, tuple[str, str]] = {
 def capacity_options(command: Command) -> Command:
     """Who asks, what answers, how long it takes."""
     return with_options(command, _OPTIONS)
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """See, before anything is measured, that every option says something.
+
+    Raises:
+        BadInput: one needs another, or they exclude each other, or no picture can be made there.
+    """
+    given = {name for name, value in options.items() if value is not None and value is not False}
+    for needed, names in _NEEDS.items():
+        if needed not in given and (idle := next((name for name in names if name in given), "")):
+            example = {"users": " 100", "measure": " times.json"}.get(needed, "")
+            raise BadInput(f"--{idle} says nothing without --{needed}", hint=f"--{needed}{example}")
+    if {"times", "measure"} <= given:
+        raise BadInput("--times and --measure exclude each other", hint="give one of them")
+    if options["plot"]:
+        check_out(options["plot"], file=True, option="--plot")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +148,7 @@ class Capacity:
         if self.simulated:
             one = self.simulated
             late = f", {one.late} too late" if one.late else ""
+            late += f", {one.fetches} adapters fetched" if place.cold else ""
             found.append(f"  simulated: {one.asked} questions in {one.seconds:.0f} s, {one.busy} busy{late}")
         found.append(
             f"used most: {model.limit}; of {place.slots} slots {model.slots_in_use:.1f} in use, "
@@ -163,6 +193,10 @@ def forecast_of(options: Mapping[str, Any], settings: Settings, times: Times, ad
             f"--asked {rows}, and a server with these settings takes {most} adapters a comparison",
             hint="--asked with fewer, or more --slots, --max-rows or MEDZOO_MAX_ADAPTERS",
         )
+    if (options["burst"] or 1) > options["users"]:
+        raise BadInput(
+            f"--burst {options['burst']} of --users {options['users']}", hint="--burst with no more than all"
+        )
     traffic = Traffic(
         users=options["users"],
         think_s=options["think"] or 60.0,
@@ -190,9 +224,10 @@ def forecast_of(options: Mapping[str, Any], settings: Settings, times: Times, ad
         place = replace(place, replicas=least_replicas(times, traffic, place, target_s=target_s))
     simulated = None
     if options["simulate"]:
-        warm_up = max(_QUESTIONS, 2 * traffic.users)
+        questions = max(_QUESTIONS, _BURSTS * traffic.burst)
+        warm_up = 0 if place.cold else max(questions, 2 * traffic.users)
         simulated = simulate(
-            times, traffic, place, questions=_QUESTIONS, warm_up=warm_up, seed=options["seed"]
+            times, traffic, place, questions=questions, warm_up=warm_up, seed=options["seed"]
         )
     if options["plot"]:
         from serving.capacity.plot import plot
@@ -216,7 +251,9 @@ def _figures(found: Forecast | Simulated) -> dict[str, float]:
 
 
 def _told(value: float, unit: str) -> str:
-    return f"{100 * value:.1f} %" if unit == "%" else f"{value:.3g}" + (f" {unit}" if unit else "")
+    if unit == "%":
+        return f"{100 * value:.1f} %"
+    return (f"{value:.0f}" if value >= 100 else f"{value:.3g}") + (f" {unit}" if unit else "")
 
 
 def _apart(said: float, seen: float, unit: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from serving.cli._capacity import CapacityReport, capacity_options, forecast_of
+from serving.cli._capacity import CapacityReport, capacity_options, check_options, forecast_of
 from zoo.cli._plan import Place, Report, next_fitting, place_of, place_options
 from zoo.errors import BadInput
 
@@ -44,6 +44,7 @@ def serve(**options: Any) -> Report:
     from zoo.memory.shape import shape_of
     from zoo.memory.work import first_token_seconds, token_seconds
 
+    check_options(options)
     base = known_base(options["base_name"])
     shape, place = shape_of(base), place_of(options)
     names = ("slots", "max_rank", "max_rows", "max_new_tokens")
@@ -92,8 +93,6 @@ def serve(**options: Any) -> Report:
     if options["measure"]:
         _measure(options, serving)
     if not options["users"]:
-        if options["simulate"] or options["plot"]:
-            raise BadInput("--simulate and --plot are of a number of users", hint="--users 100 --simulate")
         return report
     seconds = _times(options, shape, serving, place)
     return CapacityReport(
@@ -115,12 +114,14 @@ def _measure(options: dict[str, Any], serving: Serving) -> None:
         raise BadInput(
             "--measure needs an adapter of this base", hint="--adapter FOLDER, such as one of `medzoo pull`"
         )
-    check_out(options["measure"], file=True)
-    base, dtype = get_base(options["base_name"]), {2: "bfloat16", 4: "float32"}[serving.precision.bytes]
+    check_out(options["measure"], file=True, option="--measure")
+    base, dtype = get_base(options["base_name"]), options["dtype"]
+    if dtype == "auto":
+        dtype = {2: "bfloat16", 4: "float32"}[serving.precision.bytes]
     model = load_banked(
         base,
         device="auto",
-        dtype=dtype if options["dtype"] == "auto" else options["dtype"],
+        dtype=dtype,
         quantize=serving.precision.quantize,
         slots=serving.slots,
         max_rank=serving.max_rank,
@@ -132,7 +133,8 @@ def _measure(options: dict[str, Any], serving: Serving) -> None:
         read_manifest(options["adapter"]),
         slots=serving.slots,
         rows=serving.rows,
-        source=f"measured: {base.name} with {serving.slots} slots, at 1 and {serving.rows} rows",
+        source=f"measured: {base.name} in {serving.precision.quantize or dtype} with {serving.slots} slots, "
+        f"at 1 and {serving.rows} rows",
     )
     write_times(options["measure"], found)
     click.echo(f"times written to {options['measure']}", err=True)

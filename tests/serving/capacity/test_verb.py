@@ -68,6 +68,37 @@ def test_the_simulation_stands_beside_the_model(
     assert run(*words) == said != run(*words, "--seed", "5")
 
 
+def test_a_cold_start_is_told_with_its_fetches(timed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted from the first question on; a start that is over has no fetches left to wait for."""
+    monkeypatch.setattr("serving.cli._capacity._QUESTIONS", 60)
+    words = ["--users", "40", "--adapters", "12", "--replicas", "1", "--times", timed, "--simulate"]
+    lent = json.loads(Path(timed).read_text())
+    Path(timed).write_text(json.dumps({**lent, "fetch_s": 30.0}))
+    warm, cold = (planned(*GPU, *words, *more)["capacity"]["simulation"] for more in ([], ["--cold"]))
+    assert (warm["fetches"], cold["fetches"]) == (0, 12)
+    assert cold["first_token_p95_s"] > 10 > warm["first_token_p95_s"]
+    assert ", 12 adapters fetched" in run("serve", *GPU, *words, "--cold")
+
+
+def test_all_who_ask_at_once_are_simulated_several_times(timed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More of them than a simulation has questions."""
+    monkeypatch.setattr("serving.cli._capacity._QUESTIONS", 20)
+    words = [
+        "--users",
+        "50",
+        "--burst",
+        "50",
+        "--replicas",
+        "2",
+        "--times",
+        timed,
+        "--simulate",
+        "--tokens",
+        "4",
+    ]
+    assert planned(*GPU, *words)["capacity"]["simulation"]["asked"] == 500
+
+
 def test_json_has_all_that_the_forecast_rests_on(timed: str) -> None:
     words = ["--users", "50", "--replicas", "3", "--routing", "affinity", "--asked", "1", "--burst", "5"]
     found = planned(*GPU, *words, "--zipf", "0", "--think", "20", "--times", timed)["capacity"]
@@ -95,7 +126,18 @@ def test_without_measured_times_rates_are_taken_and_named() -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--simulate"], "of a number of users"),
+        (["--simulate"], "--simulate says nothing without --users"),
+        (["--adapters", "40", "--replicas", "3"], "--adapters says nothing without --users"),
+        (["--zipf", "0"], "--zipf says nothing without --users"),
+        (["--times", "times.json"], "--times says nothing without --users"),
+        (["--users", "50", "--cold"], "--cold says nothing without --simulate"),
+        (["--adapter", "."], "--adapter says nothing without --measure"),
+        (["--users", "50", "--times", "a", "--measure", "b"], "--times and --measure exclude each other"),
+        (["--users", "50", "--burst", "51", *RATES], "--burst 51 of --users 50"),
+        (
+            ["--users", "50", "--plot", "/dev/null/plan.png", *RATES],
+            "--plot /dev/null/plan.png: ",
+        ),
         (["--users", "50", "--asked", "12", *RATES], "takes 8 adapters a comparison"),
         (["--users", "50"], "how long that device takes is not known"),
         (["--users", "50", "--target", "0.001", *RATES], "no number of replicas up to 50"),
@@ -113,6 +155,6 @@ def test_this_machine_is_measured_with_a_real_adapter(tmp_path: Path) -> None:
     words = ["--slots", "2", "--max-rows", "4", "--max-rank", "16", "--memory", "8GB"]
     run("serve", *words, "--measure", str(path), "--adapter", str(tmp_path / "one"))
     found = read_times(path)
-    assert found.source.startswith("measured: phantom with 2 slots, at 1 and 4 rows")
-    assert min(found.image_s, found.load_host_s, found.prompt(0, 1), found.step(1)) > 0
+    assert found.source.startswith("measured: phantom in float32 with 2 slots, at 1 and 4 rows")
+    assert min(found.load_host_s, found.prompt(0, 1), found.step(1)) > 0
     assert found.load_disk_s >= found.load_host_s
