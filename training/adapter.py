@@ -41,7 +41,13 @@ PROBE_RESPONSE = "There is a small nodule in the left upper zone."
 
 
 def write_adapter(
-    vlm: VisionLanguageModel, variant: Variant, data: PairSet, run: Run, trained: Trained, folder: Path
+    vlm: VisionLanguageModel,
+    variant: Variant,
+    data: PairSet,
+    run: Run,
+    trained: Trained,
+    folder: Path,
+    probe: Probe,
 ) -> AdapterManifest:
     """Write the adapter and its manifest into `folder`; the run's checkpoint is done with and goes."""
     trained.lora.save(folder)
@@ -95,7 +101,7 @@ def write_adapter(
             peak_memory_bytes=peak_memory_bytes(vlm.device),
             response_tokens=trained.response_tokens,
         ),
-        probe=_probe(vlm, trained),
+        probe=probe,
         weights_sha256=hashlib.sha256((folder / WEIGHTS_NAME).read_bytes()).hexdigest(),
         license=narrowest(
             vlm.base.license, data.report.license, *([run.start.manifest.license] if run.start else [])
@@ -111,7 +117,7 @@ def write_adapter(
 
 
 @torch.no_grad()
-def _probe(vlm: VisionLanguageModel, trained: Trained) -> Probe:
+def probed(vlm: VisionLanguageModel, trained: Trained) -> Probe:
     """Log-probs on a fixed input with and without the adapter."""
     features = vlm.encode_images([Image.fromarray(make_scan(PROBE_SEED).pixels)])
     row = score_row(vlm, features, PROBE_PROMPT, PROBE_RESPONSE)

@@ -3,6 +3,7 @@
 Leaves it in the LoRA's parameters; knows no optimiser and no file.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -58,6 +59,8 @@ def batch_gradient(
         found = Outcome(Tally.empty(objective), {})
         for part in parts_of(scorer, numbers, execution):
             found += _run(scorer, lora, objective, part, len(numbers), execution)
+        for part in company(scorer, numbers, execution):
+            _run(scorer, lora, objective, part, len(numbers), execution, weight=0.0)
         return found
 
     first, *others = processes.gathered(own)
@@ -79,6 +82,18 @@ def parts_of(scorer: BranchScorer, numbers: Sequence[int], execution: Execution)
     return [[numbers[place] for place in own[i : i + size]] for i in range(0, len(own), size)]
 
 
+def company(scorer: BranchScorer, numbers: Sequence[int], execution: Execution) -> list[list[int]]:
+    """Parts that this process runs after its own for the others' sake, where no pass can be run alone and it
+    has fewer than another one; they are not to count."""
+    if not execution.processes.sharded:
+        return []
+    lengths = [scorer.tokens(number) for number in numbers]
+    size = execution.micro_batch or len(numbers)
+    parts = [math.ceil(len(own) / size) for own in execution.processes.shares(lengths)]
+    shortest = numbers[lengths.index(min(lengths))]
+    return [[shortest]] * (max(parts) - parts[execution.processes.rank])
+
+
 def _run(
     scorer: BranchScorer,
     lora: TrainableLora,
@@ -86,13 +101,15 @@ def _run(
     part: Sequence[int],
     pairs: int,
     execution: Execution,
+    *,
+    weight: float = 1.0,
 ) -> Outcome:
-    """Add a part's gradient of the mean over so many pairs to what is there."""
+    """Add a part's gradient of the mean over so many pairs, times `weight`, to what is there."""
     known = scorer.prepare(part, lora)
     with gradient_pass(lora.vlm, checkpointing=execution.gradient_checkpointing):
         batch = scorer.score(part, known)
         losses = losses_of(objective, batch)
-        (losses.sum() / pairs).backward()
+        (losses.sum() / pairs * weight).backward()
     each = losses.detach().sum(dim=0).tolist()
     tokens = int(sum(scores.mask.sum() for scores in batch.branches.values()))
     tally = Tally.of(objective, batch, losses.detach())

@@ -19,7 +19,7 @@ from training.cache import ReferenceCache
 from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from training.data import PairSet, epoch_batches
 from training.execution import Execution
-from training.gradient import Outcome, batch_gradient, parts_of
+from training.gradient import Outcome, batch_gradient, company, parts_of
 from training.log import StepLog
 from training.metrics import exploded
 from training.objective import Objective, as_data
@@ -183,6 +183,7 @@ def _scorer(vlm: VisionLanguageModel, data: PairSet, run: Run, execution: Execut
         features=features,
         references=ReferenceCache(execution.store, f"{vlm.identity} {features.eyes} {adapter}"),
         shared_prompts=run.shared_prompts,
+        together=execution.processes.together,
     )
 
 
@@ -221,7 +222,7 @@ def _fill_caches(
     beside whom, and later epochs read all of it. What a folder has kept is only read."""
     with _bar(f"{title}, caches", batches, execution.processes) as bar:
         for numbers in batches:
-            for part in parts_of(scorer, numbers, execution):
+            for part in parts_of(scorer, numbers, execution) + company(scorer, numbers, execution):
                 scorer.kept(part, lora)
             bar.update(len(numbers))
 

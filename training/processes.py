@@ -14,6 +14,7 @@ from typing import TypeVar
 import torch
 from torch import distributed
 
+from training.launcher import asks_for_sharding
 from zoo.errors import BadInput, TrainingFailed
 
 Found = TypeVar("Found")
@@ -31,6 +32,8 @@ class Processes:
     count: int = 1
     device: str = "cpu"
     """Where tensors have to lie to be added up."""
+    sharded: bool = False
+    """Whether they share the base's layers out, so that every pass over them is one of all at once."""
 
     @property
     def main(self) -> bool:
@@ -40,15 +43,21 @@ class Processes:
     def share(self, lengths: Sequence[int]) -> list[int]:
         """Which of some pieces of work of these lengths are this process's; each is some process's, and the
         lengths' sums are near each other."""
-        if self.count == 1:
-            return list(range(len(lengths)))
-        loads, own = [0] * self.count, []
+        return self.shares(lengths)[self.rank]
+
+    def shares(self, lengths: Sequence[int]) -> list[list[int]]:
+        """The `share` of each process, by rank."""
+        loads, found = [0] * self.count, [list[int]() for _ in range(self.count)]
         for number in sorted(range(len(lengths)), key=lambda n: (-lengths[n], n)):
             least = loads.index(min(loads))
             loads[least] += lengths[number]
-            if least == self.rank:
-                own.append(number)
-        return sorted(own)
+            found[least].append(number)
+        return [sorted(own) for own in found]
+
+    def together(self, wanted: bool) -> bool:
+        """Whether to run a pass that this process wants or not: also for another that does, where none can
+        run alone."""
+        return bool(self.sum(torch.tensor(int(wanted)))) if self.sharded else wanted
 
     def sum(self, tensor: torch.Tensor) -> torch.Tensor:
         """The sum of all processes' tensors, which have one shape."""
@@ -62,7 +71,9 @@ class Processes:
         """What `act` gives in each process, by rank; all wait for the last.
 
         Raises:
-            TrainingFailed: `act` failed in another process. An error in this one is raised as it is.
+            TrainingFailed: `act` failed in another process. An error in this one is raised as it is. Where
+                layers are shared out others may be in a pass and cannot be told: this process ends, and the
+                launcher ends them.
         """
         if self.count == 1:
             return [act()]
@@ -71,6 +82,8 @@ class Processes:
         try:
             own = act()
         except Exception as failed:  # told to the others first, who would wait for ever
+            if self.sharded:
+                raise
             error, message = failed, f"{type(failed).__name__}: {failed}"
         found: list[tuple[Found | None, str]] = [(None, "")] * self.count
         distributed.all_gather_object(found, (own, message))
@@ -110,8 +123,10 @@ def launched() -> Processes:
     """The processes that this one was started with; it takes its place, and its GPU, among them.
 
     Raises:
-        BadInput: `accelerate launch --cpu` was asked for several processes, of which it starts one only.
+        BadInput: `accelerate launch --cpu` was asked for several processes, of which it starts one only; or
+            `training.launcher` refuses what was asked for.
     """
+    sharded = asks_for_sharding(os.environ)
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         if os.environ.get("ACCELERATE_USE_CPU", "").lower() == "true" and "MASTER_PORT" in os.environ:
             raise BadInput(
@@ -125,4 +140,6 @@ def launched() -> Processes:
     # Left to the interpreter's end, gloo's threads may still be letting go of Python's objects when it shuts
     # down, which aborts a process that has done all its work.
     atexit.register(state.destroy_process_group)
-    return Processes(rank=state.process_index, count=state.num_processes, device=str(state.device))
+    return Processes(
+        rank=state.process_index, count=state.num_processes, device=str(state.device), sharded=sharded
+    )

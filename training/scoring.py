@@ -5,7 +5,7 @@ reference scores each response once; what was made before comes from the caches.
 `zoo.vlm.shared`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -62,12 +62,14 @@ class BranchScorer:
         features: FeatureCache,
         references: ReferenceCache,
         shared_prompts: bool = True,
+        together: Callable[[bool], bool] = bool,
     ) -> None:
-        """Without `shared_prompts` each response is run with a prompt of its own, as dropout must have it."""
+        """Without `shared_prompts` each response is run with a prompt of its own, as dropout must have it.
+        `together` is `training.processes.Processes.together`."""
         self._vlm = vlm
         self._data = data
         self._features, self._references = features, references
-        self._shared_prompts = shared_prompts
+        self._shared_prompts, self._together = shared_prompts, together
         self._branches = branches_of(objective)
         self._argmaxes = argmaxes_of(objective)
         self._distributions = distributions_of(objective)
@@ -187,8 +189,8 @@ class BranchScorer:
             if tensors is not None
         }
         lacking = {key: asked for key, asked in wanted.items() if key not in found}
-        if lacking:
-            cells = list(dict.fromkeys(cell for cell, _ in lacking.values()))
+        if self._together(bool(lacking)):
+            cells = list(dict.fromkeys(cell for cell, _ in (lacking or wanted).values()))
             with torch.no_grad(), lora.at_start():
                 run = self._run(cells, features)
                 new: dict[str, Tensors] = {

@@ -26,7 +26,7 @@ from training.identity import open_job
 from training.pairs.build import steps_as_data
 from training.pairs.report import read_report
 from training.processes import all_know
-from training.stages import Job, make_pairs, run_stages, see_one_data_set, sources_as_data
+from training.stages import Job, make_pairs, run_stages, see_one_data_set, see_policy, sources_as_data
 from training.start import Start, read_start
 from training.variant import Variant
 from zoo.errors import BadInput, TrainingFailed, ZooError
@@ -180,6 +180,7 @@ class _Runner:
                 return None
             self._say(f"pairs for {variant.name}, in {folder}")
             try:
+                see_policy(first, self._job)
                 sources, vlm = self._job.sources, self.vlm()
                 report = make_pairs(first, vlm.base, sources, folder, vlm=vlm, start=start)
             except _FAILURES as error:

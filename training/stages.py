@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from training.adapter import write_adapter
+from training.adapter import probed, write_adapter
 from training.data import read_pair_set
 from training.execution import Execution
 from training.identity import open_job
@@ -76,6 +76,9 @@ def run_stages(
     plan = [*variant.earlier, *[variant] * variant.rounds]
     lora = _shape(variant, vlm.base, job, start)
     given = _stage_of_pairs(plan, job)
+    for number, stage in enumerate(plan, start=1):
+        if number != given:
+            see_policy(stage, job)
     by_main = job.execution.processes.by_main
     by_main(lambda: open_job(out / JOB_NAME, _identity(vlm, plan, job, start)))
     for number, stage in enumerate(plan, start=1):
@@ -186,6 +189,20 @@ def see_one_data_set(job: Job) -> None:
         )
 
 
+def see_policy(stage: Variant, job: Job) -> None:
+    """See that the model need not answer for a stage's pairs where its layers are shared out: the main
+    process makes pairs, and alone it cannot run them.
+
+    Raises:
+        BadInput: it must.
+    """
+    if job.execution.processes.sharded and stage.needs_policy and job.sources.answers is None:
+        raise BadInput(
+            f"{stage.name} trains on answers of the model, which cannot be asked where FSDP shares it out",
+            hint=f"medzoo pairs {stage.name} --out DIR first, then --pairs DIR; rounds do without FSDP",
+        )
+
+
 def sources_as_data(sources: Sources) -> dict[str, Any]:
     """All that decides the pairs which are made from these sources, JSON-ready."""
     asked = sources.questions
@@ -236,8 +253,10 @@ def _train_one(
     lora = replace(lora, dropout=numbers.dropout)
     run = Run(objective=stage.objective, numbers=numbers, lora=lora, seed=job.seed, start=start)
     trained = train(vlm, data, run, folder, job.execution, title=title)
-    job.execution.processes.by_main(lambda: plot(folder, title=title))
-    job.execution.processes.by_main(lambda: write_adapter(vlm, stage, data, run, trained, folder))
+    processes = job.execution.processes
+    processes.by_main(lambda: plot(folder, title=title))
+    probe = processes.gathered(lambda: probed(vlm, trained))[0]  # one alone may not be able to run the model
+    processes.by_main(lambda: write_adapter(vlm, stage, data, run, trained, folder, probe))
     trained.lora.remove()
 
 

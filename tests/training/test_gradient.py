@@ -119,6 +119,27 @@ def test_the_shares_of_processes_add_up_to_it_too(setting: Setting, whole: torch
     assert tokens == setting.gradient(BATCH, Execution())[0].tokens
 
 
+def test_where_layers_are_shared_out_all_run_as_many_passes_and_add_up_to_it_too(
+    setting: Setting, whole: torch.Tensor
+) -> None:
+    """Of nine processes two have nothing to do, and run for company's sake; one of three has a part more."""
+    layer, runs = setting.lora.vlm.model.model.language_model.layers[0], list[int]()
+    setting.gradient(BATCH, Execution())  # what the reference says is kept from here on
+    hook = layer.register_forward_pre_hook(lambda *_: runs.append(1))
+    for count, passes in ((9, 1), (3, 2)):
+        total, pairs = torch.zeros_like(whole), list[int]()
+        for rank in range(count):
+            runs.clear()
+            execution = Execution(processes=Apart(rank=rank, count=count, sharded=True), micro_batch=2)
+            found, gradient = setting.gradient(BATCH, execution)
+            total += gradient
+            pairs += found.losses
+            assert len(runs) == passes
+        assert (total - whole).norm() < 1e-5 * whole.norm()
+        assert sorted(pairs) == sorted(BATCH)
+    hook.remove()
+
+
 def test_a_part_holds_pairs_of_like_length_and_the_first_the_longest(setting: Setting) -> None:
     parts = parts_of(setting.scorer, BATCH, Execution(micro_batch=3))
     lengths = [setting.scorer.tokens(number) for part in parts for number in part]

@@ -3,15 +3,16 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from safetensors.torch import load_file
 
+from tests._ports import free_port
 from training.pairs.build import build_pairs
 from training.pairs.step import Tools
 from training.processes import Processes, launched
@@ -50,21 +51,74 @@ sys.exit(2)
 """
 
 
-def launch(*words: str) -> subprocess.CompletedProcess[str]:
-    """Two processes of a program, as `accelerate launch` starts them."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = ["accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
-    options = ["--main_process_port", str(port), "--mixed_precision", "no", "--dynamo_backend", "no"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, "-m", *command, *options, *words],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+SHARDED = """
+import sys
+import zoo.vlm.model
+from zoo.__main__ import main
+
+share_out = zoo.vlm.model.share_out
+
+def told(model, device):
+    share_out(model, device)
+    parameters = list(model.model.language_model.layers.parameters())
+    kept = sum(p.to_local().numel() for p in parameters)
+    print(f"<kept {kept / sum(p.numel() for p in parameters)}>", file=sys.__stderr__, flush=True)
+
+zoo.vlm.model.share_out = told
+main()
+"""
+"""`medzoo`, telling how much of the base's layers each process keeps."""
+
+
+def launch(*words: str, config: str = "ddp", machines: int = 1) -> list[subprocess.CompletedProcess[str]]:
+    """Two processes of a program, as `accelerate launch` starts them by a configuration of `deploy`; on so
+    many machines, all of them this one."""
+    command = ["accelerate.commands.launch", "--config_file", f"{ROOT}/deploy/accelerate/{config}.yaml"]
+    options = ["--num_machines", str(machines), "--main_process_ip", "127.0.0.1"]
+    options += ["--main_process_port", str(free_port())]
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-m", *command, *options, "--machine_rank", str(rank), *words],
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(machines)
+    ]
+    with ThreadPoolExecutor() as pool:  # lest one waits for a full pipe of another to be read
+        told = list(pool.map(lambda process: process.communicate(timeout=600), started))
+    return [
+        subprocess.CompletedProcess(process.args, process.returncode, *said)
+        for process, said in zip(started, told, strict=True)
+    ]
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """A run of 6 steps in batches of 5, 5 and 1 pairs, so that the last leaves one of two without a share."""
+    tools = Tools(questions=load_questions("phantom", "train", limit=11), seed=0)
+    variant, pairs = get_variant("text_hallu"), tmp_path_factory.mktemp("made") / "pairs"
+    build_pairs("text_hallu", variant.steps, tools, pairs, base=get_base("phantom").pinned)
+    words = ["train", "text_hallu", "--pairs", str(pairs), "--rank", "4", "--batch-size", "5"]
+    return [*words, "--epochs", "2", "--learning-rate", "0.001", "--checkpoint-every", "2"]
+
+
+@pytest.fixture(scope="module")
+def two(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The adapter that two processes made of it, each with the whole base."""
+    out = tmp_path_factory.mktemp("trained") / "two"
+    (ended,) = launch("-m", "zoo", *words, "--out", str(out))
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("6 steps on 11 pairs") == 1  # of the main process alone
+    assert "22/22" in ended.stderr
+    return out
+
+
+def entries(folder: Path) -> list[dict[str, float]]:
+    """A run's log without what a clock told."""
+    read = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in entry.items() if name != "seconds"} for entry in read]
 
 
 @pytest.mark.parametrize("lengths", [[5, 1, 1, 3, 8, 2], [4], []])
@@ -96,7 +150,7 @@ def test_an_error_in_one_process_is_one_in_both_and_nobody_waits_for_ever(tmp_pa
     """First the second process fails where each does its own, then the main one where it acts alone."""
     program = tmp_path / "meet.py"
     program.write_text(MEET)
-    ended = launch(str(program))
+    (ended,) = launch(str(program))
     assert "exitcode  : 2" in ended.stderr  # as they asked, not by a signal on their way out
     assert "SIGABRT" not in ended.stderr
     assert sorted(re.findall(r"<(process .*?)>", ended.stderr)) == [
@@ -107,32 +161,33 @@ def test_an_error_in_one_process_is_one_in_both_and_nobody_waits_for_ever(tmp_pa
     ]
 
 
-def test_two_processes_train_like_one(tmp_path: Path) -> None:
-    """Batches of 5, 5 and 1 pairs, so the last leaves one of them without a share."""
-    tools = Tools(questions=load_questions("phantom", "train", limit=11), seed=0)
-    variant, pairs = get_variant("text_hallu"), tmp_path / "pairs"
-    build_pairs("text_hallu", variant.steps, tools, pairs, base=get_base("phantom").pinned)
-    words = ["train", "text_hallu", "--pairs", str(pairs), "--rank", "4", "--batch-size", "5"]
-    words += ["--epochs", "2", "--learning-rate", "0.001", "--checkpoint-every", "2"]
-    two = launch("-m", "zoo", *words, "--out", str(tmp_path / "two"))
-    assert two.returncode == 0, two.stderr
+def test_two_processes_train_like_one(words: list[str], two: Path, tmp_path: Path) -> None:
+    """Up to the order of additions, since there is no dropout."""
     one = CliRunner().invoke(medzoo, [*words, "--out", str(tmp_path / "one")])
     assert one.exit_code == 0, one.output
-    assert two.stdout.count("6 steps on 11 pairs") == 1  # of the main process alone
-    assert "22/22" in two.stderr
-
-    logs = [
-        [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
-        for name in ("one", "two")
-    ]
+    logs = [entries(folder) for folder in (tmp_path / "one", two)]
     assert [entry["step"] for entry in logs[1]] == [1, 2, 3, 4, 5, 6]
     for alone, together in zip(*logs, strict=True):
-        del alone["seconds"], together["seconds"]
         assert together == pytest.approx(alone, rel=1e-3, abs=1e-5)
-    alone, together = (load_file(tmp_path / name / "adapter_model.safetensors") for name in ("one", "two"))
-    assert alone.keys() == together.keys()
-    for name, tensor in alone.items():
+    tensors = [load_file(folder / "adapter_model.safetensors") for folder in (tmp_path / "one", two)]
+    assert tensors[0].keys() == tensors[1].keys()
+    for name, tensor in tensors[0].items():
         assert tensor.norm() > 1e-3
-        assert (together[name] - tensor).norm() <= 3e-4 * tensor.norm(), name
-    manifests = [json.loads((tmp_path / name / "zoo.json").read_text()) for name in ("one", "two")]
+        assert (tensors[1][name] - tensor).norm() <= 3e-4 * tensor.norm(), name
+    manifests = [json.loads((folder / "zoo.json").read_text()) for folder in (tmp_path / "one", two)]
     assert manifests[0]["cost"]["response_tokens"] == manifests[1]["cost"]["response_tokens"]
+
+
+def test_two_machines_that_share_the_layers_out_train_to_the_bit_like_two_processes(
+    words: list[str], two: Path, tmp_path: Path
+) -> None:
+    """FSDP by the configuration in `deploy`, two launchers of one process each."""
+    program, out = tmp_path / "sharded.py", tmp_path / "sharded"
+    program.write_text(SHARDED)
+    ended = launch(str(program), *words, "--out", str(out), config="fsdp", machines=2)
+    assert [one.returncode for one in ended] == [0, 0], [one.stderr for one in ended]
+    assert [re.findall(r"<kept (.*?)>", one.stderr) for one in ended] == [["0.5"], ["0.5"]]
+    assert [one.stdout.count("6 steps on 11 pairs") for one in ended] == [1, 0]
+    assert entries(out) == entries(two)
+    weights = [(folder / "adapter_model.safetensors").read_bytes() for folder in (out, two)]
+    assert weights[0] == weights[1]

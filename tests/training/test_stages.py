@@ -10,6 +10,8 @@ import torch
 
 from training.cli.options import after_sft, find_start
 from training.data import read_pair_set
+from training.execution import Execution
+from training.processes import Processes
 from training.stages import Job, Sources, make_pairs, resolved_numbers, run_stages
 from training.start import read_start
 from training.variants import get_variant
@@ -68,6 +70,16 @@ def test_the_reference_is_the_start_and_not_the_base(tune: Callable[[str], Path]
         assert torch.equal(score(vlm, [row])[0], base)
     assert not torch.allclose(base, begun)
     assert not torch.allclose(begun, moved)
+
+
+def test_a_model_that_is_shared_out_is_not_asked_for_pairs_before_anything_is_trained(tmp_path: Path) -> None:
+    """Rounds on the model's own answers: only their first pairs could be made beforehand."""
+    vlm, variant, shared = load_base(get_base("phantom")), get_variant("sima"), Processes(sharded=True)
+    assert variant.needs_policy
+    asked = replace(job(), execution=Execution(processes=shared))
+    with pytest.raises(BadInput, match=r"answers of the model.*\n.*medzoo pairs sima --out DIR first"):
+        run_stages(vlm, variant, asked, tmp_path / "a")
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_stage_that_is_finished_is_not_trained_again(tmp_path: Path) -> None:

@@ -106,6 +106,7 @@ def train(names: tuple[str, ...], out: Path, **options: Any) -> None:
     with what is not finished.
 
     On several GPUs: accelerate launch --multi_gpu --num_processes N -m zoo train VARIANT ...
+    A base too large for one, several machines: docs/scale.md.
     """
     from zoo.bases import get_base
     from zoo.cli._out import check_out
@@ -237,7 +238,11 @@ def _job(
                 **{name: options[name] for name in EXECUTION_NAMES},
             ),
         )
-        yield job, lambda: load_base(base, **how), click.echo if processes.main else _say_nothing
+        yield (
+            job,
+            lambda: load_base(base, **how, sharded=processes.sharded),
+            click.echo if processes.main else _say_nothing,
+        )
 
 
 def _restricted(questions: QuestionSet, pairs: Path | None) -> str:

@@ -25,6 +25,7 @@ from zoo.vlm.fetched import fetch_model
 from zoo.vlm.image_rule import check_picture
 from zoo.vlm.precision import choose_device, choose_dtype
 from zoo.vlm.quantised import Quantization, let_go, quantising, settle
+from zoo.vlm.sharded import share_out
 from zoo.vlm.shards import require_finished
 from zoo.vlm.vocabulary import end_ids, markers, never_said
 
@@ -223,17 +224,25 @@ def load_base(
     quantize: Quantization | None = None,
     folder: Path | None = None,
     compiled: bool = False,
+    sharded: bool = False,
 ) -> VisionLanguageModel:
     """Load a base from its own folder, from `folder`, or from the Hub at its pinned revision.
 
     `auto` is the GPU where there is one, in bfloat16 where it computes in it; else the CPU in float32.
+    `sharded` shares its layers out among the processes of torch's default group (`zoo.vlm.sharded`).
 
     Raises:
         BadDeclaration: the base's family is not one that this code reads.
-        BadInput: the device is not here, there is no such precision, or nothing to quantise with; the base
-            cannot be loaded yet (`Base.require_usable`), or its folder is unfinished.
+        BadInput: the device is not here, there is no such precision, or nothing to quantise with or not
+            where it is to be shared out; the base cannot be loaded yet (`Base.require_usable`), or its folder
+            is unfinished.
         HubError: the base lies on a Hub that does not answer or refuses.
     """
+    if quantize and sharded:
+        raise BadInput(
+            f"a base in {quantize} cannot be shared out: its packed weights are no tensors that can be cut",
+            hint="leave FSDP out, for it takes a quarter of the memory already, or --load-in-4bit",
+        )
     if folder is None:
         base.require_usable()
     found = declared(families.__name__, families.__path__, "FAMILY", Family)
@@ -242,7 +251,7 @@ def load_base(
     family = found[base.family]
     place = choose_device(device)
     settings: dict[str, Any] = {"dtype": choose_dtype(dtype, place)}
-    if quantize or place.type != "cpu":  # so that no whole copy is ever made beside it
+    if quantize or (place.type != "cpu" and not sharded):  # so that no whole copy is ever made beside it
         settings["device_map"] = {"": str(place)}
     if quantize:
         settings |= quantising(quantize, settings["dtype"])
@@ -253,6 +262,8 @@ def load_base(
         settle(model)
         if place.type == "cpu":
             let_go(model)
+    if sharded:
+        share_out(model, place)
     return VisionLanguageModel(base, family, model, processor, quantize=quantize, compiled=compiled)
 
 

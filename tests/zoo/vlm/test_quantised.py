@@ -219,6 +219,12 @@ def test_the_identity_of_a_base_names_its_precision_and_its_quantisation() -> No
     }
 
 
+@pytest.mark.parametrize("how", ["4bit", "8bit"])
+def test_a_quantised_base_is_not_shared_out(how: Quantization) -> None:
+    with pytest.raises(BadInput, match=f"a base in {how} cannot be shared out"):
+        load_base(get_base("phantom"), quantize=how, sharded=True)
+
+
 def test_quantising_without_bitsandbytes_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quantised, "find_spec", lambda name: None)
     with pytest.raises(BadInput, match=r"a base in 4bit needs bitsandbytes\n.*pip install"):

@@ -1,10 +1,14 @@
 """What is kept comes back as it was put, or not at all: after kills, damage, and beside other processes."""
 
+import errno
+import fcntl
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -249,6 +253,41 @@ def test_processes_that_write_at_once_lose_nothing_and_write_nothing_twice(tmp_p
         assert torch.equal(found["t"], torch.full((1000,), float(number)))
     (file,) = (tmp_path / "cache").iterdir()
     assert 600 * 4000 < file.stat().st_size < 600 * 4200
+
+
+def test_where_locks_do_not_reach_other_machines_records_are_lost_and_none_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two writers at the same place of one file, as on a network's disk that is mounted with local locks."""
+    monkeypatch.setattr(fcntl, "flock", lambda *_: None)
+    said = list[str]()
+    first, second = (RecordFile(tmp_path / "f", most_bytes=10**6, report=said.append) for _ in range(2))
+
+    def records() -> Iterator[tuple[str, bytes]]:
+        yield "a", b"1" * 50
+        second.put([("b", b"2" * 70)])
+        yield "c", b"3" * 60
+
+    first.put(records())
+    assert second.get("b") is None
+    assert "damaged in the record" in said[0]
+    fresh = RecordFile(tmp_path / "f", most_bytes=10**6, report=said.append)
+    assert [fresh.get(key) for key in "abc"] == [b"1" * 50, None, b"3" * 60]
+    fresh.put([("b", b"2" * 70)])
+    assert [fresh.get(key) for key in "abc"] == [b"1" * 50, b"2" * 70, b"3" * 60]
+
+
+def test_a_disk_without_locks_takes_nothing_and_the_run_goes_on_from_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    store = TensorStore(tmp_path / "cache")
+    store.put({"a": {"x": torch.ones(3)}})
+    assert "takes no more: No locks available" in capsys.readouterr().err
+    assert torch.equal((store.get("a") or {})["x"], torch.ones(3))
 
 
 def test_an_entry_of_another_process_is_found_without_opening_anew(tmp_path: Path) -> None:
