@@ -8,10 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from serving.core.engine import Engine
 from serving.core.registry import Registry
 from serving.core.watch import Watch, guarded
-from serving.library import Hub, Library, ZooHub, name_adapters
+from serving.defence.pace import Quota
+from serving.library import Hub, Library, Names, ZooHub, name_adapters
+from serving.library.together import SharedHub, SharedNames
 from serving.metrics import Metrics
 from serving.service import Service
 from serving.settings import Settings
+from serving.shared import Shared
 from zoo.bases import Base, get_base
 from zoo.errors import HubUnreachable, UnknownName, ZooError
 from zoo.hub import RepoRef, hub_address, parse_ref, shown
@@ -20,7 +23,22 @@ from zoo.manifest import read_manifest
 Say = Callable[[str], None]
 
 
-def open_service(settings: Settings, *, say: Say) -> Service:
+def open_shared(settings: Settings) -> Shared | None:
+    """What this server shares with others, if it does.
+
+    Raises:
+        BadInput, Busy: the database cannot be opened.
+    """
+    if settings.shared is None:
+        return None
+    quota = Quota(
+        per_minute=settings.requests_per_minute, burst=settings.burst, at_once=settings.max_concurrent
+    )
+    scope = f"{settings.base} {shown(hub_address(settings.hub))}"
+    return Shared(settings.shared, scope=scope, quota=quota)
+
+
+def open_service(settings: Settings, *, say: Say, shared: Shared | None = None) -> Service:
     """A service that is ready for questions; `say` is told each step, for people.
 
     Raises:
@@ -30,11 +48,17 @@ def open_service(settings: Settings, *, say: Say) -> Service:
     hub = ZooHub(settings.hub, max_bytes=settings.max_adapter_bytes)
     named = settings.adapters
     aliases = name_adapters(bring_named(named, hub) if named else list_adapters(settings.hub, base, say))
-    return build_service(settings, hub=hub, aliases=aliases, say=say, listed=not named)
+    return build_service(settings, hub=hub, aliases=aliases, say=say, listed=not named, shared=shared)
 
 
 def build_service(
-    settings: Settings, *, hub: Hub, aliases: Mapping[str, RepoRef], say: Say, listed: bool = False
+    settings: Settings,
+    *,
+    hub: Hub,
+    aliases: Mapping[str, RepoRef],
+    say: Say,
+    listed: bool = False,
+    shared: Shared | None = None,
 ) -> Service:
     """The same with the adapters named already: each alias and what it stands for on `hub`. If they are only
     `listed` there, nobody having asked for them, one that cannot be served is left out, and that is said.
@@ -43,6 +67,10 @@ def build_service(
         ZooError: see `open_service`.
     """
     base = get_base(settings.base)
+    names = Names(aliases, allow=settings.allow)
+    if shared is not None:
+        names, hub = _join(shared, aliases, settings, say), SharedHub(hub, shared.mirror, shared.table)
+        aliases = names.aliases
     for alias in settings.pin:
         if alias not in aliases:
             raise UnknownName("adapter to pin", alias, aliases)
@@ -53,7 +81,7 @@ def build_service(
 
         watch = guarded(metrics, open_traces(settings.traces, dropped=metrics.dropped))
     engine = open_engine(base, settings, registry, watch=watch, say=say)
-    library = Library(hub, registry, aliases, allow=settings.allow, watch=watch)
+    library = Library(hub, registry, names, watch=watch)
     service = Service(
         base=base,
         engine=engine,
@@ -71,6 +99,9 @@ def build_service(
             try:
                 adapter = service.prepare(alias, pin=alias in settings.pin)
             except ZooError as error:
+                if shared is not None and alias not in settings.pin:
+                    say(f"not loaded, though the servers have it: {alias}: {error.message}")
+                    continue
                 if not listed or alias in settings.pin:
                     raise
                 say(f"left out {library.names.forget(alias)}: {error.message}")
@@ -80,6 +111,20 @@ def build_service(
         service.close()
         raise
     return service
+
+
+def _join(shared: Shared, aliases: Mapping[str, RepoRef], settings: Settings, say: Say) -> SharedNames:
+    """The names that all servers have, with those added that none had yet; what differs is said."""
+    shared.table.seed(aliases)
+    shared.mirror.refresh()
+    names = SharedNames(shared.mirror, shared.table, allow=settings.allow)
+    for alias, ref in aliases.items():
+        stands = names.aliases.get(alias)
+        if stands is None:
+            say(f"left out {alias}: it was taken away while servers ran; load it to have it back")
+        elif stands != ref:
+            say(f"{alias} stands for {stands}, as the servers have it, and not for {ref}")
+    return names
 
 
 def open_engine(base: Base, settings: Settings, registry: Registry, *, watch: Watch, say: Say) -> Engine:

@@ -67,6 +67,10 @@ class Settings(BaseSettings):
         default=None,
         description="Where accounts and ratings are kept: a file, or postgresql://...; none: nowhere.",
     )
+    shared: str | None = Field(
+        default=None,
+        description="Where several servers keep keys, names and limits together: a file, or postgresql://...",
+    )
     public_demo: bool = Field(
         default=False,
         description="Without keys, let other machines ask the phantom base and its adapters, and no more.",
