@@ -45,7 +45,7 @@ def open_service(settings: Settings, *, say: Say, shared: Shared | None = None) 
         ZooError: an unknown base, or an adapter that was named and cannot be had or served.
     """
     base = get_base(settings.base)
-    hub = ZooHub(settings.hub, max_bytes=settings.max_adapter_bytes)
+    hub = ZooHub(settings.hub, max_bytes=settings.max_adapter_bytes, folder=settings.shared_cache)
     named = settings.adapters
     aliases = name_adapters(bring_named(named, hub) if named else list_adapters(settings.hub, base, say))
     return build_service(settings, hub=hub, aliases=aliases, say=say, listed=not named, shared=shared)

@@ -71,6 +71,10 @@ class Settings(BaseSettings):
         default=None,
         description="Where several servers keep keys, names and limits together: a file, or postgresql://...",
     )
+    shared_cache: Path | None = Field(
+        default=None,
+        description="Folder on a volume where several servers keep adapters together; none: the Hub's cache.",
+    )
     public_demo: bool = Field(
         default=False,
         description="Without keys, let other machines ask the phantom base and its adapters, and no more.",
