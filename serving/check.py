@@ -260,9 +260,7 @@ def _shared(settings: Settings) -> list[str]:
             return [_line(error)]
     if keys or settings.annotations is not None or settings.public_demo:
         return []
-    return [
-        f"there are no keys in {_without_password(where)}: medzoo keys new NAME --shared, and that address"
-    ]
+    return [f"there are no keys in {_without_password(where)}: medzoo keys new NAME --shared URL"]
 
 
 def _has_this_machine(addresses: tuple[str, ...]) -> bool:
