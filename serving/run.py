@@ -71,6 +71,8 @@ def run(
     """
     set_up_logs(settings.log)
     desk = Desk(settings.annotations) if settings.annotations else None
+    if desk is not None and shared is not None:
+        desk.passwords.count_with(shared.tries)
     defence = _defence(settings, desk, shared)
     app = build_app(service, limits=settings.limits, page=page, defence=defence, desk=desk, hub=settings.hub)
     config = uvicorn.Config(

@@ -47,9 +47,12 @@ class SharedNames(Names):
         return head.sha if head else None
 
     def _follow(self) -> None:
+        """Take over the names, and let the commits be asked for that they stand for at other servers. That
+        they have moved is noted where they are resolved, which tells the registry too."""
         self.become(self._mirror.aliases)
-        for ref, head in self._mirror.heads.items():
-            self.stands_for(ref, head.sha)
+        for alias, ref in self._mirror.aliases.items():
+            if head := self._mirror.heads.get(ref):
+                self.stood_for(alias, ref.repo, head.sha)
 
 
 class SharedHub:

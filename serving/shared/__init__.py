@@ -10,6 +10,7 @@ from serving.shared.limits import BEAT_S, SharedLimits
 from serving.shared.mirror import Mirror as Mirror
 from serving.shared.names_table import NamesTable as NamesTable
 from serving.shared.store import Store as Store
+from serving.shared.tries_table import SharedTries
 from zoo.errors import Busy
 
 COUNTERS = 4
@@ -30,6 +31,7 @@ class Shared:
         self._store = Store(where)
         self.table = NamesTable(self._store, scope)
         self.mirror = Mirror(self._store, self.table)
+        self.tries = SharedTries(self._store)
         self._limits = SharedLimits(self._store, quota)
         self._counters = ThreadPoolExecutor(COUNTERS, thread_name_prefix="limits")
         self._ending = threading.Event()

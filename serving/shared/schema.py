@@ -53,6 +53,14 @@ buckets = Table(
     Column("tokens", Float(53), nullable=False),
     Column("filled_at", Float(53), nullable=False),
 )
+tries = Table(
+    "shared_tries",
+    metadata,
+    Column("what", String(64), primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("last", Float(53), nullable=False),
+)
+"""Tries at passwords, by digests of names and addresses: a name that was typed may be a password."""
 servers = Table(
     "shared_servers",
     metadata,

@@ -152,6 +152,7 @@ def test_a_key_that_is_taken_back_is_refused_by_both(two):
     assert two.keys("ls") == "root\tadmin"
 
 
+@pytest.mark.slow  # two servers more
 def test_ten_a_minute_are_ten_at_both_together(two):
     ben = two.keys("new", "ben")
     quota = {"MEDZOO_BURST": str(A_MINUTE), "MEDZOO_REQUESTS_PER_MINUTE": "1"}

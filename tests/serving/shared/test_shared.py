@@ -11,12 +11,15 @@ from serving.annotations.database import Database
 from serving.annotations.schema import metadata as ratings
 from serving.defence.keys import new_key
 from serving.defence.pace import Quota
+from serving.defence.tries import Tries
 from serving.library.together import SharedHub, SharedNames
 from serving.shared import Mirror, NamesTable, Shared, Store
 from serving.shared.key_table import add_key, remove_key
 from serving.shared.limits import LIVES_S, SharedLimits
 from serving.shared.mirror import GRACE_S
 from serving.shared.schema import metadata
+from serving.shared.tries_table import SharedTries
+from tests.serving.annotations.postgres import postgres, programs
 from zoo.errors import BadInput, Busy, HubUnreachable, UnknownName
 from zoo.hub import RepoRef
 
@@ -322,6 +325,49 @@ def test_a_server_without_its_database_has_no_word_of_the_others_and_does_not_wa
 
     asyncio.run(main())
     monkeypatch.undo()
+    shared.close()
+
+
+def test_tries_at_a_password_are_counted_over_all_servers_and_wait_alike(servers, monkeypatch):
+    now = [1000.0]
+    stores = [servers().store for _ in range(2)]
+    for store in stores:
+        monkeypatch.setattr(store, "now", lambda connection: now[0])
+    both, alone = [SharedTries(store) for store in stores], Tries()
+    for number in range(12):
+        one = both[number % 2]
+        assert one.begin("ana", "10.0.0.1") == alone.begin("ana", "10.0.0.1", now=now[0])
+        now[0] += 7
+    assert both[0].begin("ana", "10.0.0.1") > 0
+    assert both[1].begin("ben", "10.0.0.2") == 0
+    now[0] += 1000
+    assert both[0].begin("ana", "10.0.0.1") == 0
+    both[0].won("ana", "10.0.0.1")
+    for number in range(12):
+        both[number % 2].begin("ana", f"10.0.1.{number}")
+    assert both[0].begin("ana", "10.0.9.9") > 0  # somebody tries her name from elsewhere
+    assert both[1].begin("ana", "10.0.0.1") == 0  # where she signed in before
+    with stores[0].read() as connection:
+        held = str(connection.exec_driver_sql("SELECT * FROM shared_tries").all())
+    assert "ana" not in held
+    assert "10.0" not in held
+
+
+def test_a_server_of_postgresql_that_ends_is_away_and_hides_no_request(tmp_path):
+    if programs() is None:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    with postgres() as url:
+        shared = Shared(url, scope="phantom", quota=Quota(per_minute=60, burst=9, at_once=9))
+        token, key = new_key("ana", "read")
+        add_key(shared._store, key)
+        shared.mirror.refresh()
+        assert asyncio.run(shared.enter("ana"))[0].allowed
+    asyncio.run(shared.fresh())
+    assert shared.mirror.away
+    assert shared.mirror.find(token) == key
+    assert asyncio.run(shared.enter("ana")) is None
+    with pytest.raises(Busy):
+        shared.table.name("mdpo", REF, replace=False)
     shared.close()
 
 

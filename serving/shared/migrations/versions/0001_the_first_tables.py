@@ -49,6 +49,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("client", name=op.f("pk_shared_buckets")),
     )
     op.create_table(
+        "shared_tries",
+        sa.Column("what", sa.String(length=64), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("last", sa.Float(precision=53), nullable=False),
+        sa.PrimaryKeyConstraint("what", name=op.f("pk_shared_tries")),
+    )
+    op.create_table(
         "shared_servers",
         sa.Column("server", sa.String(length=32), nullable=False),
         sa.Column("until", sa.Float(precision=53), nullable=False),
@@ -66,6 +73,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    names = ("under_way", "servers", "buckets", "heads", "aliases", "keys", "versions")
+    names = ("under_way", "servers", "tries", "buckets", "heads", "aliases", "keys", "versions")
     for name in names:
         op.drop_table(f"shared_{name}")
