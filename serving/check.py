@@ -232,8 +232,7 @@ def _accounts(settings: Settings) -> tuple[list[str], list[str]]:
         accounts = [one for one in desk.accounts.all() if one.closed_at is None]
         desk.close()
     if not accounts:
-        keys = settings.keys_file or settings.shared
-        return ([], [none]) if keys else ([none], [])
+        return ([], [none]) if settings.keyed else ([none], [])
     administrators = [one for one in accounts if one.role == "administrator"]
     return [], [] if administrators else [f"no account is an administrator's, who makes work lists: {make}"]
 
@@ -276,7 +275,7 @@ def _open(settings: Settings) -> list[str]:
     found = []
     if "*" in settings.allow or "*/*" in settings.allow:
         found.append("allow has '*': a request may name any repo of the Hub")
-    secrets = ["keys"] * bool(settings.keys_file or settings.shared)
+    secrets = ["keys"] * settings.keyed
     secrets += ["passwords"] * (settings.annotations is not None)
     if secrets and not is_loopback(settings.host):
         found.append(

@@ -67,10 +67,10 @@ def build_service(
         ZooError: see `open_service`.
     """
     base = get_base(settings.base)
-    names = Names(aliases, allow=settings.allow)
+    names, others = Names(aliases, allow=settings.allow), frozenset[str]()
     if shared is not None:
-        names, hub = _join(shared, aliases, settings, say), SharedHub(hub, shared.mirror, shared.table)
-        aliases = names.aliases
+        names, others = _join(shared, aliases, settings, say)
+        hub, aliases = SharedHub(hub, shared.mirror, shared.table), names.aliases
     for alias in settings.pin:
         if alias not in aliases:
             raise UnknownName("adapter to pin", alias, aliases)
@@ -99,12 +99,13 @@ def build_service(
             try:
                 adapter = service.prepare(alias, pin=alias in settings.pin)
             except ZooError as error:
-                if shared is not None and alias not in settings.pin:
+                if alias in others and alias not in settings.pin:
                     say(f"not loaded, though the servers have it: {alias}: {error.message}")
                     continue
+                ref = names.withdraw(alias) if alias not in others else aliases[alias]
                 if not listed or alias in settings.pin:
                     raise
-                say(f"left out {library.names.forget(alias)}: {error.message}")
+                say(f"left out {ref}: {error.message}")
             else:
                 say(f"loaded {alias}: {adapter.id}")
     except Exception:  # whatever it was, the engine's thread must not outlive it
@@ -113,9 +114,12 @@ def build_service(
     return service
 
 
-def _join(shared: Shared, aliases: Mapping[str, RepoRef], settings: Settings, say: Say) -> SharedNames:
-    """The names that all servers have, with those added that none had yet; what differs is said."""
-    shared.table.seed(aliases)
+def _join(
+    shared: Shared, aliases: Mapping[str, RepoRef], settings: Settings, say: Say
+) -> tuple[SharedNames, frozenset[str]]:
+    """The names that all servers have, with those added that none had yet, and which the servers had before;
+    what differs is said."""
+    added = shared.table.seed(aliases)
     shared.mirror.refresh()
     names = SharedNames(shared.mirror, shared.table, allow=settings.allow)
     for alias, ref in aliases.items():
@@ -124,7 +128,7 @@ def _join(shared: Shared, aliases: Mapping[str, RepoRef], settings: Settings, sa
             say(f"left out {alias}: it was taken away while servers ran; load it to have it back")
         elif stands != ref:
             say(f"{alias} stands for {stands}, as the servers have it, and not for {ref}")
-    return names
+    return names, frozenset(names.aliases) - added
 
 
 def open_engine(base: Base, settings: Settings, registry: Registry, *, watch: Watch, say: Say) -> Engine:

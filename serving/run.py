@@ -173,7 +173,7 @@ class _Server(uvicorn.Server):
 
     def _how_to_ask(self) -> list[str]:
         names = ("base", *self._service.aliases)[: self._service.max_adapters]
-        keys = bool(self._settings.keys_file or self._settings.shared)
+        keys = self._settings.keyed
         people = self._settings.annotations is not None
         key = "-H 'Authorization: Bearer KEY' " if keys or people else ""
         said = [

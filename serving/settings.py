@@ -136,6 +136,11 @@ class Settings(BaseSettings):
     )
 
     @property
+    def keyed(self) -> bool:
+        """True where programs need a key."""
+        return bool(self.keys_file or (self.shared and not self.public_demo))
+
+    @property
     def limits(self) -> Limits:
         """How large an image may be."""
         return Limits(

@@ -73,7 +73,7 @@ def serve(page: bool, check: bool, **given: str | int | tuple[str, ...] | None) 
         for problem in found.problems:
             click.echo(f"wrong: {problem}", err=True)
         if not found.problems:
-            keys = bool(found.settings.keys_file or found.settings.shared)
+            keys = found.settings.keyed
             people = found.settings.annotations is not None
             served = ["holders of a key"] * keys + ["those who sign in"] * people
             served += ["whoever reaches it, about drawn scans"] * found.settings.public_demo

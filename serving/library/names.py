@@ -141,6 +141,10 @@ class Names:
             self._forget_commits()
             return ref
 
+    def withdraw(self, alias: str) -> RepoRef:
+        """Take a name away that this server was given at its start and cannot load; what it stood for."""
+        return self.forget(alias)
+
     def _forget_commits(self) -> None:
         """Keep those alone of what an alias still stands for."""
         refs = set(self._aliases.values())

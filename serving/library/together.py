@@ -41,6 +41,13 @@ class SharedNames(Names):
             raise UnknownName("adapter", alias, self.aliases)
         return ref
 
+    def withdraw(self, alias: str) -> RepoRef:
+        """See `Names.withdraw`: to the others it is as if it had never been given."""
+        ref = self.aliases[alias]
+        self._table.withdraw(alias, ref)
+        self._mirror.refresh()
+        return ref
+
     def latest(self, ref: RepoRef) -> str | None:
         """The newest commit that any server was told; None if none was."""
         head = self._mirror.heads.get(ref)

@@ -11,7 +11,7 @@ from serving.opening import build_service
 from serving.settings import read_settings
 from serving.shared import Shared
 from tests.serving.conftest import FakeModel
-from zoo.errors import Busy
+from zoo.errors import Busy, WrongBase
 from zoo.hub import RepoRef
 
 MDPO, SFT = RepoRef("local/mdpo"), RepoRef("local/sft")
@@ -73,6 +73,13 @@ def test_a_name_that_this_server_cannot_load_stays_for_the_others(start, parts):
     second, said = start(mdpo=MDPO)
     assert said[0].startswith("not loaded, though the servers have it: gone: ")
     assert second.aliases == ("gone", "mdpo")
+
+
+def test_a_server_that_cannot_load_what_it_alone_was_given_does_not_start_and_leaves_no_name(start, parts):
+    start(mdpo=MDPO)
+    with pytest.raises(WrongBase):
+        start(other=RepoRef("local/other"))
+    assert set(parts().mirror.aliases) == {"mdpo"}
 
 
 @pytest.fixture
