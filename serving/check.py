@@ -132,6 +132,8 @@ def _where(settings: Settings) -> list[str]:
             found.append(f"device is {settings.device!r} and {count} CUDA devices can be used here")
     if settings.traces is not None:
         found += _traces(settings.traces)
+    if settings.shared_cache is not None and not os.access(settings.shared_cache, os.W_OK | os.X_OK):
+        found.append(f"shared_cache is {settings.shared_cache}, which is no folder that can be written here")
     try:
         socket.getaddrinfo(settings.host or None, settings.port, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError):

@@ -5,6 +5,7 @@ Names and addresses are kept as digests.
 
 import hashlib
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from sqlalchemy import Connection, delete, insert, select
 
@@ -14,6 +15,7 @@ from serving.shared.schema import tries
 from serving.shared.store import Store
 from serving.shared.versions import changed
 
+T = TypeVar("T")
 KNOWN_S = 30 * 86400.0
 """For how long an address from which somebody signed in spares them the waits of others' tries."""
 
@@ -30,9 +32,9 @@ class SharedTries:
 
     def won(self, name: str, address: str) -> None:
         """See `Tries.won`. Raises: Busy: the database does not answer."""
-        self._change(name, address, lambda found, now: (found.won(name, address), 0.0)[1])
+        self._change(name, address, lambda found, _: found.won(name, address))
 
-    def _change(self, name: str, address: str, change: Callable[[Tries, float], float]) -> float:
+    def _change(self, name: str, address: str, change: Callable[[Tries, float], T]) -> T:
         keys = _digests(name, address)
         with self._store.act() as connection:
             changed(connection, "tries")  # one at a time
@@ -51,8 +53,8 @@ class SharedTries:
 
 
 def _read(connection: Connection, keys: Sequence[str]) -> Held:
-    rows = connection.execute(select(tries).where(tries.c.what.in_(keys)))
-    found: dict[str, Count] = {row.what: (row.count, row.last) for row in rows}
+    rows = connection.execute(select(tries.c.what, tries.c.count, tries.c.last).where(tries.c.what.in_(keys)))
+    found: dict[str, Count] = {what: (count, last) for what, count, last in rows}
     pair, address, name, known = keys
     none = (0, 0.0)
     return Held(found.get(pair, none), found.get(address, none), found.get(name, none), known in found)

@@ -56,6 +56,14 @@ def test_the_check_shows_a_shared_database_without_its_password_and_says_when_it
     assert "hush" not in problem
 
 
+def test_a_folder_of_adapters_that_is_not_there_is_a_problem(tmp_path):
+    assert check_settings({"shared_cache": tmp_path}).problems == ()
+    missing = tmp_path / "not mounted"
+    assert check_settings({"shared_cache": missing}).problems == (
+        f"shared_cache is {missing}, which is no folder that can be written here",
+    )
+
+
 def test_a_file_of_keys_beside_a_shared_database_is_a_problem(tmp_path):
     run("new", "ward", "--file", str(tmp_path / "keys"))
     found = check_settings({"shared": str(tmp_path / "shared.db"), "keys_file": tmp_path / "keys"})

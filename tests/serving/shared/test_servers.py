@@ -41,6 +41,8 @@ def shared_in(kind, folder):
 def two(request, tmp_path_factory):
     """Two servers, a Hub with several commits of one adapter, and what makes keys."""
     folder = tmp_path_factory.mktemp("two")
+    cache = folder / "adapters"
+    cache.mkdir()
     vlm, digests = load_base(get_base("phantom")), {}
     with ExitStack() as stack:
         hub = stack.enter_context(serving(folder / "hub"))
@@ -57,6 +59,7 @@ def two(request, tmp_path_factory):
 
         def start(number, **environment):
             places = {"HF_HOME": str(folder / f"hf-{number}"), "HF_TOKEN": "local", "MEDZOO_SHARED": where}
+            places |= {"MEDZOO_SHARED_CACHE": str(cache)}
             places |= {"MEDZOO_ALLOW": "me/*", "MEDZOO_BURST": "100000"}
             places |= {"MEDZOO_REQUESTS_PER_MINUTE": "1000000"} | environment
             words = ["serve", "--port", "0", "--device", "cpu", "--hub", hub, "--no-page"]
@@ -77,7 +80,7 @@ def two(request, tmp_path_factory):
 
         yield SimpleNamespace(
             a=client(a, admin), b=client(b, admin), client=client, keys=keys, start=start, servers=(a, b),
-            shas=shas, digests=digests,
+            shas=shas, digests=digests, cache=cache,
         )  # fmt: skip
 
 
@@ -133,6 +136,7 @@ def test_a_name_that_is_moved_at_one_server_is_moved_at_the_other_whatever_is_as
         asking.join(LIMIT_S)
     assert asked
     assert wrong == []
+    assert {path.name for path in two.cache.glob("*/published/me--mdpo/*")} == set(two.shas)
 
 
 def test_a_name_that_is_taken_away_at_one_server_is_unknown_at_the_other(two):
