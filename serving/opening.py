@@ -10,7 +10,7 @@ from serving.core.registry import Registry
 from serving.core.watch import Watch, guarded
 from serving.defence.pace import Quota
 from serving.library import Hub, Library, Names, ZooHub, name_adapters
-from serving.library.together import SharedHub, SharedNames
+from serving.library.together import SharedHub, join
 from serving.metrics import Metrics
 from serving.service import Service
 from serving.settings import Settings
@@ -67,13 +67,14 @@ def build_service(
         ZooError: see `open_service`.
     """
     base = get_base(settings.base)
+    known = {**aliases, **(shared.mirror.aliases if shared else {})}
+    for alias in settings.pin:
+        if alias not in known:
+            raise UnknownName("adapter to pin", alias, known)
     names, others = Names(aliases, allow=settings.allow), frozenset[str]()
     if shared is not None:
-        names, others = _join(shared, aliases, settings, say)
+        names, others = join(shared, aliases, allow=settings.allow, say=say)
         hub, aliases = SharedHub(hub, shared.mirror, shared.table), names.aliases
-    for alias in settings.pin:
-        if alias not in aliases:
-            raise UnknownName("adapter to pin", alias, aliases)
     registry, metrics = Registry(slots=settings.slots), Metrics()
     watch: Watch = metrics
     if settings.traces:
@@ -102,33 +103,17 @@ def build_service(
                 if alias in others and alias not in settings.pin:
                     say(f"not loaded, though the servers have it: {alias}: {error.message}")
                     continue
-                ref = names.withdraw(alias) if alias not in others else aliases[alias]
+                if alias in aliases and alias not in others:
+                    names.withdraw(alias)
                 if not listed or alias in settings.pin:
                     raise
-                say(f"left out {ref}: {error.message}")
+                say(f"left out {aliases[alias]}: {error.message}")
             else:
                 say(f"loaded {alias}: {adapter.id}")
     except Exception:  # whatever it was, the engine's thread must not outlive it
         service.close()
         raise
     return service
-
-
-def _join(
-    shared: Shared, aliases: Mapping[str, RepoRef], settings: Settings, say: Say
-) -> tuple[SharedNames, frozenset[str]]:
-    """The names that all servers have, with those added that none had yet, and which the servers had before;
-    what differs is said."""
-    added = shared.table.seed(aliases)
-    shared.mirror.refresh()
-    names = SharedNames(shared.mirror, shared.table, allow=settings.allow)
-    for alias, ref in aliases.items():
-        stands = names.aliases.get(alias)
-        if stands is None:
-            say(f"left out {alias}: it was taken away while servers ran; load it to have it back")
-        elif stands != ref:
-            say(f"{alias} stands for {stands}, as the servers have it, and not for {ref}")
-    return names, frozenset(names.aliases) - added
 
 
 def open_engine(base: Base, settings: Settings, registry: Registry, *, watch: Watch, say: Say) -> Engine:

@@ -141,9 +141,9 @@ class Names:
             self._forget_commits()
             return ref
 
-    def withdraw(self, alias: str) -> RepoRef:
-        """Take a name away that this server was given at its start and cannot load; what it stood for."""
-        return self.forget(alias)
+    def withdraw(self, alias: str) -> None:
+        """Take a name away that this server was given at its start and cannot load."""
+        self.forget(alias)
 
     def _forget_commits(self) -> None:
         """Keep those alone of what an alias still stands for."""

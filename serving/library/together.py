@@ -3,11 +3,12 @@
 A name changes in the database first and here after it, so that a call which has returned holds everywhere.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from serving.library.hub import Hub
 from serving.library.names import Names
-from serving.shared import Mirror, NamesTable
+from serving.shared import Mirror, NamesTable, Shared
 from zoo.errors import Busy, HubUnreachable, UnknownName
 from zoo.hub import RepoRef
 
@@ -18,7 +19,7 @@ FRESH_S = 1.0
 class SharedNames(Names):
     """The names as all servers have them, which were read before each request."""
 
-    def __init__(self, mirror: Mirror, table: NamesTable, *, allow: tuple[str, ...] = ()) -> None:
+    def __init__(self, mirror: Mirror, table: NamesTable, *, allow: Sequence[str] = ()) -> None:
         super().__init__(mirror.aliases, allow=allow)
         self._mirror, self._table = mirror, table
         mirror.follow(self._follow)
@@ -41,12 +42,10 @@ class SharedNames(Names):
             raise UnknownName("adapter", alias, self.aliases)
         return ref
 
-    def withdraw(self, alias: str) -> RepoRef:
+    def withdraw(self, alias: str) -> None:
         """See `Names.withdraw`: to the others it is as if it had never been given."""
-        ref = self.aliases[alias]
-        self._table.withdraw(alias, ref)
+        self._table.withdraw(alias, self.aliases[alias])
         self._mirror.refresh()
-        return ref
 
     def latest(self, ref: RepoRef) -> str | None:
         """The newest commit that any server was told; None if none was."""
@@ -101,3 +100,20 @@ class SharedHub:
     def fetch(self, repo: str, sha: str) -> Path:
         """See `Hub.fetch`."""
         return self._hub.fetch(repo, sha)
+
+
+def join(
+    shared: Shared, aliases: Mapping[str, RepoRef], *, allow: Sequence[str], say: Callable[[str], None]
+) -> tuple[SharedNames, frozenset[str]]:
+    """The names that all servers have, with those added that none had yet, and which the servers had before;
+    what differs is said."""
+    added = shared.table.seed(aliases)
+    shared.mirror.refresh()
+    names = SharedNames(shared.mirror, shared.table, allow=allow)
+    for alias, ref in aliases.items():
+        stands = names.aliases.get(alias)
+        if stands is None:
+            say(f"left out {alias}: it was taken away while servers ran; load it to have it back")
+        elif stands != ref:
+            say(f"{alias} stands for {stands}, as the servers have it, and not for {ref}")
+    return names, frozenset(names.aliases) - added

@@ -11,7 +11,7 @@ from serving.opening import build_service
 from serving.settings import read_settings
 from serving.shared import Shared
 from tests.serving.conftest import FakeModel
-from zoo.errors import Busy, WrongBase
+from zoo.errors import Busy, UnknownName, WrongBase
 from zoo.hub import RepoRef
 
 MDPO, SFT = RepoRef("local/mdpo"), RepoRef("local/sft")
@@ -40,10 +40,10 @@ def start(rig, parts, monkeypatch):
     def engine(base, settings, registry, **_):
         return EmbeddedEngine(FakeModel(), registry, slots=settings.slots)
 
-    def started(**aliases):
+    def started(*, pin=(), **aliases):
         said = []
         service = build_service(
-            read_settings(slots=4), hub=rig.hub, aliases=aliases, say=said.append, shared=parts()
+            read_settings(slots=4, pin=pin), hub=rig.hub, aliases=aliases, say=said.append, shared=parts()
         )
         made.append(service)
         return service, said
@@ -80,6 +80,13 @@ def test_a_server_that_cannot_load_what_it_alone_was_given_does_not_start_and_le
     with pytest.raises(WrongBase):
         start(other=RepoRef("local/other"))
     assert set(parts().mirror.aliases) == {"mdpo"}
+
+
+def test_a_name_that_is_to_be_pinned_and_was_taken_away_ends_the_start(start, parts):
+    start(mdpo=MDPO)
+    parts().table.forget("mdpo")
+    with pytest.raises(UnknownName):
+        start(mdpo=MDPO, pin=("mdpo",))
 
 
 @pytest.fixture
