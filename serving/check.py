@@ -64,7 +64,7 @@ def check_settings(flags: Mapping[str, object], environment: Mapping[str, str] |
     return Checked(
         settings=settings,
         rows=tuple(_row(name, settings, flags, upper) for name in Settings.model_fields),
-        problems=(*wrong, *_problems(settings), *no_base, *no_accounts),
+        problems=(*wrong, *_problems(settings), *no_base, *no_accounts, *_shared(settings)),
         remarks=(*_strangers(upper), *_slow(settings), *_open(settings), *few_accounts),
         base=base,
     )
@@ -76,7 +76,7 @@ def _row(name: str, settings: Settings, flags: Mapping[str, object], environment
     set_there = "environment" if environment.get(variable(name)) else "default"
     return Row(
         variable=variable(name),
-        value=_without_password(shown) if name in ("hub", "annotations", "traces") else shown,
+        value=_without_password(shown) if name in ("hub", "annotations", "shared", "traces") else shown,
         source="flag" if name in flags else set_there,
         description=Settings.model_fields[name].description or "",
     )
@@ -131,6 +131,8 @@ def _where(settings: Settings) -> list[str]:
             found.append(f"device is {settings.device!r} and {count} CUDA devices can be used here")
     if settings.traces is not None:
         found += _traces(settings.traces)
+    if settings.shared_cache is not None and not os.access(settings.shared_cache, os.W_OK | os.X_OK):
+        found.append(f"shared_cache is {settings.shared_cache}, which is no folder that can be written here")
     try:
         socket.getaddrinfo(settings.host or None, settings.port, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError):
@@ -162,7 +164,7 @@ def _who_may_ask(settings: Settings) -> list[str]:
     if settings.public_demo:
         found += _public(settings)
     elif settings.keys_file is None:
-        if not is_loopback(settings.host) and settings.annotations is None:
+        if not is_loopback(settings.host) and settings.annotations is None and settings.shared is None:
             found.append(
                 f"host is {settings.host!r} and there are no keys, so other machines would be let in; make "
                 "one by `medzoo keys new NAME --file FILE` and set MEDZOO_KEYS_FILE, let people sign in "
@@ -236,9 +238,34 @@ def _accounts(settings: Settings) -> tuple[list[str], list[str]]:
         accounts = [one for one in desk.accounts.all() if one.closed_at is None]
         desk.close()
     if not accounts:
-        return ([none], []) if settings.keys_file is None else ([], [none])
+        return ([], [none]) if settings.keyed else ([none], [])
     administrators = [one for one in accounts if one.role == "administrator"]
     return [], [] if administrators else [f"no account is an administrator's, who makes work lists: {make}"]
+
+
+def _shared(settings: Settings) -> list[str]:
+    """What is wrong with what servers share. Makes no file."""
+    where = settings.shared
+    if where is None:
+        return []
+    if settings.keys_file is not None:
+        return ["shared and keys_file exclude each other, as servers that share have one set of keys"]
+    if "://" not in where and not Path(where).expanduser().exists():
+        keys = []
+    else:
+        from serving.shared.key_table import read_keys as read_shared  # a moment, so only where it is asked
+        from serving.shared.store import Store
+
+        try:
+            store = Store(where)
+            with store.read() as connection:
+                keys = read_shared(connection)
+            store.close()
+        except ZooError as error:
+            return [_line(error)]
+    if keys or settings.annotations is not None or settings.public_demo:
+        return []
+    return [f"there are no keys in {_without_password(where)}: medzoo keys new NAME --shared URL"]
 
 
 def _has_this_machine(addresses: tuple[str, ...]) -> bool:
@@ -254,7 +281,8 @@ def _open(settings: Settings) -> list[str]:
     found = []
     if "*" in settings.allow or "*/*" in settings.allow:
         found.append("allow has '*': a request may name any repo of the Hub")
-    secrets = ["keys"] * (settings.keys_file is not None) + ["passwords"] * (settings.annotations is not None)
+    secrets = ["keys"] * settings.keyed
+    secrets += ["passwords"] * (settings.annotations is not None)
     if secrets and not is_loopback(settings.host):
         found.append(
             f"host is {settings.host!r}: {', '.join(secrets)} and images travel in clear unless a proxy with "

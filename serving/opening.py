@@ -8,10 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from serving.core.engine import Engine
 from serving.core.registry import Registry
 from serving.core.watch import Watch, guarded
-from serving.library import Hub, Library, ZooHub, name_adapters
+from serving.defence.pace import Quota
+from serving.library import Hub, Library, Names, ZooHub, name_adapters
+from serving.library.together import SharedHub, join
 from serving.metrics import Metrics
 from serving.service import Service
 from serving.settings import Settings
+from serving.shared import Shared
 from zoo.bases import Base, get_base
 from zoo.errors import HubUnreachable, UnknownName, ZooError
 from zoo.hub import RepoRef, hub_address, parse_ref, shown
@@ -20,21 +23,42 @@ from zoo.manifest import read_manifest
 Say = Callable[[str], None]
 
 
-def open_service(settings: Settings, *, say: Say) -> Service:
+def open_shared(settings: Settings) -> Shared | None:
+    """What this server shares with others, if it does.
+
+    Raises:
+        BadInput, Busy: the database cannot be opened.
+    """
+    if settings.shared is None:
+        return None
+    quota = Quota(
+        per_minute=settings.requests_per_minute, burst=settings.burst, at_once=settings.max_concurrent
+    )
+    scope = f"{settings.base} {shown(hub_address(settings.hub))}"
+    return Shared(settings.shared, scope=scope, quota=quota)
+
+
+def open_service(settings: Settings, *, say: Say, shared: Shared | None = None) -> Service:
     """A service that is ready for questions; `say` is told each step, for people.
 
     Raises:
         ZooError: an unknown base, or an adapter that was named and cannot be had or served.
     """
     base = get_base(settings.base)
-    hub = ZooHub(settings.hub, max_bytes=settings.max_adapter_bytes)
+    hub = ZooHub(settings.hub, max_bytes=settings.max_adapter_bytes, folder=settings.shared_cache)
     named = settings.adapters
     aliases = name_adapters(bring_named(named, hub) if named else list_adapters(settings.hub, base, say))
-    return build_service(settings, hub=hub, aliases=aliases, say=say, listed=not named)
+    return build_service(settings, hub=hub, aliases=aliases, say=say, listed=not named, shared=shared)
 
 
 def build_service(
-    settings: Settings, *, hub: Hub, aliases: Mapping[str, RepoRef], say: Say, listed: bool = False
+    settings: Settings,
+    *,
+    hub: Hub,
+    aliases: Mapping[str, RepoRef],
+    say: Say,
+    listed: bool = False,
+    shared: Shared | None = None,
 ) -> Service:
     """The same with the adapters named already: each alias and what it stands for on `hub`. If they are only
     `listed` there, nobody having asked for them, one that cannot be served is left out, and that is said.
@@ -43,9 +67,14 @@ def build_service(
         ZooError: see `open_service`.
     """
     base = get_base(settings.base)
+    known = {**aliases, **(shared.mirror.aliases if shared else {})}
     for alias in settings.pin:
-        if alias not in aliases:
-            raise UnknownName("adapter to pin", alias, aliases)
+        if alias not in known:
+            raise UnknownName("adapter to pin", alias, known)
+    names, others = Names(aliases, allow=settings.allow), frozenset[str]()
+    if shared is not None:
+        names, others = join(shared, aliases, allow=settings.allow, say=say)
+        hub, aliases = SharedHub(hub, shared.mirror, shared.table), names.aliases
     registry, metrics = Registry(slots=settings.slots), Metrics()
     watch: Watch = metrics
     if settings.traces:
@@ -53,7 +82,7 @@ def build_service(
 
         watch = guarded(metrics, open_traces(settings.traces, dropped=metrics.dropped))
     engine = open_engine(base, settings, registry, watch=watch, say=say)
-    library = Library(hub, registry, aliases, allow=settings.allow, watch=watch)
+    library = Library(hub, registry, names, watch=watch)
     service = Service(
         base=base,
         engine=engine,
@@ -71,9 +100,14 @@ def build_service(
             try:
                 adapter = service.prepare(alias, pin=alias in settings.pin)
             except ZooError as error:
+                if alias in others and alias not in settings.pin:
+                    say(f"not loaded, though the servers have it: {alias}: {error.message}")
+                    continue
+                if alias in aliases and alias not in others:
+                    names.withdraw(alias)
                 if not listed or alias in settings.pin:
                     raise
-                say(f"left out {library.names.forget(alias)}: {error.message}")
+                say(f"left out {aliases[alias]}: {error.message}")
             else:
                 say(f"loaded {alias}: {adapter.id}")
     except Exception:  # whatever it was, the engine's thread must not outlive it

@@ -26,6 +26,7 @@ from serving.defence.wall import Defence
 from serving.rest.errors import refusal
 from serving.service import Service
 from serving.settings import Settings
+from serving.shared import Shared
 from zoo.errors import BadInput, Busy, TooSlow, ZooError
 from zoo.notice import NOTICE
 
@@ -55,7 +56,14 @@ def listen(host: str, port: int) -> socket.socket:
     return taken
 
 
-def run(service: Service, settings: Settings, taken: socket.socket, *, page: bool = True) -> bool:
+def run(
+    service: Service,
+    settings: Settings,
+    taken: socket.socket,
+    *,
+    page: bool = True,
+    shared: Shared | None = None,
+) -> bool:
     """Serve until SIGINT or SIGTERM, let what is under way come to its end, then end the engine.
 
     From the signal on no new question is taken and `/readyz` says so. A second signal ends the process at
@@ -63,7 +71,9 @@ def run(service: Service, settings: Settings, taken: socket.socket, *, page: boo
     """
     set_up_logs(settings.log)
     desk = Desk(settings.annotations) if settings.annotations else None
-    defence = _defence(settings, desk)
+    if desk is not None and shared is not None:
+        desk.passwords.count_with(shared.tries)
+    defence = _defence(settings, desk, shared)
     app = build_app(service, limits=settings.limits, page=page, defence=defence, desk=desk, hub=settings.hub)
     config = uvicorn.Config(
         app,
@@ -86,11 +96,14 @@ def run(service: Service, settings: Settings, taken: socket.socket, *, page: boo
         service.watch.close()
         if desk is not None:
             desk.close()
+        if shared is not None:
+            shared.close()
     return server.drained
 
 
-def _defence(settings: Settings, desk: Desk | None) -> Defence:
+def _defence(settings: Settings, desk: Desk | None, shared: Shared | None) -> Defence:
     keys = KeyFile(settings.keys_file) if settings.keys_file else None
+    shared_keys = shared.mirror if shared and not settings.public_demo else None
     quota = Quota(
         per_minute=settings.requests_per_minute, burst=settings.burst, at_once=settings.max_concurrent
     )
@@ -104,13 +117,14 @@ def _defence(settings: Settings, desk: Desk | None) -> Defence:
     space = [os.environ["SPACE_HOST"]] if settings.public_demo and os.environ.get("SPACE_HOST") else []
     return Defence(
         callers=Callers(
-            keys=keys,
+            keys=shared_keys or keys,
             hosts=(*settings.hosts, *space),
             people=people,
             proxies=proxies,
             public=settings.public_demo,
         ),
         pace=Pace(quota),
+        others=shared,
         body_timeout_s=settings.body_timeout_s,
         max_list_bytes=settings.max_list_bytes,
         remote=remote if settings.remote_images else None,
@@ -159,7 +173,8 @@ class _Server(uvicorn.Server):
 
     def _how_to_ask(self) -> list[str]:
         names = ("base", *self._service.aliases)[: self._service.max_adapters]
-        keys, people = self._settings.keys_file is not None, self._settings.annotations is not None
+        keys = self._settings.keyed
+        people = self._settings.annotations is not None
         key = "-H 'Authorization: Bearer KEY' " if keys or people else ""
         said = [
             f"ask:  curl {key}-F image=@scan.png -F 'question=What is shown?' "

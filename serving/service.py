@@ -318,7 +318,7 @@ class Service:
                 loading.cancel()  # where nobody waits for it any more
         except (TimeoutError, DeadlinePassed):
             raise _not_loaded(alias, self._timeout_s) from None
-        self._library.names.name(alias, ref, replace=replace)
+        await asyncio.to_thread(self._library.names.name, alias, ref, replace=replace)
         self._library.names.stands_for(ref, adapter.id.sha)
         return adapter
 
@@ -330,7 +330,7 @@ class Service:
             UnknownName: there is none of that name.
             DeadlinePassed: answers still need the slots; they are emptied once those have ended.
         """
-        repo = self._library.names.forget(alias).repo
+        repo = (await asyncio.to_thread(self._library.names.forget, alias)).repo
         if any(repo == other.repo for other in self._library.names.aliases.values()):
             return
         leaving = [self._engine.unload(adapter.id) for adapter in self._library.here(repo)]

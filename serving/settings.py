@@ -67,6 +67,14 @@ class Settings(BaseSettings):
         default=None,
         description="Where accounts and ratings are kept: a file, or postgresql://...; none: nowhere.",
     )
+    shared: str | None = Field(
+        default=None,
+        description="Where several servers keep keys, names and limits together: a file, or postgresql://...",
+    )
+    shared_cache: Path | None = Field(
+        default=None,
+        description="Folder on a volume where several servers keep adapters together; none: the Hub's cache.",
+    )
     public_demo: bool = Field(
         default=False,
         description="Without keys, let other machines ask the phantom base and its adapters, and no more.",
@@ -126,6 +134,11 @@ class Settings(BaseSettings):
         default=None,
         description="Collector of traces, by OTLP over HTTP: http://collector:4318; none: no traces.",
     )
+
+    @property
+    def keyed(self) -> bool:
+        """True where programs need a key."""
+        return bool(self.keys_file or (self.shared and not self.public_demo))
 
     @property
     def limits(self) -> Limits:

@@ -17,7 +17,7 @@ from serving.annotations import opening
 def main(message: str) -> None:
     """Write the migration, the next by number."""
     config = Config()
-    config.set_main_option("script_location", str(opening._MIGRATIONS))
+    config.set_main_option("script_location", str(opening.RATINGS.migrations))
     number = len(list(ScriptDirectory.from_config(config).walk_revisions())) + 1
     with create_engine("sqlite://").begin() as connection:
         config.attributes["connection"] = connection

@@ -26,7 +26,7 @@ def test_only_named_benchmarks_run_and_the_figures_of_the_others_stay(
 
 @pytest.mark.parametrize("name", ["_llava", "comand_line"])
 def test_a_helper_or_a_misspelt_name_is_no_benchmark(name: str, tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=f"no benchmark {name}; there are adapter_load, command_line,"):
+    with pytest.raises(SystemExit, match=f"no benchmark {name}; there are adapter_load, capacity,"):
         benchmarks.main(tmp_path / "bench.json", name)
 
 

@@ -5,6 +5,7 @@ It knows the files of an adapter and of a pair set by name and nothing of what t
 """
 
 import re
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -33,6 +34,7 @@ from zoo.manifest import (
     read_manifest,
     verdicts_name,
 )
+from zoo.published import publish
 
 TAG = "medvlm-zoo"
 """The tag that every card of the zoo carries; adapters are found on a Hub by it."""
@@ -248,6 +250,38 @@ def fetch(
             return folder, sha
     except LocalEntryNotFoundError:
         pass  # not here yet, so the Hub is asked
+    return _download(api, address, repo, max_bytes=max_bytes, wanted=wanted), sha
+
+
+def fetch_to_share(
+    root: Path,
+    repo: str,
+    sha: str,
+    *,
+    max_bytes: int | None = None,
+    endpoint: str | None = None,
+    token: str | None = None,
+) -> Path:
+    """Bring an adapter's files, without evidence, into a folder that several machines share; what lies there
+    is whole and checked. A commit that any of them brought needs no network.
+
+    Raises:
+        BrokenWeights, DigestMismatch: see `zoo.published.publish`.
+        ZooError: see `fetch`.
+    """
+    address = hub_address(endpoint)
+    patterns = [one for one in ADAPTER.files if one not in EVIDENCE]
+
+    def bring(folder: Path) -> None:
+        wanted: dict[str, Any] = {"revision": sha, "local_dir": folder, "allow_patterns": patterns}
+        _download(hub_api(address, token), address, repo, max_bytes=max_bytes, wanted=wanted)
+        shutil.rmtree(folder / ".cache", ignore_errors=True)  # of the client
+
+    return publish(root / cache_of(address).name, repo, sha, bring=bring)
+
+
+def _download(api: HfApi, address: str, repo: str, *, max_bytes: int | None, wanted: dict[str, Any]) -> Path:
+    sha, patterns = wanted["revision"], wanted["allow_patterns"]
     with asking(f"{repo}@{sha}", address):
         # fails at once, where the download would try again for long
         told = _told(api, repo, sha, sizes=max_bytes is not None)
@@ -260,7 +294,7 @@ def fetch(
             f"{repo}@{sha} on {shown(address)} is no adapter of the zoo: it has no {', '.join(missing)}",
             hint=f"medzoo ls --hub {shown(address)}",
         )
-    return folder, sha
+    return folder
 
 
 def _check_sizes(what: str, files: Iterable[RepoSibling], patterns: Iterable[str], most: int) -> None:

@@ -9,12 +9,14 @@ import asyncio
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from time import monotonic
 from typing import TypeVar
 
 from serving.annotations.accounts import Accounts, check_password
 from serving.annotations.acts import Acts
 from serving.defence.tries import Tries
+from serving.shared.tries_table import SharedTries
 from zoo.errors import Busy, NoKey, NotAllowed
 
 T = TypeVar("T")
@@ -30,8 +32,13 @@ class Passwords:
     def __init__(self, accounts: Accounts, acts: Acts) -> None:
         self._accounts, self._acts = accounts, acts
         self._tries = Tries()
+        self._all_tries: SharedTries | None = None
         self._lookers = ThreadPoolExecutor(LOOKERS, thread_name_prefix="passwords")
         self._waiting = 0
+
+    def count_with(self, tries: SharedTries) -> None:
+        """From now on count tries over all servers; this one's own count is for when that cannot be done."""
+        self._all_tries = tries
 
     async def sign_in(self, name: str, password: str, *, address: str, before: str | None) -> str:
         """The token of a fresh session; the one that the browser had `before` ends.
@@ -61,15 +68,27 @@ class Passwords:
     async def _paced(self, name: str, address: str, look: Callable[[], str]) -> str:
         if self._waiting >= WAITING:
             raise Busy("many sign in at this moment", hint="try again in a few seconds", after_s=3)
-        if wait_s := self._tries.begin(name, address, now=monotonic()):
-            raise Busy("too many tries", hint=f"try again in {_in_words(wait_s)}", after_s=wait_s)
         self._waiting += 1
         try:
+            if wait_s := await self._begin(name, address):
+                raise Busy("too many tries", hint=f"try again in {_in_words(wait_s)}", after_s=wait_s)
             token = await self._apart(look)
         finally:
             self._waiting -= 1
-        self._tries.won(name, address)
+        await self._won(name, address)
         return token
+
+    async def _begin(self, name: str, address: str) -> float:
+        if self._all_tries is not None:
+            with suppress(Busy):
+                return await asyncio.to_thread(self._all_tries.begin, name, address)
+        return self._tries.begin(name, address, now=monotonic())
+
+    async def _won(self, name: str, address: str) -> None:
+        if self._all_tries is not None:
+            with suppress(Busy):
+                await asyncio.to_thread(self._all_tries.won, name, address)
+        self._tries.won(name, address)
 
     async def _apart(self, look: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._lookers, look)

@@ -35,6 +35,12 @@ import click
     help="Keep accounts and ratings there, and let browsers sign in: a file, or postgresql://...  "
     "[default: nowhere]",
 )
+@click.option(
+    "--shared",
+    metavar="FILE|URL",
+    help="Keep keys, names and limits there, together with other servers: a file, or postgresql://...  "
+    "[default: nowhere]",
+)
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 takes a free one.  [default: 7860]")
 @click.option("--device", help="Where the base runs, such as cpu, cuda or cuda:1.  [default: auto]")
 @click.option("--dtype", help="auto, float32, bfloat16 or float16.  [default: auto]")
@@ -67,7 +73,8 @@ def serve(page: bool, check: bool, **given: str | int | tuple[str, ...] | None) 
         for problem in found.problems:
             click.echo(f"wrong: {problem}", err=True)
         if not found.problems:
-            keys, people = found.settings.keys_file is not None, found.settings.annotations is not None
+            keys = found.settings.keyed
+            people = found.settings.annotations is not None
             served = ["holders of a key"] * keys + ["those who sign in"] * people
             served += ["whoever reaches it, about drawn scans"] * found.settings.public_demo
             click.echo(f"all is well; {' and '.join(served) or 'no keys: this machine alone'}")
@@ -75,14 +82,15 @@ def serve(page: bool, check: bool, **given: str | int | tuple[str, ...] | None) 
     if found.problems:
         raise BadInput("; ".join(found.problems), hint="`medzoo serve --check` shows every setting")
 
-    from serving.opening import open_service
+    from serving.opening import open_service, open_shared
     from serving.run import listen, run
 
     settings = found.settings
     hide_bars(settings.base)
     socket = listen(settings.host, settings.port)
-    service = open_service(settings, say=lambda text: click.echo(text, err=True))
-    sys.exit(0 if run(service, settings, socket, page=page) else 1)
+    shared = open_shared(settings)
+    service = open_service(settings, say=lambda text: click.echo(text, err=True), shared=shared)
+    sys.exit(0 if run(service, settings, socket, page=page, shared=shared) else 1)
 
 
 def _words(value: str | int | tuple[str, ...] | None) -> object:

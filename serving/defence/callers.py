@@ -10,7 +10,7 @@ from starlette.types import Scope
 
 from serving.defence.addresses import host_name, is_loopback
 from serving.defence.cookies import session_token
-from serving.defence.keys import LOCAL, ROLES, KeyFile, Role
+from serving.defence.keys import LOCAL, ROLES, Key, Role
 from serving.defence.proxies import Proxies
 from zoo.errors import BadInput, NoKey, NotAllowed, Stopped
 
@@ -59,6 +59,14 @@ class Caller:
         return f"the {'account' if self.account else 'key'} {self.name!r}"
 
 
+class Keys(Protocol):
+    """Where keys are found."""
+
+    def find(self, token: str) -> Key | None:
+        """The key that a client sent, or None. Raises BadInput where keys cannot be read."""
+        ...
+
+
 class People(Protocol):
     """Those who may sign in."""
 
@@ -78,7 +86,7 @@ class Callers:
     def __init__(
         self,
         *,
-        keys: KeyFile | None,
+        keys: Keys | None,
         hosts: Sequence[str] = (),
         people: People | None = None,
         proxies: Proxies | None = None,
@@ -110,7 +118,7 @@ class Callers:
             NotAllowed: it comes by another host's name, from another site's page, by a proxy that is not
                 trusted or names nobody who is known, or, where there are neither keys nor accounts, from
                 another machine.
-            Stopped: the file of keys has become unreadable.
+            Stopped: the keys have become unreadable.
         """
         self.check_site(scope)
         if self._keys is None and self._people is None:

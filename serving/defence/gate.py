@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 from urllib.parse import quote
 
 from starlette.responses import RedirectResponse
@@ -32,6 +33,22 @@ class Inside:
     """True: nobody else is let in."""
 
 
+class Others(Protocol):
+    """The servers that are one service with this one."""
+
+    async def fresh(self) -> None:
+        """Learn what keys and names are now."""
+        ...
+
+    async def enter(self, client: str) -> tuple[Verdict, str] | None:
+        """Count a request over all servers, with its id; None: that cannot be done now."""
+        ...
+
+    def leave(self, request: str) -> None:
+        """One that was allowed is over."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Gate:
     """Wraps an application. `request.state.client`, `.role`, `.account` (a person's, not a key's) and `.way`
@@ -42,6 +59,7 @@ class Gate:
     pace: Pace
     refuse: Refuse
     inside: Inside = field(default_factory=Inside)
+    others: Others | None = None
     clock: Callable[[], float] = time.monotonic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,6 +69,8 @@ class Gate:
         if scope["type"] != "http" or scope["path"] in HEALTH:
             await self.app(scope, receive, send)
             return
+        if self.others is not None:
+            await self.others.fresh()
         try:
             caller = await self._let_in(scope)
             if self.inside.closed and not _free(scope):
@@ -99,7 +119,10 @@ class Gate:
 
     async def _by_quota(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
         free, pace = _free(scope), self.pace
-        verdict = (pace.look if free else pace.enter)(str(caller), now=self.clock())
+        if free:
+            verdict, request = pace.look(str(caller), now=self.clock()), ""
+        else:
+            verdict, request = await self._enter(str(caller))
         told = with_headers(send, _told(self.pace.quota.per_minute, verdict))
         if not verdict.allowed:
             error = Busy(f"{caller} asks too much at once", after_s=verdict.after_s)
@@ -109,6 +132,25 @@ class Gate:
             await (self.app if free else self._counted)(scope, receive, told)
         finally:
             (pace.look_away if free else pace.leave)(str(caller))
+            if request and self.others is not None:
+                self.others.leave(request)
+
+    async def _enter(self, client: str) -> tuple[Verdict, str]:
+        """Count a request here and then over all servers. What this server alone would refuse goes no
+        further, so a flood does not reach what they share; where that is away, this server's word holds."""
+        verdict = self.pace.enter(client, now=self.clock())
+        if self.others is None or not verdict.allowed:
+            return verdict, ""
+        try:
+            entered = await self.others.enter(client)
+        except BaseException:  # whoever asked has gone
+            self.pace.leave(client)
+            raise
+        if entered is None:
+            return verdict, ""
+        if not entered[0].allowed:
+            self.pace.take_back(client)
+        return entered
 
     async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
         waits = 1

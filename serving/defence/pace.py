@@ -62,6 +62,11 @@ class Pace:
         """A request that was allowed has been answered, or its client has gone."""
         self._buckets[client].under_way -= 1
 
+    def take_back(self, client: str) -> None:
+        """One that was allowed here was refused where all servers' requests are counted: it cost nothing."""
+        self._buckets[client].tokens += 1
+        self.leave(client)
+
     def look(self, client: str, *, now: float) -> Verdict:
         """A request that costs nothing has come, such as for a part of the page; one that is allowed must
         `look_away`. They have room of their own, so that a page with many parts opens whatever is asked."""

@@ -32,12 +32,34 @@ BY_NAME = Patience(free=10, first_s=1, most_s=15)
 """A guess every 15 s, from however many addresses."""
 
 
+Count = tuple[int, float]
+"""How many tries, and when the last one was."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What is known of one name and address, to be kept elsewhere."""
+
+    pair: Count = (0, 0.0)
+    address: Count = (0, 0.0)
+    name: Count = (0, 0.0)
+    known: bool = False
+    """They have signed in from there."""
+
+
 class _Counts:
     """Tries by key, the oldest forgotten first."""
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
-        self._tries: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._tries: OrderedDict[str, Count] = OrderedDict()
+
+    def held(self, key: str) -> Count:
+        return self._tries.get(key, (0, 0.0))
+
+    def hold(self, key: str, count: Count) -> None:
+        if count[0]:
+            self._tries[key] = count
 
     def wait_s(self, key: str, now: float) -> float:
         count, last = self._get(key, now)
@@ -75,6 +97,25 @@ class Tries:
     def __init__(self) -> None:
         self._pairs, self._addresses, self._names = map(_Counts, (BY_PAIR, BY_ADDRESS, BY_NAME))
         self._known: OrderedDict[str, None] = OrderedDict()
+
+    @classmethod
+    def of(cls, name: str, address: str, held: Held) -> "Tries":
+        """Those of one name and address alone."""
+        tries, address = cls(), network_of(address)
+        tries._pairs.hold(_pair(name, address), held.pair)
+        tries._addresses.hold(address, held.address)
+        tries._names.hold(name, held.name)
+        if held.known:
+            tries._known[_pair(name, address)] = None
+        return tries
+
+    def held(self, name: str, address: str) -> Held:
+        """What is known of them, for `of`."""
+        address = network_of(address)
+        pair = _pair(name, address)
+        return Held(
+            self._pairs.held(pair), self._addresses.held(address), self._names.held(name), pair in self._known
+        )
 
     def begin(self, name: str, address: str, *, now: float) -> float:
         """Count a try; 0, or where it comes too soon the seconds to wait, and then it does not count."""

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from serving.defence.arrival import Arrival, Bounds
 from serving.defence.callers import NEW_LIST, Callers
-from serving.defence.gate import Gate, Inside, Refuse
+from serving.defence.gate import Gate, Inside, Others, Refuse
 from serving.defence.pace import Pace
 from serving.defence.remote import RemoteImages
 
@@ -28,6 +28,8 @@ class Defence:
     """What is under way, and whether more is let in."""
     remote: RemoteImages | None = None
     """None: images by address are not fetched."""
+    others: Others | None = None
+    """What is shared with other servers."""
     framed_by: str = ""
     """A site whose pages may show this server's in a frame, such as https://huggingface.co; empty: none."""
 
@@ -43,4 +45,11 @@ def put_around(app: FastAPI, defence: Defence, *, max_body: int, refuse: Refuse)
         refuse=refuse,
         elsewhere={("POST", NEW_LIST): lists},
     )
-    app.add_middleware(Gate, callers=defence.callers, pace=defence.pace, refuse=refuse, inside=defence.inside)
+    app.add_middleware(
+        Gate,
+        callers=defence.callers,
+        pace=defence.pace,
+        refuse=refuse,
+        inside=defence.inside,
+        others=defence.others,
+    )

@@ -18,7 +18,7 @@ from serving.core.requests import BASE, AdapterId
 from serving.core.watch import Watch
 from serving.library.hub import Hub as Hub
 from serving.library.hub import ZooHub as ZooHub
-from serving.library.names import Names
+from serving.library.names import Names as Names
 from serving.library.names import name_adapters as name_adapters
 from serving.library.sharing import SharedCalls
 from zoo.errors import BadAdapter, HubError, HubUnreachable, ZooError
@@ -69,17 +69,18 @@ class Library:
         self,
         hub: Hub,
         registry: Registry,
-        aliases: Mapping[str, RepoRef] | None = None,
+        aliases: Mapping[str, RepoRef] | Names | None = None,
         *,
         allow: Sequence[str] = (),
         resolve_every_s: float = 1.0,
         watch: Watch | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`allow` holds glob patterns of repos that may be brought without an alias, such as `local/*`."""
+        """`allow` holds glob patterns of repos that may be brought without an alias, such as `local/*`; names
+        that are made already, such as those that servers share, have theirs."""
         self._hub = hub
         self._registry = registry
-        self.names = Names(aliases, allow=allow)
+        self.names = aliases if isinstance(aliases, Names) else Names(aliases, allow=allow)
         self._resolve_every_s = resolve_every_s
         self._watch = watch or Watch()
         self._clock = clock
@@ -127,9 +128,10 @@ class Library:
         return brought
 
     def _resolved(self, asked: str, ref: RepoRef, head: _Head) -> Resolved:
-        if before := self.names.stands_for(ref, head.sha):
-            self._registry.moved(ref.repo, before, head.sha)
-        return Resolved(asked, ref.repo, head.sha, head.hub_unreachable)
+        sha = self.names.latest(ref) or head.sha  # another server may have been told a newer one
+        if before := self.names.stands_for(ref, sha):
+            self._registry.moved(ref.repo, before, sha)
+        return Resolved(asked, ref.repo, sha, head.hub_unreachable)
 
     def _resolve(self, ref: RepoRef) -> "Future[_Head]":
         now = self._clock()

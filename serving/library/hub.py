@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
-from zoo.hub import fetch, last_resolved, resolve
+from zoo.hub import fetch, fetch_to_share, last_resolved, resolve
 
 
 class Hub(Protocol):
@@ -20,12 +20,18 @@ class Hub(Protocol):
 
 
 class ZooHub:
-    """The Hub at an address, through `zoo.hub`. Of an adapter larger than `max_bytes` nothing is fetched."""
+    """The Hub at an address, through `zoo.hub`. Of an adapter larger than `max_bytes` nothing is fetched.
+    Adapters lie in `folder`, which several servers may share, or with none where Hubs' clients keep files."""
 
     def __init__(
-        self, endpoint: str | None = None, token: str | None = None, *, max_bytes: int = 2 * 1024**3
+        self,
+        endpoint: str | None = None,
+        token: str | None = None,
+        *,
+        max_bytes: int = 2 * 1024**3,
+        folder: Path | None = None,
     ) -> None:
-        self._endpoint, self._token, self._max_bytes = endpoint, token, max_bytes
+        self._endpoint, self._token, self._max_bytes, self._folder = endpoint, token, max_bytes, folder
 
     def resolve(self, repo: str, revision: str) -> str:
         """See `zoo.hub.resolve`."""
@@ -36,7 +42,16 @@ class ZooHub:
         return last_resolved(repo, revision, endpoint=self._endpoint)
 
     def fetch(self, repo: str, sha: str) -> Path:
-        """See `zoo.hub.fetch`."""
+        """See `zoo.hub.fetch` and `zoo.hub.fetch_to_share`."""
+        if self._folder is not None:
+            return fetch_to_share(
+                self._folder,
+                repo,
+                sha,
+                max_bytes=self._max_bytes,
+                endpoint=self._endpoint,
+                token=self._token,
+            )
         return fetch(
             repo,
             sha,

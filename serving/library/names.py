@@ -118,6 +118,16 @@ class Names:
             self._aliases[alias] = ref
             self._forget_commits()
 
+    def become(self, aliases: Mapping[str, RepoRef]) -> None:
+        """Have these names and no others from now on."""
+        with self._lock:
+            self._aliases = dict(aliases)
+            self._forget_commits()
+
+    def latest(self, ref: RepoRef) -> str | None:
+        """The commit that a revision stands for at other servers; None: there are none, or unknown."""
+        return None
+
     def forget(self, alias: str) -> RepoRef:
         """Take an alias away; what it stood for.
 
@@ -130,6 +140,10 @@ class Names:
             ref = self._aliases.pop(alias)
             self._forget_commits()
             return ref
+
+    def withdraw(self, alias: str) -> None:
+        """Take a name away that this server was given at its start and cannot load."""
+        self.forget(alias)
 
     def _forget_commits(self) -> None:
         """Keep those alone of what an alias still stands for."""

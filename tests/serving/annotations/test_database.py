@@ -236,7 +236,7 @@ def _bytes(folder: Path) -> bytes:
 def test_one_who_reads_long_is_told_of_and_erasing_again_helps(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serving.annotations.opening.LOCKED_S", 0.2)
+    monkeypatch.setattr("serving.databases.LOCKED_S", 0.2)
     database = Database(str(tmp_path / "ratings.db"))
     database.write(lambda connection: _add(connection, "planted"))
     with database.read() as reader:

@@ -17,7 +17,7 @@ from zoo.errors import BadInput
 
 def _run(connection: Connection, way: str, to: str) -> None:
     config = Config()
-    config.set_main_option("script_location", str(opening._MIGRATIONS))
+    config.set_main_option("script_location", str(opening.RATINGS.migrations))
     config.attributes["connection"] = connection
     getattr(command, way)(config, to)
 

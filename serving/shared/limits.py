@@ -1,0 +1,136 @@
+"""How much one client may ask of all servers together: its bucket, and what is under way.
+
+A request under way is a row of the server that answers it. It counts for as long as that server says that it
+lives, so what a killed one had under way ends by itself.
+"""
+
+import secrets
+import threading
+
+from sqlalchemy import Connection, bindparam, text
+
+from serving.defence.pace import Quota, Verdict
+from serving.shared.store import Store
+from zoo.errors import Busy
+
+BEAT_S = 5.0
+LIVES_S = 20.0
+"""How long a server counts as alive after it last said so."""
+RESTED_S = 3600.0
+"""After so long without a request a client's bucket, full long since, is forgotten."""
+
+_NEW_BUCKET = text(
+    "INSERT INTO shared_buckets (client, tokens, filled_at) VALUES (:client, :burst, :now) "
+    "ON CONFLICT (client) DO NOTHING"
+)
+_COUNT = text(
+    "SELECT count(*) FROM shared_under_way JOIN shared_servers USING (server) "
+    "WHERE client = :client AND until > :now"
+)
+_FILL = text("UPDATE shared_buckets SET tokens = :tokens, filled_at = :now WHERE client = :client")
+_BEGIN = text("INSERT INTO shared_under_way (id, client, server) VALUES (:id, :client, :server)")
+_END = text("DELETE FROM shared_under_way WHERE id IN :ids").bindparams(bindparam("ids", expanding=True))
+_LIVE = text(
+    "INSERT INTO shared_servers (server, until) VALUES (:server, :until) "
+    "ON CONFLICT (server) DO UPDATE SET until = excluded.until"
+)
+
+
+class SharedLimits:
+    """The quota of each client, over all servers; used from any thread. Each call waits for the database."""
+
+    def __init__(self, store: Store, quota: Quota) -> None:
+        """Raises: Busy: the database does not answer."""
+        self._store, self._quota = store, quota
+        self._server = secrets.token_hex(16)
+        self._lock = threading.Lock()
+        self._left: list[str] = []
+        """Requests that have ended, perhaps without the database having been told."""
+        self.beat()
+
+    def enter(self, client: str) -> tuple[Verdict, str]:
+        """A request has come; with its id, by which one that is allowed must `leave`.
+
+        Raises:
+            Busy: the database does not answer.
+        """
+        request = secrets.token_hex(16)
+        try:
+            with self._store.count() as connection:
+                return self._enter(connection, client, request), request
+        except Busy:
+            self._note(request)  # it may have been kept all the same
+            raise
+
+    def leave(self, request: str) -> None:
+        """A request that was allowed has been answered, or its client has gone."""
+        self._note(request)
+        self._tell()
+
+    def beat(self) -> None:
+        """Say that this server lives, and clear away what belongs to none that does.
+
+        Raises:
+            Busy: the database does not answer.
+        """
+        with self._store.count() as connection:
+            now = self._store.now(connection)
+            connection.execute(_LIVE, {"server": self._server, "until": now + LIVES_S})
+            ended = {"before": now - LIVES_S}
+            connection.execute(text("DELETE FROM shared_servers WHERE until < :before"), ended)
+            connection.execute(
+                text("DELETE FROM shared_under_way WHERE server NOT IN (SELECT server FROM shared_servers)")
+            )
+            rested = {"before": now - RESTED_S}
+            connection.execute(text("DELETE FROM shared_buckets WHERE filled_at < :before"), rested)
+        self._tell()
+
+    def end(self) -> None:
+        """This server ends: nothing of it is under way any more."""
+        mine = {"server": self._server}
+        with self._store.count() as connection:
+            connection.execute(text("DELETE FROM shared_under_way WHERE server = :server"), mine)
+            connection.execute(text("DELETE FROM shared_servers WHERE server = :server"), mine)
+
+    def _enter(self, connection: Connection, client: str, request: str) -> Verdict:
+        quota, rate = self._quota, self._quota.per_minute / 60
+        lock = "" if connection.dialect.name == "sqlite" else " FOR UPDATE"
+        bucket = text(f"SELECT tokens, filled_at FROM shared_buckets WHERE client = :client{lock}")
+        told: dict[str, object] = {"client": client, "server": self._server, "id": request}
+        row = connection.execute(bucket, told).one_or_none()
+        now = self._store.now(connection)
+        if row is None:
+            connection.execute(_NEW_BUCKET, {**told, "burst": quota.burst, "now": now})
+            row = connection.execute(bucket, told).one()
+        now = max(now, row.filled_at)
+        tokens = min(quota.burst, row.tokens + (now - row.filled_at) * rate)
+        # A statement of its own, begun when the bucket was locked: it sees all who were let in before.
+        crowded = connection.execute(_COUNT, {**told, "now": now}).scalar_one() >= quota.at_once
+        allowed = not crowded and tokens >= 1
+        if allowed:
+            tokens -= 1
+            connection.execute(_FILL, {**told, "tokens": tokens, "now": now})
+            connection.execute(_BEGIN, told)
+        return Verdict(
+            allowed=allowed,
+            remaining=int(tokens),
+            after_s=max(0.0, 1.0 if crowded else 0.0, (1 - tokens) / rate),
+            full_s=(quota.burst - tokens) / rate,
+        )
+
+    def _note(self, request: str) -> None:
+        with self._lock:
+            self._left.append(request)
+
+    def _tell(self) -> None:
+        """Take the rows away of requests that have ended; what fails is done at the next beat."""
+        with self._lock:
+            ids, self._left = self._left, []
+        if not ids:
+            return
+        try:
+            with self._store.count() as connection:
+                connection.execute(_END, {"ids": ids})
+        except Busy:
+            with self._lock:
+                self._left += ids

@@ -1,0 +1,107 @@
+"""The database that several servers share: each act a transaction, each failure `Busy`.
+
+After a failure it is left alone for a moment, so that requests do not each wait for a server that is away.
+It knows no table.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from serving import databases
+from zoo.errors import Busy
+
+SHARED = databases.Kind(
+    name="the servers' shared database",
+    holds="what servers share",
+    setting="MEDZOO_SHARED",
+    migrations=Path(__file__).parent / "migrations",
+    version_table="shared_schema",
+    one_at_a_time=6_337_903,
+)
+ANSWER_S = 5
+"""How long PostgreSQL may keep silent."""
+LEFT_ALONE_S = 1.0
+_POSTGRES = {
+    "options": f"-c statement_timeout={ANSWER_S * 1000} -c lock_timeout={ANSWER_S * 1000}",
+    "tcp_user_timeout": ANSWER_S * 1000,
+    "keepalives_idle": ANSWER_S,
+}
+_COUNTS = {**_POSTGRES, "options": f"{_POSTGRES['options']} -c synchronous_commit=off"}
+
+
+class Store:
+    """One open database. What `act` has written is on disk when it returns; what `count` has written may be
+    undone by a power cut."""
+
+    def __init__(self, where: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Open the SQLite file or the URL, and bring its tables up to date.
+
+        Raises:
+            BadInput: it cannot be opened, or is of a newer version than this program.
+        """
+        url = databases.address(where, SHARED)
+        self._acts = databases.connect(url, SHARED, writes=True, options=_POSTGRES)
+        self._counts = databases.connect(url, SHARED, writes=True, size=8, options=_COUNTS)
+        self._readers = databases.connect(url, SHARED, writes=False, options=_POSTGRES)
+        if url.drivername == "sqlite":
+            event.listen(self._counts, "connect", _forgetful)
+        self._clock, self._away_until = clock, 0.0
+        databases.bring_up_to_date(self._acts, SHARED)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection to read by.
+
+        Raises:
+            Busy: the database does not answer.
+        """
+        with self._answering(), self._readers.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def act(self) -> Iterator[Connection]:
+        """A transaction that is on disk at the end; Raises: see `read`, and then it may be there or not."""
+        with self._answering(), self._acts.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def count(self) -> Iterator[Connection]:
+        """The same for what may be lost."""
+        with self._answering(), self._counts.begin() as connection:
+            yield connection
+
+    def now(self, connection: Connection) -> float:
+        """The time, in seconds, by the clock that all servers share."""
+        if connection.dialect.name == "sqlite":  # all of this machine
+            return time.time()
+        told = connection.execute(text("SELECT extract(epoch FROM clock_timestamp())"))
+        return float(told.scalar_one())
+
+    def close(self) -> None:
+        """Close every connection."""
+        for engine in (self._acts, self._counts, self._readers):
+            engine.dispose()
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        if self._clock() < self._away_until:
+            raise _away("it was away a moment ago")
+        try:
+            yield
+        except SQLAlchemyError as error:
+            self._away_until = self._clock() + LEFT_ALONE_S
+            raise _away(type(getattr(error, "orig", None) or error).__name__) from None
+
+
+def _away(why: str) -> Busy:
+    return Busy(f"{SHARED.name} does not answer ({why})", hint="ask again in a few seconds", after_s=3)
+
+
+def _forgetful(connection: Any, _: Any) -> None:
+    connection.execute("PRAGMA synchronous=NORMAL")
