@@ -71,6 +71,7 @@ def run(service: Service, settings: Settings, taken: socket.socket, *, page: boo
             most=settings.max_connections, head_timeout_s=settings.head_timeout_s, refusals=_refusals()
         ),
         ws="none",
+        loop="asyncio",  # also where a package has brought another
         log_config=None,
         log_level="warning",
         access_log=False,

@@ -34,7 +34,7 @@ class Running:
         self.open = list(self.jobs)
         """Those that are yet to end."""
         self.began = clock()
-        self._clock = clock
+        self._model, self._clock = model, clock
         self.first_token: float | None = None
         """When the first step was done."""
         features = dict(jobs)
@@ -103,6 +103,7 @@ class Running:
             first_token_ms=((self.first_token or one.ended) - one.job.submitted) * 1000,
             milliseconds=(one.ended - one.job.submitted) * 1000,
             load=one.load,
+            digest=(self._model.digest(one.slot) or "") if one.slot else "",
         )
 
 
