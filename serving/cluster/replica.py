@@ -44,11 +44,11 @@ class EngineReplica:
     """An engine with a bank of its own."""
 
     def __init__(
-        self, settings: Settings, *, number: Callable[[], int] = rank, hub: Hub | None = None
+        self, settings: Settings, *, number: Callable[[], int] | None = None, hub: Hub | None = None
     ) -> None:
         set_up_logs(settings.log)
         base = get_base(settings.base)
-        self._base, self._number, self._metrics = base.pinned, number, Metrics()
+        self._base, self._number, self._metrics = base.pinned, number or rank, Metrics()
         watch: Watch = self._metrics
         if settings.traces:
             from serving.traces import open_traces  # an extra's libraries

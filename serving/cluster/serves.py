@@ -26,8 +26,8 @@ UNLOADED_S = 600.0
 
 
 def engines(settings: Settings) -> serve.Application:
-    """The replicas of one base as an application of Ray Serve. Its arguments are the settings of
-    `medzoo serve` by name, those that are the engine's; the environment is not read."""
+    """The replicas of one base as an application of Ray Serve. Its arguments are settings of `medzoo serve`,
+    by name; what they do not say the environment says where this is called."""
     most = settings.max_replicas or settings.replicas
     scaled: dict[str, Any] = {"num_replicas": settings.replicas}
     if most > settings.replicas:
@@ -51,7 +51,7 @@ def engines(settings: Settings) -> serve.Application:
         request_router_config=RequestRouterConfig(request_router_class="serving.cluster.router.Spread"),
         logging_config=QUIET,
         **scaled,
-    ).bind(settings)
+    ).bind(settings.model_copy(update={"annotations": None, "keys_file": None}))  # Ray keeps what it is given
 
 
 class ServeReplicas:
