@@ -147,8 +147,8 @@ def _cluster(settings: Settings) -> list[str]:
         found.append("cluster is set and Ray is not installed: pip install 'medvlm-zoo[cluster]'")
     if settings.cluster != "local" and os.environ.get("RAY_AUTH_MODE") != "token":
         found.append(
-            f"cluster is {settings.cluster!r} and RAY_AUTH_MODE is not 'token': whoever reaches a port of such a "
-            "cluster runs programs on it"
+            f"cluster is {settings.cluster!r} and RAY_AUTH_MODE is not 'token': whoever reaches a port of "
+            "such a cluster runs programs on it"
         )
     if settings.max_replicas is not None and settings.max_replicas < settings.replicas:
         found.append(f"max_replicas is {settings.max_replicas} and replicas {settings.replicas}")

@@ -37,7 +37,7 @@ def rank() -> int:
     """The replica's number among those of its deployment."""
     from ray import serve
 
-    return serve.get_replica_context().rank.rank
+    return int(serve.get_replica_context().rank.rank)
 
 
 class EngineReplica:
@@ -131,8 +131,8 @@ class EngineReplica:
         return self._engine.submit(work, on_piece).done
 
     def _done(self, work: Work, given: Any) -> Done:
-        if given is None:
-            held = [one and self._engine.held(one.id) for one in work.adapters]
+        if given is None:  # an adapter was loaded
+            held = [self._engine.held(one.id) if one else self._base for one in work.adapters]
         else:
             rows = zip(work.adapters, given, strict=True)
             held = [one.digest if adapter else self._base for adapter, one in rows]

@@ -1,7 +1,7 @@
 """A whole cluster on this machine, as `medzoo serve --cluster` starts it.
 
-Two replicas and twelve adapters that can each say one word only, asked by clients of every kind while a replica
-is killed, an alias comes to stand for another adapter and an adapter is published anew.
+Two replicas and twelve adapters that can each say one word only, asked by clients of every kind while a
+replica is killed, an alias comes to stand for another adapter and an adapter is published anew.
 """
 
 import asyncio
@@ -38,6 +38,8 @@ REPOS, SLOTS = 12, 8
 CLIENTS, ACTIONS = 8, 60
 LIMIT_S = 300.0
 """Longest wait for anything: a busy machine takes many times as long as an idle one."""
+STILL_S = 2.0
+"""Without an answer for so long, all clients wait for the replica that was stopped."""
 MARK = b"PlantedByTheTest"
 NAMED = {
     (404, "UnknownName"),  # a name that was taken away meanwhile
@@ -136,6 +138,11 @@ class Trial:
         replicas = self.replicas()
         assert len(replicas) == 2, replicas
         self.killed = replicas[0]
+        os.kill(self.killed, signal.SIGSTOP)  # so that it has questions that it does not answer
+        while (before := self.done) < CLIENTS * ACTIONS / 2:
+            await asyncio.sleep(STILL_S)
+            if self.done == before:
+                break
         os.kill(self.killed, signal.SIGKILL)
         while self.done < CLIENTS * ACTIONS / 2:
             await asyncio.sleep(0.01)
@@ -194,6 +201,7 @@ def test_every_answer_is_its_own_adapters_or_an_error_by_name(trial):
         wrong += faults_of(heard, trial.shelf.commits, trial.base_says, resolved_for_s=1.0)
     print(len(trial.notes.heard), "answers,", trial.notes.actions, trial.notes.errors)
     assert wrong == []
+    assert trial.server.log.read_text().count("begins anew") > 0, "nothing was under way at the replica"
     assert len(trial.notes.heard) > CLIENTS * ACTIONS / 2
     whole = [one for one in trial.notes.heard if one.tokens is not None]
     assert {one.repo for one in whole} >= set(trial.shelf.names)
