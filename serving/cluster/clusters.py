@@ -3,7 +3,6 @@
 import logging
 import shutil
 import tempfile
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from serving.cluster.environment import set_up
@@ -27,7 +26,7 @@ def open_cluster(settings: Settings, *, name: str) -> "ServeReplicas":
         EngineFailed: the cluster or its engines do not start, or are not there.
     """
     local = settings.cluster == HERE
-    set_up(local=local)
+    set_up(local=local, replicas=settings.max_replicas or settings.replicas)
     if local:
         return _started(settings, name)
     return _joined(settings.cluster or "", name)
@@ -41,9 +40,7 @@ def _started(settings: Settings, name: str) -> "ServeReplicas":
 
     folder = tempfile.mkdtemp(prefix="mz-", dir="/tmp")  # short: sockets lie in it
 
-    def end() -> None:
-        with suppress(Exception):  # what is gone already
-            serve.shutdown()
+    def end() -> None:  # all of it; Serve's own end leaves a controller that complains on the terminal
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -20,9 +20,9 @@ _ALWAYS = {
 }
 
 
-def set_up(*, local: bool) -> None:
+def set_up(*, local: bool, replicas: int = 1) -> None:
     """Set what Ray is to read. Whatever the operator set himself stays, but for what keeps others out of a
-    cluster of this machine alone.
+    cluster of this machine alone. The cores of such a one are divided among its replicas.
 
     Raises:
         NotInstalled: there is no Ray.
@@ -38,6 +38,8 @@ def set_up(*, local: bool) -> None:
         )
     for name, value in _ALWAYS.items():
         os.environ.setdefault(name, value)
+    if local:  # what replicas inherit; else Ray gives each one thread
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // replicas)))
     if local and "ray" not in sys.modules:
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(16)

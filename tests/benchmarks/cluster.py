@@ -9,8 +9,8 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -40,25 +40,24 @@ def measure() -> dict[str, float]:
     if find_spec("ray") is None:
         return {}
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as made:
+    with tempfile.TemporaryDirectory() as made, ExitStack() as at_end:
         adapters = _adapters(Path(made))
-        ways: dict[str, Callable[[], Engine]] = {
-            "one_process": lambda: _opened(cluster=None),
-            "cluster2": lambda: _opened(cluster="local"),
-        }
-        figures: dict[str, float] = {}
-        for name, opened in ways.items():
-            engine = opened()
-            try:
-                _load(engine, adapters, asked=ASKERS, seed=-1)  # a warm-up
-                rates = [ASKED / _load(engine, adapters, asked=ASKED, seed=n) for n in range(REPETITIONS)]
-                alone = [_alone(engine, adapters) for _ in range(20)]
-            finally:
-                engine.close()
-            figures[f"{name}_comparisons_per_second"] = statistics.median(rates)
-            figures[f"{name}_alone_seconds"] = statistics.median(alone)
-        ratio = figures["cluster2_comparisons_per_second"] / figures["one_process_comparisons_per_second"]
-        return {**figures, "cluster2_over_one_process": ratio}
+        engines = {"one_process": _opened(cluster=None), "cluster2": _opened(cluster="local")}
+        for engine in engines.values():
+            at_end.callback(engine.close)
+        rates: dict[str, list[float]] = {name: [] for name in engines}
+        alone: dict[str, list[float]] = {name: [] for name in engines}
+        for repetition in range(REPETITIONS + 1):
+            for name, engine in engines.items():
+                rate = ASKED / _load(engine, adapters, asked=ASKED, seed=repetition)
+                times = [_alone(engine, adapters) for _ in range(10)]
+                if repetition:  # the first is a warm-up
+                    rates[name].append(rate)
+                    alone[name] += times
+    figures = {f"{name}_comparisons_per_second": statistics.median(found) for name, found in rates.items()}
+    figures |= {f"{name}_alone_seconds": statistics.median(found) for name, found in alone.items()}
+    ratios = [two / one for one, two in zip(rates["one_process"], rates["cluster2"], strict=True)]
+    return {**figures, "cluster2_over_one_process": statistics.median(ratios)}
 
 
 def _opened(cluster: str | None) -> Engine:
