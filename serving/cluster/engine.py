@@ -220,7 +220,7 @@ class RemoteEngine:
         rows: int,
         on_piece: Callable[[Piece], None] | None = None,
     ) -> _Asked:
-        order = Order(kind=kind, work=work, left_s=None, origin=origin())
+        order = Order(kind=kind, work=work, left_s=None, origin=origin(), streams=on_piece is not None)
         asked = _Asked(order, self._clock(), on_piece, rows)
         with self._changed:
             self.check_room(rows=rows, client=work.client)

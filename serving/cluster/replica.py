@@ -118,6 +118,8 @@ class EngineReplica:
         if order.kind == "warm":
             adapter = next(one for one in work.adapters if one)
             return self._engine.warm(adapter, deadline=work.deadline)
+        if not order.streams:
+            return self._engine.submit(work).done
         begun = False
 
         def on_piece(piece: Piece) -> None:  # on the engine's thread, while the slots are held

@@ -28,6 +28,8 @@ class Order:
     """Its deadline is of the clock of the process that asks; `left_s` is for the replica."""
     left_s: float | None
     origin: Origin
+    streams: bool = True
+    """False: nobody listens for pieces, so none are sent."""
 
 
 @dataclass(frozen=True, kw_only=True)

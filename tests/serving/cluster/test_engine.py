@@ -259,3 +259,17 @@ def test_rows_are_told_apart(over):
     outputs = over(Scripted(items)).submit(work(FIRST, None), told.append).done.result(LIMIT_S)
     assert [(one.row, one.text) for one in told] == [(1, "base"), (0, "one")]
     assert [one.text for one in outputs] == ["one", "base"]
+
+
+def test_pieces_are_sent_only_where_somebody_listens(over):
+    replicas = Scripted(says("a"), says("a"))
+    engine = over(replicas)
+    engine.submit(work(FIRST)).done.result(LIMIT_S)
+    heard(engine, work(FIRST))
+    assert [order.streams for order in replicas.orders] == [False, True]
+
+
+def test_an_adapter_that_a_replica_died_over_is_loaded_by_another(over):
+    replicas = Scripted([ReplicaLost()], [Done(replica=1, held=("d1",), given=None)])
+    assert over(replicas).warm(work(FIRST).adapters[0]).result(LIMIT_S) is None
+    assert len(replicas.orders) == 2

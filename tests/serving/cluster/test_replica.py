@@ -69,6 +69,13 @@ def test_pieces_come_between_what_the_bank_holds_and_the_answers(replica, order)
     assert [one.text for one in last.given] == ["mdpo: Q 64x48", "base: Q 64x48"]
 
 
+def test_where_nobody_listens_the_answers_come_alone(replica, order):
+    asked = order("mdpo")
+    (done,) = sent(replica, replace(asked, streams=False))
+    assert done.held == (asked.work.adapters[0].id.digest,)
+    assert [one.text for one in done.given] == ["mdpo: Q 64x48"]
+
+
 def test_a_look_and_a_load_say_what_the_bank_holds_too(replica, order):
     held = (order("mdpo").work.adapters[0].id.digest,)
     (loaded,) = sent(replica, order("mdpo", kind="warm"))
