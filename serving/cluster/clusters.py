@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from serving.cluster.environment import set_up
 from serving.settings import Settings
-from zoo.errors import EngineFailed, ZooError
+from zoo.errors import EngineFailed
 
 if TYPE_CHECKING:
     from serving.cluster.serves import ServeReplicas
@@ -60,7 +60,7 @@ def _started(settings: Settings, name: str) -> "ServeReplicas":
         handle = serve.run(engines(settings), name=name, route_prefix=None)
     except BaseException as error:
         end()
-        if isinstance(error, ZooError) or not isinstance(error, Exception):
+        if not isinstance(error, Exception):
             raise
         raise EngineFailed(
             f"the cluster's engines did not start ({type(error).__name__})",
@@ -77,12 +77,18 @@ def _joined(address: str, name: str) -> "ServeReplicas":
 
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
-        _hush()
+    except Exception as error:
+        raise EngineFailed(
+            f"the cluster at {address} cannot be joined ({type(error).__name__})",
+            hint="run this on one of its nodes, with the same RAY_AUTH_TOKEN; docs/cluster.md",
+        ) from error
+    _hush()
+    try:
         handle = serve.get_app_handle(name)
     except Exception as error:
         ray.shutdown()
         raise EngineFailed(
-            f"the cluster at {address} has no engines named {name} ({type(error).__name__})",
+            f"the cluster at {address} has no application {name} ({type(error).__name__})",
             hint="serve deploy deploy/ray/serve.yaml; docs/cluster.md",
         ) from error
     return ServeReplicas(handle, end=ray.shutdown)

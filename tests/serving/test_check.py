@@ -81,8 +81,8 @@ def test_a_cluster_without_ray_or_one_that_lets_everybody_in_is_told(monkeypatch
     given = {"cluster": "10.0.0.1:6379", "replicas": 3, "max_replicas": 2}
     assert check_settings(given).problems == (
         "cluster is set and Ray is not installed: pip install 'medvlm-zoo[cluster]'",
-        "cluster is '10.0.0.1:6379' and RAY_AUTH_MODE is not 'token': whoever reaches a port of such a cluster "
-        "runs programs on it",
+        "cluster is '10.0.0.1:6379' and RAY_AUTH_MODE is not 'token': whoever reaches a port of such a "
+        "cluster runs programs on it",
         "max_replicas is 2 and replicas 3",
     )
     monkeypatch.setattr("serving.check.find_spec", lambda name: object())
