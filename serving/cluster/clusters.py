@@ -35,6 +35,7 @@ def open_cluster(settings: Settings, *, name: str) -> "ServeReplicas":
 def _started(settings: Settings, name: str) -> "ServeReplicas":
     import ray
     from ray import serve
+    from ray.serve.context import _set_global_client
 
     from serving.cluster.serves import QUIET, ServeReplicas, engines
 
@@ -42,6 +43,7 @@ def _started(settings: Settings, name: str) -> "ServeReplicas":
 
     def end() -> None:  # all of it; Serve's own end leaves a controller that complains on the terminal
         ray.shutdown()
+        _set_global_client(None)  # or the next cluster of this process is taken for this one
         shutil.rmtree(folder, ignore_errors=True)
 
     try:
