@@ -133,10 +133,26 @@ def _where(settings: Settings) -> list[str]:
         found += _traces(settings.traces)
     if settings.shared_cache is not None and not os.access(settings.shared_cache, os.W_OK | os.X_OK):
         found.append(f"shared_cache is {settings.shared_cache}, which is no folder that can be written here")
+    if settings.cluster is not None:
+        found += _cluster(settings)
     try:
         socket.getaddrinfo(settings.host or None, settings.port, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError):
         found.append(f"host is {settings.host!r}, and there is no such address")
+    return found
+
+
+def _cluster(settings: Settings) -> list[str]:
+    found = []
+    if find_spec("ray") is None:
+        found.append("cluster is set and Ray is not installed: pip install 'medvlm-zoo[cluster]'")
+    if settings.cluster != "local" and os.environ.get("RAY_AUTH_MODE") != "token":
+        found.append(
+            f"cluster is {settings.cluster!r} and RAY_AUTH_MODE is not 'token': whoever reaches a port of "
+            "such a cluster runs programs on it"
+        )
+    if settings.max_replicas is not None and settings.max_replicas < settings.replicas:
+        found.append(f"max_replicas is {settings.max_replicas} and replicas {settings.replicas}")
     return found
 
 

@@ -4,6 +4,7 @@ No label is ever something that a client chose: routes are templates, and reason
 """
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.registry import Collector
 
 from serving.core.requests import AdapterId
 from serving.core.watch import Watch
@@ -17,7 +18,9 @@ class Metrics(Watch):
     """Counts what the engine, the library and the web application tell; see `Watch` for the calls."""
 
     def __init__(self) -> None:
-        to = self._registry = CollectorRegistry()
+        to = CollectorRegistry()
+        self.told: Collector = to
+        """What `text` tells."""
         ProcessCollector(registry=to)
         self._queue = Gauge("medzoo_queue_rows", "Answers that wait for the engine.", registry=to)
         self._batch = Histogram(
@@ -99,4 +102,4 @@ class Metrics(Watch):
 
     def text(self) -> bytes:
         """All of it in Prometheus' text format."""
-        return generate_latest(self._registry)
+        return generate_latest(self.told)

@@ -81,7 +81,7 @@ def build_service(
         from serving.traces import open_traces  # an extra's libraries
 
         watch = guarded(metrics, open_traces(settings.traces, dropped=metrics.dropped))
-    engine = open_engine(base, settings, registry, watch=watch, say=say)
+    engine = open_engine(base, settings, registry, metrics=metrics, watch=watch, say=say)
     library = Library(hub, registry, names, watch=watch)
     service = Service(
         base=base,
@@ -116,39 +116,23 @@ def build_service(
     return service
 
 
-def open_engine(base: Base, settings: Settings, registry: Registry, *, watch: Watch, say: Say) -> Engine:
-    """What makes the answers: a model in this process.
+def open_engine(
+    base: Base, settings: Settings, registry: Registry, *, metrics: Metrics, watch: Watch, say: Say
+) -> Engine:
+    """What makes the answers: a model in this process, or replicas in others.
 
     Raises:
-        ZooError: the base cannot be loaded.
+        ZooError: the base cannot be loaded, or the cluster not be had.
     """
+    if settings.cluster is not None:
+        from serving.cluster.opening import open_remote  # an extra's libraries
+
+        return open_remote(base, settings, registry, metrics=metrics, watch=watch, say=say)
     where = "" if settings.device == "auto" else f" on {settings.device}"
     say(f"loading the base {base.pinned}{where}")
-    from serving.engines.banked import load_banked  # torch: seconds to import
-    from serving.engines.embedded import EmbeddedEngine
+    from serving.engines.opened import open_embedded
 
-    model = load_banked(
-        base,
-        device=settings.device,
-        dtype=settings.dtype,
-        quantize="4bit" if settings.load_in_4bit else "8bit" if settings.load_in_8bit else None,
-        compiled=settings.compile,
-        slots=settings.slots,
-        max_rank=settings.max_rank,
-        max_rows=settings.max_rows,
-    )
-    return EmbeddedEngine(
-        model,
-        registry,
-        slots=settings.slots,
-        max_rows=settings.max_rows,
-        max_waiting_rows=settings.max_waiting_rows,
-        window_s=settings.batch_window_ms / 1000,
-        feature_bytes=settings.feature_bytes,
-        feature_ttl_s=settings.feature_ttl_s,
-        host_bytes=settings.host_bytes,
-        watch=watch,
-    )
+    return open_embedded(base, settings, registry, watch=watch)
 
 
 def bring_named(written: Sequence[str], hub: Hub) -> list[tuple[str, RepoRef]]:

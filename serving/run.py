@@ -81,6 +81,7 @@ def run(
             most=settings.max_connections, head_timeout_s=settings.head_timeout_s, refusals=_refusals()
         ),
         ws="none",
+        loop="asyncio",  # also where a package has brought another
         log_config=None,
         log_level="warning",
         access_log=False,

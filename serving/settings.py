@@ -55,6 +55,15 @@ class Settings(BaseSettings):
     compile: bool = Field(
         default=False, description="Compile the steps of an answer: slow at the first batch of each size."
     )
+    cluster: str | None = Field(
+        default=None,
+        description="Let replicas of the engine answer: local starts them here, auto or HOST:PORT is a Ray "
+        "cluster that runs; none: the engine is in this process.",
+    )
+    replicas: int = Field(default=2, ge=1, description="Replicas that a local cluster has at least.")
+    max_replicas: int | None = Field(
+        default=None, ge=1, description="Replicas that it has at most, by how much there is to do."
+    )
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=7860, ge=0, le=65535, description="Port; 0 takes a free one.")

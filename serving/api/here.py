@@ -32,6 +32,7 @@ SERVER_S = frozenset(
         ),
         *("requests_per_minute", "burst", "max_concurrent", "remote_images", "remote_ports"),
         *("head_timeout_s", "body_timeout_s"),
+        *("cluster", "replicas", "max_replicas"),
     }
 )
 """Settings of a server that are none here: they cannot be given, and the environment's are not read."""

@@ -48,6 +48,14 @@ import click
 @click.option("--load-in-8bit", is_flag=True, default=None, help="Keep the language model in 8 bits.")
 @click.option("--compile", is_flag=True, default=None, help="Compile the steps of an answer.")
 @click.option("--slots", type=click.IntRange(1, 256), help="Adapters loaded at once.  [default: 8]")
+@click.option(
+    "--cluster",
+    is_flag=False,
+    flag_value="local",
+    metavar="[ADDRESS]",
+    help="Let several replicas answer: on this machine, or on the Ray cluster at an address.",
+)
+@click.option("--replicas", type=click.IntRange(1), help="Replicas with --cluster.  [default: 2]")
 @click.option("--page/--no-page", default=True, show_default=True, help="Serve the page beside REST.")
 @click.option(
     "--check", is_flag=True, help="Print every setting, where the base is, and what is wrong; start nothing."

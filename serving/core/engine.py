@@ -54,6 +54,8 @@ class Output:
     """From submission to the last token."""
     load: int
     """Number of the load that answered, fresh for each load; 0 for the base."""
+    digest: str = ""
+    """Of the weights that answered, as they lay in the slot; empty for the base."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +66,8 @@ class Look:
     peak: float
     load: int
     """Number of the load that looked, fresh for each load; 0 for the base."""
+    digest: str = ""
+    """Of the weights that looked, as they lay in the slot; empty for the base."""
 
 
 class Ticket(Protocol):

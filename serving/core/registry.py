@@ -87,7 +87,8 @@ class _Entry:
 class Registry:
     """The adapters of one engine with slots 1 to `slots`; slot 0 is the base and not managed."""
 
-    def __init__(self, *, slots: int) -> None:
+    def __init__(self, *, slots: int, first_load: int = 1) -> None:
+        """Loads are numbered from `first_load` on."""
         self._lock = threading.Lock()
         self._free = list(range(slots, 0, -1))
         self._slots: dict[int, _Entry] = {}
@@ -98,7 +99,7 @@ class Registry:
         self._holds: set[int] = set()
         self._statuses: dict[tuple[str, str], Status] = {}
         """Of the last `MOST_STATUSES` that anything was heard of, the newest last."""
-        self._next_load = self._next_hold = 1
+        self._next_load, self._next_hold = first_load, 1
 
     def status(self, repo: str, sha: str) -> Status:
         """Where `repo@sha` is."""
@@ -195,6 +196,17 @@ class Registry:
         """Evict it only when nothing else can be, until it is unloaded."""
         with self._lock:
             self._pinned.add((adapter.repo, adapter.sha))
+
+    @property
+    def pinned(self) -> frozenset[tuple[str, str]]:
+        """Repo and commit of each that is evicted last."""
+        with self._lock:
+            return frozenset(self._pinned)
+
+    @pinned.setter
+    def pinned(self, pinned: Iterable[tuple[str, str]]) -> None:
+        with self._lock:
+            self._pinned = set(pinned)
 
     def moved(self, repo: str, before: str, sha: str) -> None:
         """A name that stood for one commit stands for another: a pin goes with it."""

@@ -126,6 +126,10 @@ class EmbeddedEngine:
         """Empty the adapter's slot as soon as it is unused; see `serving.core.engine.Engine`."""
         return self._slots.unload(adapter)
 
+    def held(self, adapter: AdapterId) -> str | None:
+        """Digest of the weights that lie where an adapter is loaded; None if it is nowhere."""
+        return self._slots.held(adapter)
+
     def drain(self, *, timeout_s: float) -> bool:
         """Take no more work and wait for what is under way; False if that took longer."""
         with self._changed:

@@ -20,5 +20,6 @@ def looks(model: Model, features: Any, job: Job) -> tuple[Look, ...]:
     for row, load in enumerate(loads):
         peak = max(float(one.ratios[row].max()) for one in looked)
         maps = tuple(HeatMap(values=one.ratios[row] / np.float32(peak), box=one.box) for one in looked)
-        found.append(Look(maps=maps, peak=peak, load=load.number if load else 0))
+        digest = model.digest(load.slot) if load else None
+        found.append(Look(maps=maps, peak=peak, load=load.number if load else 0, digest=digest or ""))
     return tuple(found)

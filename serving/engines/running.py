@@ -34,7 +34,7 @@ class Running:
         self.open = list(self.jobs)
         """Those that are yet to end."""
         self.began = clock()
-        self._clock = clock
+        self._model, self._clock = model, clock
         features = dict(jobs)
         answers = [answer for job in self.jobs for answer in _answers(job)]
         # Rows whose slots follow one another need no copy of their weights (`AdapterBank.pick`).
@@ -100,6 +100,7 @@ class Running:
             first_token_ms=((one.job.first_token or one.ended) - one.job.submitted) * 1000,
             milliseconds=(one.ended - one.job.submitted) * 1000,
             load=one.load,
+            digest=(self._model.digest(one.slot) or "") if one.slot else "",
         )
 
 

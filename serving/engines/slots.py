@@ -69,6 +69,12 @@ class Slots:
             and all(self._model.digest(load.slot) == load.adapter.digest for load in job.hold.loads)
         )
 
+    def held(self, adapter: AdapterId) -> str | None:
+        """Digest of the weights that lie where an adapter is loaded; None if it is nowhere."""
+        taken = self._registry.occupied().items()
+        found = [slot for slot, one in taken if one.load.adapter == adapter and one.phase == "ready"]
+        return self._model.digest(found[0]) if found else None
+
     def close(self, *, timeout_s: float) -> None:
         """Do what was asked before, then end; whoever still waits for a slot to be emptied waits no more."""
         self._loader.close(timeout_s=timeout_s)

@@ -83,6 +83,20 @@ def test_traces_without_their_library_are_told_with_what_to_type(monkeypatch):
     assert problem == "traces need a library: pip install 'medvlm-zoo[traces]'"
 
 
+def test_a_cluster_without_ray_or_one_that_lets_everybody_in_is_told(monkeypatch):
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    monkeypatch.setattr("serving.check.find_spec", lambda name: None if name == "ray" else object())
+    given = {"cluster": "10.0.0.1:6379", "replicas": 3, "max_replicas": 2}
+    assert check_settings(given).problems == (
+        "cluster is set and Ray is not installed: pip install 'medvlm-zoo[cluster]'",
+        "cluster is '10.0.0.1:6379' and RAY_AUTH_MODE is not 'token': whoever reaches a port of such a "
+        "cluster runs programs on it",
+        "max_replicas is 2 and replicas 3",
+    )
+    monkeypatch.setattr("serving.check.find_spec", lambda name: object())
+    assert check_settings({"cluster": "local"}).problems == ()
+
+
 def test_all_that_is_wrong_is_told_at_once(monkeypatch, tmp_path):
     monkeypatch.setenv("MEDZOO_PORT", "70000")
     monkeypatch.setenv("MEDZOO_HOST", "0.0.0.0")

@@ -203,3 +203,16 @@ def test_where_an_adapter_is_is_remembered_of_the_last_ones_alone():
     assert registry.status("local/sft", "0") == Status("absent")
     assert registry.status("local/sft", "1") == Status("failed", "gone")
     assert len(registry._statuses) == MOST_STATUSES
+
+
+def test_loads_are_numbered_from_where_they_are_told_to_begin():
+    registry = Registry(slots=2, first_load=7)
+    assert [load.number for load in hold(registry, "ab").loads] == [7, 8]
+
+
+def test_what_is_pinned_is_what_was_said_last():
+    registry = Registry(slots=1)
+    registry.pin(adapter("a"))
+    assert registry.pinned == {("a", "1")}
+    registry.pinned = [("b", "1")]
+    assert registry.pinned == {("b", "1")}

@@ -43,8 +43,9 @@ def test_an_answer_says_which_load_gave_it_how_long_it_is_and_how_long_it_took(m
         first_token_ms=sft.first_token_ms,
         milliseconds=sft.milliseconds,
         load=1,
+        digest=ask.adapters(rig, "sft")[0].id.digest,
     )
-    assert (base.load, base.text) == (0, "base: one two")
+    assert (base.load, base.digest, base.text) == (0, "", "base: one two")
 
 
 def test_an_answer_that_is_cut_ends_with_a_whole_sentence_though_its_pieces_went_on(rig, ask):

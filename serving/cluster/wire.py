@@ -1,0 +1,88 @@
+"""What is sent between the service and the replicas of its engine. Knows no Ray.
+
+An error crosses as data and is made anew: what a replica raised would be written, message and all, into logs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import zoo.errors
+from serving.core.engine import Look, Output, Work
+from serving.core.origin import Origin
+from serving.core.requests import AdapterId
+from zoo.asking import Piece
+from zoo.errors import EngineFailed, ZooError
+
+
+class ReplicaLost(Exception):
+    """The replica that was asked is no more, or does not answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """One comparison, look or load for a replica."""
+
+    kind: Literal["answer", "look", "warm"]
+    work: Work
+    """Its deadline is of the clock of the process that asks; `left_s` is for the replica."""
+    left_s: float | None
+    origin: Origin
+    streams: bool = True
+    """False: nobody listens for pieces, so none are sent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """The first word is about to come."""
+
+    replica: int
+    held: tuple[str | None, ...]
+    """Of each row the digest of the weights that lie in its slot; for the base's rows the base's `pinned`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """The end of all that went well. What has no such end was lost on the way."""
+
+    replica: int
+    held: tuple[str | None, ...]
+    """See `Begun`; of the weights that answered."""
+    given: tuple[Output, ...] | tuple[Look, ...] | None = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An error of `zoo.errors`."""
+
+    kind: str
+    about: Mapping[str, Any] = field(repr=False)
+
+
+Item = Begun | Piece | Done | Failed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """How a replica stands."""
+
+    replica: int
+    base: str
+    """`name@revision`."""
+    resident: tuple[AdapterId, ...]
+    metrics: bytes = field(repr=False)
+
+
+def failed(error: BaseException) -> Failed:
+    """An error as data; of one that is not the zoo's only the type, for its message may quote a question."""
+    if not isinstance(error, ZooError):
+        error = EngineFailed(f"the engine failed on this comparison ({type(error).__name__})")
+    return Failed(type(error).__name__, dict(vars(error)))
+
+
+def raised(failed: Failed) -> ZooError:
+    """The error that it was."""
+    kind = getattr(zoo.errors, failed.kind)
+    error: ZooError = kind.__new__(kind, failed.about["message"])
+    vars(error).update(failed.about)
+    return error

@@ -1,0 +1,161 @@
+"""A replica on a fake model: what it sends, and that it raises nothing."""
+
+import asyncio
+import pickle
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from serving.cluster.replica import EngineReplica
+from serving.cluster.wire import Begun, Done, Failed, Order, raised
+from serving.core.engine import OnDisk, Work
+from serving.core.origin import NOBODY
+from serving.core.requests import AdapterId
+from serving.settings import read_settings
+from tests.serving._brought import brought
+from zoo.asking import Piece, Sampling, question
+from zoo.bases import get_base
+from zoo.errors import BadAdapter, EngineFailed, WrongBase
+
+LIMIT_S = 60
+
+
+@pytest.fixture
+def replica(rig, monkeypatch):
+    """One on the rig's model and Hub."""
+    banked = SimpleNamespace(load_banked=lambda base, **_: rig.model)
+    monkeypatch.setitem(sys.modules, "serving.engines.banked", banked)
+    monkeypatch.setattr("serving.cluster.replica.set_up_logs", lambda form: None)
+    made = EngineReplica(read_settings(slots=2), number=lambda: 7, hub=rig.hub)
+    yield made
+    rig.model.gate.set()
+    made.close()
+
+
+@pytest.fixture
+def order(rig, image):
+    """Call it with the names of variants, `base` for none, for an order about an image."""
+
+    def ordered(*names, kind="answer", text="Q", folder=None, left_s=LIMIT_S):
+        found = [None if n == "base" else brought(rig.library, f"local/{n}").adapter for n in names]
+        if folder:
+            found = [one and replace(one, folder=folder) for one in found]
+        work = Work(images=(image,), turns=question(text), adapters=tuple(found), sampling=Sampling())
+        return pickle.loads(pickle.dumps(Order(kind=kind, work=work, left_s=left_s, origin=NOBODY)))
+
+    return ordered
+
+
+def sent(replica, order):
+    """All that becomes of an order."""
+
+    async def gathered():
+        return [item async for burst in replica.run(order) for item in burst]
+
+    return asyncio.run(gathered())
+
+
+def test_pieces_come_between_what_the_bank_holds_and_the_answers(replica, order):
+    asked = order("mdpo", "base")
+    first, *pieces, last = sent(replica, asked)
+    digest, base = asked.work.adapters[0].id.digest, get_base("phantom").pinned
+    assert first == Begun(replica=7, held=(digest, base))
+    assert all(isinstance(one, Piece) for one in pieces)
+    assert "".join(one.text for one in pieces if one.row == 0) == "mdpo: Q 64x48"
+    assert (last.replica, last.held) == (7, (digest, base))
+    assert [one.text for one in last.given] == ["mdpo: Q 64x48", "base: Q 64x48"]
+
+
+def test_where_nobody_listens_the_answers_come_alone(replica, order):
+    asked = order("mdpo")
+    (done,) = sent(replica, replace(asked, streams=False))
+    assert done.held == (asked.work.adapters[0].id.digest,)
+    assert [one.text for one in done.given] == ["mdpo: Q 64x48"]
+
+
+def test_a_look_and_a_load_say_what_the_bank_holds_too(replica, order):
+    held = (order("mdpo").work.adapters[0].id.digest,)
+    (loaded,) = sent(replica, order("mdpo", kind="warm"))
+    (looked,) = sent(replica, order("mdpo", kind="look"))
+    assert (loaded, looked.held) == (Done(replica=7, held=held, given=None), held)
+    assert looked.given[0].peak > 1
+
+
+def test_no_error_leaves_it_but_as_data_and_no_word_of_the_question_with_it(replica, order):
+    (told,) = sent(replica, order("mdpo", text="explode SECRET"))
+    assert isinstance(told, Failed)
+    assert type(raised(told)) is EngineFailed
+    assert "SECRET" not in str(raised(told))
+    (told,) = sent(replica, order("other"))
+    assert type(raised(told)) is WrongBase
+
+
+def test_files_that_are_not_here_it_fetches_by_commit_and_believes_by_digest(replica, order, rig):
+    asked = order("mdpo", folder=Path("/elsewhere"))
+    assert sent(replica, asked)[-1].held == (asked.work.adapters[0].id.digest,)
+    assert rig.hub.fetched[-1] == str(asked.work.adapters[0].id)
+    one = asked.work.adapters[0]
+    other = OnDisk(AdapterId(one.id.repo, one.id.sha, "f" * 64), one.folder, one.manifest)
+    (told,) = sent(replica, replace(asked, work=replace(asked.work, adapters=(other,))))
+    assert type(raised(told)) is BadAdapter
+    assert "ffffffffffff" in raised(told).message
+
+
+def test_whoever_stops_listening_has_its_rows_freed(replica, order, rig):
+    rig.model.gate.clear()
+
+    async def left():
+        sending = replica.run(order("mdpo"))
+        waiting = asyncio.ensure_future(anext(sending))
+        while not rig.model.busy.is_set():
+            await asyncio.sleep(0.001)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        rig.model.gate.set()
+
+    asyncio.run(left())
+    assert replica._engine.drain(timeout_s=LIMIT_S)
+    assert len(rig.model.steps) <= 2
+
+
+def test_it_reports_what_is_in_its_slots_and_takes_what_is_pinned(replica, order):
+    sent(replica, order("mdpo"))
+    sent(replica, order("sft"))
+    adapters = [order(name).work.adapters[0].id for name in ("mdpo", "sft")]
+    told = asyncio.run(replica.report(frozenset({(adapters[0].repo, adapters[0].sha)})))
+    assert (told.replica, set(told.resident)) == (7, set(adapters))
+    assert b"medzoo_resident_adapters 2.0" in told.metrics
+    sent(replica, order("text_hallu"))
+    resident = asyncio.run(replica.report(frozenset())).resident
+    assert adapters[0] in resident
+    assert adapters[1] not in resident
+    assert asyncio.run(replica.unload(adapters[0])) is None
+    assert adapters[0] not in asyncio.run(replica.report(frozenset())).resident
+
+
+def test_no_two_replicas_number_a_load_alike(replica, order, rig):
+    first = sent(replica, order("mdpo"))[-1].given[0].load
+    other = EngineReplica(read_settings(slots=2), number=lambda: 0, hub=rig.hub)
+    rig.model.slots, rig.model.digests = {0: "base"}, {0: ""}
+    try:
+        assert sent(other, order("mdpo"))[-1].given[0].load != first
+    finally:
+        other.close()
+    assert first < 2**53
+
+
+def test_an_engine_that_has_ended_is_not_healthy(replica):
+    replica.check_health()
+    replica.close()
+    with pytest.raises(RuntimeError):
+        replica.check_health()
+
+
+def test_its_deadline_is_by_its_own_clock(replica, order, rig):
+    rig.model.load_gate.clear()
+    (told,) = sent(replica, order("mdpo", left_s=0.05))
+    rig.model.load_gate.set()
+    assert raised(told).message.startswith("no answer within")

@@ -1,0 +1,102 @@
+"""Ray Serve on both sides without a cluster: what crosses is pickled as it is between processes."""
+
+import threading
+import time
+
+import pytest
+
+from serving.cluster.engine import RemoteEngine
+from serving.core.engine import OnDisk, Work
+from serving.core.registry import Registry
+from serving.core.requests import AdapterId
+from serving.settings import read_settings
+from tests._adapters import random_adapter
+from zoo.asking import Sampling, question
+from zoo.bases import get_base
+from zoo.errors import BadInput
+
+pytest.importorskip("ray", reason="Ray is not installed: the extra `cluster`")
+LIMIT_S = 60
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    """The engine over one replica with the phantom base."""
+    from ray import serve
+
+    from serving.cluster.serves import ServeReplicas, engines
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("serving.cluster.replica.rank", lambda: 0)
+        patch.setattr("serving.cluster.replica.set_up_logs", lambda form: None)
+        settings = read_settings(device="cpu", slots=3)
+        handle = serve.run(engines(settings), _local_testing_mode=True)
+        replicas, base = ServeReplicas(handle, end=lambda: None), get_base("phantom").pinned
+        made = RemoteEngine(replicas, Registry(slots=3), base=base, slots=3)
+        yield made
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def adapters(tmp_path_factory):
+    from zoo.vlm.model import load_base
+
+    vlm = load_base(get_base("phantom"), device="cpu")
+    found = []
+    for seed in range(2):
+        folder = tmp_path_factory.mktemp("adapters") / str(seed)
+        manifest = random_adapter(folder, vlm, seed=seed)
+        found.append(OnDisk(AdapterId(f"zoo/{seed}", "c" * 40, manifest.weights_sha256), folder, manifest))
+    return found
+
+
+def work(image, *adapters, tokens=8):
+    return Work(
+        images=(image,),
+        turns=question("What is shown?"),
+        adapters=adapters,
+        sampling=Sampling(max_tokens=tokens),
+        deadline=time.monotonic() + LIMIT_S,
+    )
+
+
+def test_a_comparison_comes_in_pieces_and_whole_and_says_by_which_weights(engine, adapters, image):
+    pieces = []
+    outputs = engine.submit(work(image, *adapters, None), pieces.append).done.result(LIMIT_S)
+    assert [one.digest for one in outputs] == [*(one.id.digest for one in adapters), ""]
+    for row, output in enumerate(outputs):
+        assert "".join(piece.text for piece in pieces if piece.row == row).startswith(output.text)
+
+
+def test_a_look_a_load_and_an_unload(engine, adapters, image):
+    assert engine.look(work(image, adapters[0])).result(LIMIT_S)[0].digest == adapters[0].id.digest
+    assert engine.warm(adapters[1]).result(LIMIT_S) is None
+    engine._look()
+    assert engine.metrics[0].startswith(b"# HELP")
+    assert engine.unload(adapters[1].id).result(LIMIT_S) is None
+
+
+def test_an_error_of_the_replica_comes_as_itself(engine, image):
+    with pytest.raises(BadInput):
+        engine.submit(work(image, None, tokens=100_000)).done.result(LIMIT_S)
+
+
+def test_what_is_cancelled_ends_at_the_replica(engine, adapters, image):
+    heard = threading.Event()
+    ticket = engine.submit(work(image, *adapters, tokens=200), lambda _: heard.set())
+    assert heard.wait(LIMIT_S)
+    ticket.cancel()
+    ends = time.monotonic() + LIMIT_S
+    while b"medzoo_queue_rows 0" not in engine.metrics[0] or engine._open:
+        assert time.monotonic() < ends
+        engine._look()
+
+
+def test_two_replicas_are_asked_for_unless_more_are_allowed():
+    from serving.cluster.serves import engines
+
+    fixed = engines(read_settings(replicas=3))._bound_deployment
+    scaled = engines(read_settings(replicas=1, max_replicas=4, max_rows=8))._bound_deployment
+    assert fixed.num_replicas == 3
+    auto = scaled._deployment_config.autoscaling_config
+    assert (auto.min_replicas, auto.max_replicas, auto.target_ongoing_requests) == (1, 4, 4)
