@@ -83,11 +83,13 @@ def build_service(
 
 
 def open_engine(base: Base, settings: Settings, registry: Registry, *, watch: Watch, say: Say) -> Engine:
-    """What makes the answers: a model in this process.
+    """What makes the answers: a model in this process, or a vLLM.
 
     Raises:
-        ZooError: the base cannot be loaded.
+        ZooError: the base cannot be loaded, or the vLLM is not there or has another one.
     """
+    if settings.engine == "vllm":
+        return _open_vllm(base, settings, registry, watch=watch, say=say)
     where = "" if settings.device == "auto" else f" on {settings.device}"
     say(f"loading the base {base.pinned}{where}")
     from serving.engines.banked import load_banked  # torch: seconds to import
@@ -110,6 +112,36 @@ def open_engine(base: Base, settings: Settings, registry: Registry, *, watch: Wa
         max_rows=settings.max_rows,
         max_waiting_rows=settings.max_waiting_rows,
         window_s=settings.batch_window_ms / 1000,
+        feature_bytes=settings.feature_bytes,
+        feature_ttl_s=settings.feature_ttl_s,
+        host_bytes=settings.host_bytes,
+        watch=watch,
+    )
+
+
+def _open_vllm(base: Base, settings: Settings, registry: Registry, *, watch: Watch, say: Say) -> Engine:
+    from serving.engines.vllm.engine import VllmEngine
+    from serving.engines.vllm.model import VllmModel  # torch: seconds to import
+    from serving.engines.vllm.server import Server
+
+    key = settings.engine_key.get_secret_value() if settings.engine_key else ""
+    server = Server(settings.engine_url or "", key=key)
+    say(f"asking vLLM at {server.url} for the base {base.pinned} in {settings.dtype}")
+    model = VllmModel(
+        base,
+        server,
+        dtype=settings.dtype,
+        slots=settings.slots,
+        max_rank=settings.max_rank,
+        folder=settings.engine_folder,
+        say=say,
+    )
+    return VllmEngine(
+        model,
+        registry,
+        slots=settings.slots,
+        max_rows=settings.max_rows,
+        max_waiting_rows=settings.max_waiting_rows,
         feature_bytes=settings.feature_bytes,
         feature_ttl_s=settings.feature_ttl_s,
         host_bytes=settings.host_bytes,

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from zoo.errors import BadInput
@@ -54,6 +54,16 @@ class Settings(BaseSettings):
     load_in_8bit: bool = Field(default=False, description="Keep the language model's weights in 8 bits.")
     compile: bool = Field(
         default=False, description="Compile the steps of an answer: slow at the first batch of each size."
+    )
+
+    engine: Literal["embedded", "vllm"] = Field(
+        default="embedded", description="What makes the answers: a model in this process, or a vLLM."
+    )
+    engine_url: str | None = Field(default=None, description="Address of the vLLM: http://127.0.0.1:8000.")
+    engine_key: SecretStr | None = Field(default=None, description="Its --api-key.")
+    engine_folder: Path | None = Field(
+        default=None,
+        description="Directory that the vLLM sees under the same path, for adapters; none: a temporary one.",
     )
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")

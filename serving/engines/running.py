@@ -36,7 +36,7 @@ class Running:
         self.began = clock()
         self._clock = clock
         self.first_token: float | None = None
-        """When the first step was done."""
+        """When the first step that said anything was done."""
         features = dict(jobs)
         answers = [answer for job in self.jobs for answer in _answers(job)]
         # Rows whose slots follow one another need no copy of their weights (`AdapterBank.pick`).
@@ -63,7 +63,7 @@ class Running:
         before = sum(answer.tokens for answer in self._answers)
         said = self._batch.step()
         now = self._clock()
-        if self.first_token is None:
+        if said and self.first_token is None:
             self.first_token = now
             for job in self.jobs:
                 job.first_token = now
@@ -80,6 +80,11 @@ class Running:
             if self._answers[row].job is job:
                 self._batch.drop(row)
         self.open.remove(job)
+
+    def close(self) -> None:
+        """No row of it answers any more."""
+        for row in self._batch.open:
+            self._batch.drop(row)
 
     def ended(self) -> list[tuple[Job, tuple[Output, ...]]]:
         """Comparisons that have just got the last of their answers, with all of them in the order asked."""
