@@ -8,7 +8,7 @@ after SIGTERM a stream stays silent for ever. So whoever waits asks `/health` me
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
 from typing import Any, TypeVar
 
 import httpx2
@@ -102,7 +102,7 @@ class Server:
         found: dict[str, Any] = (await self._send("POST", "/v1/chat/completions", body)).json()
         return found
 
-    async def stream(self, body: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    async def stream(self, body: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
         """The chunks of one chat completion. Leaving it ends the request at the server.
 
         Raises:
