@@ -100,7 +100,7 @@ def make_adapter_with_probe(vllm: Vllm, tmp_path_factory: pytest.TempPathFactory
 
     def make(variant: str, *, seed: int, rank: int = 8) -> OnDisk:
         where = folder / f"{variant}-{seed}"
-        manifest = random_adapter(where, outline, seed=seed, rank=rank)
+        manifest = random_adapter(where, outline, seed=seed, rank=rank, spread=0.15)
         bank.load(1, where, manifest)
         rows = [score_row(model, features, told["prompt"], told["response"], slot) for slot in (1, 0)]
         own, base = (one.tolist() for one in score(model, rows)[0])

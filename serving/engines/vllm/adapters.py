@@ -50,18 +50,22 @@ class Adapters:
         server: Server,
         vlm: VisionLanguageModel,
         copies: Copies,
+        zeros: Path,
         *,
         dtype: str,
         slots: int,
         say: Callable[[str], None],
     ) -> None:
-        """`dtype` is what vLLM was started with; `say` is told what its operator should know."""
-        self._server, self._vlm, self._copies = server, vlm, copies
-        self._dtype, self._most, self._say = dtype, slots, say
+        """`zeros` is the copy of an adapter as which the base is asked, `dtype` what vLLM was started with;
+        `say` is told what its operator should know."""
+        self._server, self._vlm, self._copies, self._zeros = server, vlm, copies, zeros
+        self._dtype, self._most, self._say = dtype, slots + 1, say
         self._slots: dict[int, Loaded] = {}
         self._lock = asyncio.Lock()
         self._process = 0.0
+        """When the process began that was looked at last."""
         self._base = ""
+        """The name of the adapter of zeros there."""
         self._base_said: dict[tuple[int, str, str], list[float]] = {}
         """By probe; of the process that is known."""
         self._probed: AdapterManifest | None = None
@@ -75,7 +79,7 @@ class Adapters:
     @property
     def folders(self) -> set[Path]:
         """Those that vLLM may read; from any thread."""
-        return {one.folder for one in list(self._slots.values())}
+        return {self._zeros, *(one.folder for one in list(self._slots.values()))}
 
     async def load(self, slot: int, folder: Path, manifest: AdapterManifest) -> None:
         """Load the copy in `folder` and prove it.
@@ -124,7 +128,9 @@ class Adapters:
     def forget(self, slot: int, name: str) -> None:
         """The server did not know the name of a slot: it is loaded anew before the next answer."""
         found = self._slots.get(slot)
-        if found is not None and found.name == name:
+        if slot == 0 and name == self._base:
+            self._process = 0.0
+        elif found is not None and found.name == name:
             self._slots[slot] = Loaded(name, found.manifest, found.folder, 0.0)
 
     async def _meet(self) -> float:
@@ -138,20 +144,20 @@ class Adapters:
             raise EngineFailed(
                 f"vLLM at {self._server.url} names {len(bases)} bases: {', '.join(bases)[:200]}"
             )
-        self._base = bases[0]
-        await self._same_words()
+        await self._same_words(bases[0])
+        self._base = await self._load("base", self._zeros)
         if self._probed is not None:
             await self._prove_base(self._probed)
         _, most = await self._server.metrics()
         if most is not None and most < self._most:
             self._say(
-                f"vLLM runs {most} adapters at once and slots is {self._most}: what is beyond waits there; "
-                f"start it with --max-loras {self._most}"
+                f"vLLM runs {most} adapters at once, and the slots and the base are {self._most}: what is "
+                f"beyond waits there; start it with --max-loras {self._most}"
             )
         self._process = process
         return process
 
-    async def _same_words(self) -> None:
+    async def _same_words(self, name: str) -> None:
         """Whether vLLM reads a question about a scan as the tokens that the base was taught."""
         url, features = self._scan(0)
         ours = self._vlm.prompt_ids("What is shown?", features)
@@ -162,26 +168,17 @@ class Adapters:
             ends=self._vlm.ends,
             unsaid=self._vlm.unsaid,
         )
-        reply = await self._server.chat({**asked, "model": self._base})
+        reply = await self._server.chat({**asked, "model": name})
         check_words(reply.get("prompt_token_ids"), ours, base=self._vlm.base.name)
 
     async def _put(self, folder: Path, manifest: AdapterManifest, process: float) -> Loaded:
-        self._copies.check(folder)
         if not manifest.probe.logps:
             raise BadAdapter(
                 f"{manifest.variant.name}: its manifest has no probe, so that vLLM applies it cannot be seen",
                 hint="serve it with --engine embedded",
             )
         await self._prove_base(manifest)
-        name = f"{manifest.variant.name}@{manifest.weights_sha256}#{secrets.token_hex(6)}"
-        try:
-            await self._server.load(name, str(folder))
-        except Refused as error:
-            await self._server.health()
-            raise BadAdapter(
-                f"vLLM refuses {manifest.variant.name}: {error}",
-                hint="`medzoo vllm-args` prints how to start it; --engine embedded serves what it cannot",
-            ) from error
+        name = await self._load(f"{manifest.variant.name}@{manifest.weights_sha256}", folder)
         try:
             said = await self._log_probs(name, manifest.probe)
             prove_adapter(said, manifest, dtype=self._dtype)
@@ -190,6 +187,20 @@ class Adapters:
             raise
         self._probed = manifest
         return Loaded(name, manifest, folder, process)
+
+    async def _load(self, called: str, folder: Path) -> str:
+        """Load a copy; its name there."""
+        self._copies.check(folder)
+        name = f"{called}#{secrets.token_hex(6)}"
+        try:
+            await self._server.load(name, str(folder))
+        except Refused as error:
+            await self._server.health()
+            raise BadAdapter(
+                f"vLLM refuses {called.partition('@')[0]}: {error}",
+                hint="`medzoo vllm-args` prints how to start it; --engine embedded serves what it cannot",
+            ) from error
+        return name
 
     async def _take(self, name: str) -> None:
         try:

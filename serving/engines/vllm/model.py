@@ -18,6 +18,7 @@ from serving.engines.vllm.chat import Shown, data_url
 from serving.engines.vllm.copies import Copies
 from serving.engines.vllm.server import Lost, Server
 from serving.engines.vllm.streams import Bell, Streams
+from serving.engines.vllm.zeros import adapter_of_zeros
 from zoo.asking import Turn
 from zoo.bases import Base
 from zoo.errors import BadAdapter, BadDeclaration
@@ -69,7 +70,8 @@ class VllmModel:
         self._dtype, self._max_rank, self.server = dtype, max_rank, server
         self._targets = target_layers(self._vlm)
         self._copies = Copies(folder, most=slots + _SPARE)
-        self._adapters = Adapters(server, self._vlm, self._copies, dtype=dtype, slots=slots, say=say)
+        zeros = self._copies.put(adapter_of_zeros(self._targets), in_use=())
+        self._adapters = Adapters(server, self._vlm, self._copies, zeros, dtype=dtype, slots=slots, say=say)
         self._bell = Bell()
         self.reachable = True
         """False while vLLM does not say that it is well."""

@@ -17,6 +17,8 @@ from zoo.errors import BadInput
 
 CONNECT_S = 5.0
 HEALTH_S = 5.0
+REPLY_S = 120.0
+"""Longest wait for a load or a probe, of which the first one compiles."""
 _STARTED = re.compile(r"^process_start_time_seconds(?:\{[^}]*\})? ([0-9.e+-]+)$", re.MULTILINE)
 _MOST_LORAS = re.compile(r'^vllm:lora_requests_info\{[^}]*max_lora="([0-9]+)"', re.MULTILINE)
 _CHARS = 300
@@ -130,7 +132,11 @@ class Server:
             await reply.aclose()
 
     async def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx2.Response:
-        reply = await self._watched(self._http.request(method, path, json=body))
+        try:
+            async with asyncio.timeout(REPLY_S):
+                reply = await self._watched(self._http.request(method, path, json=body))
+        except TimeoutError as error:
+            raise Lost(f"{path}: no reply within {REPLY_S:.0f} s") from error
         _judge(reply)
         return reply
 

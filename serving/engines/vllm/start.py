@@ -51,11 +51,11 @@ def vllm_start(settings: Settings, folder: Path, *, dtype: str, port: int, cpu: 
     rank = next((one for one in RANKS if one >= settings.max_rank), None)
     if rank is None:
         raise BadInput(f"max_rank is {settings.max_rank}; vLLM takes at most {RANKS[-1]}")
-    slots = str(settings.slots)
+    loras = str(settings.slots + 1)  # the base is one, of zeros
     words = (
         *("vllm", "serve", str(folder), "--served-model-name", NAME),
         *("--host", "127.0.0.1", "--port", str(port), "--dtype", dtype),
-        *("--enable-lora", "--max-loras", slots, "--max-cpu-loras", slots, "--max-lora-rank", str(rank)),
+        *("--enable-lora", "--max-loras", loras, "--max-cpu-loras", loras, "--max-lora-rank", str(rank)),
         *("--max-num-seqs", str(settings.max_rows), "--generation-config", "vllm"),
         *(_CPU_OPTIONS if cpu else ()),
     )

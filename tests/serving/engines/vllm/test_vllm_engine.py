@@ -3,10 +3,12 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
 from serving.core.engine import Work
 from zoo.asking import Sampling, question
 from zoo.errors import BadAdapter, BadDeclaration, BadInput, Busy, DigestMismatch, EngineFailed
+from zoo.vlm.weights import target_layers
 
 
 @pytest.fixture
@@ -26,6 +28,17 @@ def test_each_adapter_answers_for_itself_under_a_name_that_bears_its_digest(rig,
     asked = [body["model"] for body in rig.fake.bodies if body.get("stream")]
     digests = [one.id.digest for one in three]
     assert sorted(name.partition("@")[2].partition("#")[0] for name in asked) == sorted(["", *digests])
+
+
+def test_the_base_is_asked_as_an_adapter_of_zeros_for_vllm_gives_a_row_without_one_the_last(rig, three):
+    engine = rig.open()
+    for _ in range(2):
+        assert rig.ask(engine, *three, None) == ["sft 1", "dpo 2", "mdpo 3", "the base"]
+    asked = [body["model"] for body in rig.fake.bodies if body.get("stream")]
+    assert rig.fake.alias not in asked
+    zeros = load_file(Path(rig.fake.loads[0]["lora_path"], "adapter_model.safetensors"))
+    assert len(zeros) == 2 * len(target_layers(rig.outline.vlm))
+    assert not any(one.any() for one in zeros.values())
 
 
 def test_a_question_leaves_no_number_to_the_checkpoints_own_file(rig):
@@ -51,7 +64,7 @@ def test_an_adapter_that_vllm_takes_and_does_not_apply_is_refused_and_its_name_t
     rig.fake.blind = True
     with pytest.raises(BadAdapter, match=r"a log-prob of its probe is 2\.1 .*from the base's it is 0"):
         engine.warm(three[0]).result(60)
-    assert rig.fake.names == {}
+    assert len(rig.fake.names) == 1  # the base's
     rig.fake.blind = False
     assert rig.ask(engine, three[0]) == ["sft 1"]
 
@@ -65,7 +78,7 @@ def test_an_adapter_without_a_probe_is_refused(rig):
     with pytest.raises(BadAdapter, match="has no probe") as error:
         rig.open().warm(rig.adapter("converted", seed=1, probe=False)).result(60)
     assert error.value.hint == "serve it with --engine embedded"
-    assert rig.fake.loads == []
+    assert len(rig.fake.loads) == 1  # the base's
 
 
 def test_another_base_under_vllm_is_found_by_the_first_probe(rig, three):
@@ -101,8 +114,8 @@ def test_a_published_anew_adapter_shares_neither_name_nor_folder_with_the_one_be
     engine = rig.open()
     before, after = rig.adapter("sft", seed=1), rig.adapter("sft", seed=2)
     assert rig.ask(engine, before, after) == ["sft 1", "sft 2"]
-    assert len({one["lora_name"] for one in rig.fake.loads}) == 2
-    assert len({one["lora_path"] for one in rig.fake.loads}) == 2
+    assert len({one["lora_name"] for one in rig.fake.loads}) == 1 + 2
+    assert len({one["lora_path"] for one in rig.fake.loads}) == 1 + 2
     assert not any(one.get("load_inplace") for one in rig.fake.loads)
 
 
@@ -119,7 +132,7 @@ def test_the_same_weights_under_another_configuration_lie_in_another_folder(rig)
     engine.warm(
         dataclasses.replace(one, id=dataclasses.replace(one.id, sha="f" * 40), manifest=manifest)
     ).result(60)
-    assert len({load["lora_path"] for load in rig.fake.loads}) == 2
+    assert len({load["lora_path"] for load in rig.fake.loads}) == 1 + 2
 
 
 def test_a_new_process_is_noticed_and_what_it_lacks_is_loaded_and_proved_there(rig, three):
@@ -127,7 +140,7 @@ def test_a_new_process_is_noticed_and_what_it_lacks_is_loaded_and_proved_there(r
     assert rig.ask(engine, *three) == ["sft 1", "dpo 2", "mdpo 3"]
     rig.fake.restart()
     assert rig.ask(engine, None, *three) == ["the base", "sft 1", "dpo 2", "mdpo 3"]
-    assert len(rig.fake.names) == 3
+    assert len(rig.fake.names) == 1 + 3
 
 
 def test_a_new_process_on_another_base_answers_nothing_not_even_as_the_base(rig, three):
@@ -143,15 +156,15 @@ def test_a_name_that_somebody_unloaded_is_loaded_anew(rig, three):
     engine = rig.open()
     assert rig.ask(engine, three[0]) == ["sft 1"]
     rig.fake.names.clear()
-    assert rig.ask(engine, three[0]) == ["sft 1"]
-    assert len(rig.fake.loads) == 2
+    assert rig.ask(engine, None, three[0]) == ["the base", "sft 1"]
+    assert len(rig.fake.loads) == 4
 
 
 def test_a_copy_that_another_program_changed_is_never_shown_to_a_new_process(rig, three):
     engine = rig.open()
     assert rig.ask(engine, three[0]) == ["sft 1"]
     rig.fake.restart()
-    (copy,) = {one["lora_path"] for one in rig.fake.loads}
+    copy = rig.fake.loads[-1]["lora_path"]
     weights = Path(copy, "adapter_model.safetensors")
     weights.chmod(0o644)
     weights.write_bytes((three[1].folder / "adapter_model.safetensors").read_bytes())
@@ -231,12 +244,13 @@ def test_more_adapters_than_slots_take_turns_and_leave_no_name_behind(rig, three
     for _ in range(2):
         for one, text in zip(three, ("sft 1", "dpo 2", "mdpo 3"), strict=True):
             assert rig.ask(engine, one) == [text]
-    assert len(rig.fake.names) == 1
+    assert len(rig.fake.names) == 1 + 1
 
 
 def test_too_few_adapters_at_once_in_vllm_are_told(rig):
     rig.fake.keeps = 2
     rig.open(slots=4)
     assert rig.log == [
-        "vLLM runs 2 adapters at once and slots is 4: what is beyond waits there; start it with --max-loras 4"
+        "vLLM runs 2 adapters at once, and the slots and the base are 5: what is beyond waits there; "
+        "start it with --max-loras 5"
     ]
