@@ -55,7 +55,8 @@ class Family:
         """
         kind, processor = self._prepare(source, base)
         with torch.device("meta"):
-            return kind(AutoConfig.from_pretrained(source)), processor
+            model = kind(AutoConfig.from_pretrained(source))
+        return model.float(), processor  # its parts may be of two precisions, as their configurations say
 
     def _prepare(self, source: str, base: Base) -> tuple[Any, Any]:
         """The model's class, and the processor as the base says that it reads."""
