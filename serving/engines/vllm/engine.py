@@ -7,8 +7,8 @@ from collections.abc import Callable
 from serving.core.registry import Registry
 from serving.core.watch import Watch
 from serving.engines.embedded import EmbeddedEngine
-from serving.engines.vllm.model import HEALTH_EVERY_S, VllmModel
-from zoo.errors import Busy
+from serving.engines.vllm.model import VllmModel
+from zoo.errors import Stopped
 
 
 class VllmEngine(EmbeddedEngine):
@@ -52,12 +52,11 @@ class VllmEngine(EmbeddedEngine):
         return super().alive and self._vllm.reachable
 
     def check_room(self, *, rows: int, client: str) -> None:
-        """Raise Busy or Stopped; see `serving.core.engine.Engine`."""
+        """Raise Busy or Stopped, also while vLLM is away; see `serving.core.engine.Engine`."""
         if super().alive and not self._vllm.reachable:
-            raise Busy(
+            raise Stopped(
                 f"vLLM at {self._vllm.server.url} does not answer",
                 hint="ask again in a few seconds; if it stays so, look at vLLM's log",
-                after_s=HEALTH_EVERY_S,
             )
         super().check_room(rows=rows, client=client)
 

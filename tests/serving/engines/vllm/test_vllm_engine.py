@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 
 from serving.core.engine import Work
 from zoo.asking import Sampling, question
-from zoo.errors import BadAdapter, BadDeclaration, BadInput, Busy, DigestMismatch, EngineFailed
+from zoo.errors import BadAdapter, BadDeclaration, BadInput, DigestMismatch, EngineFailed, Stopped
 from zoo.vlm.weights import target_layers
 
 
@@ -217,7 +217,7 @@ def test_while_vllm_is_away_nothing_is_taken_on_and_it_comes_back_by_itself(rig,
     rig.fake.well = False
     while engine.alive:
         rig.fake.left.wait(0.01)
-    with pytest.raises(Busy, match="does not answer"):
+    with pytest.raises(Stopped, match="does not answer"):
         rig.ask(engine, None)
     rig.fake.well = True
     while not engine.alive:
