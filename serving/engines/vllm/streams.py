@@ -177,7 +177,7 @@ class Streams:
                             raise Lost(f"an end without an answer: {str(why)[:20]}")
                         ended = True
                         last = Piece(number, new + text.rest(), tokens, why)
-                    elif new or choice.get("token_ids"):
+                    elif new:
                         yield Piece(number, new, tokens)
             if not ended:
                 raise Lost("the stream has no end")
