@@ -99,6 +99,13 @@ class Adapters:
             if found is not None:
                 await self._take(found.name)
 
+    async def leave(self) -> None:
+        """Take every name away: who asked under one whose copy is gone would end vLLM."""
+        names = [self._base, *(one.name for one in self._slots.values())] if self._base else []
+        self._slots.clear()
+        for name in names:
+            await self._take(name)
+
     async def settle(self, slots: Iterable[int]) -> dict[int, str]:
         """The names by which these slots answer on the process that is there now.
 

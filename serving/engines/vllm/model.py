@@ -7,6 +7,7 @@ zoo and compared with what vLLM reads, and no weights.
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,6 +42,7 @@ from zoo.vlm.weights import (
 
 HEALTH_EVERY_S = 2.0
 """How often it is asked whether vLLM is there."""
+CLOSE_S = 10.0
 _SPARE = 16
 """Copies of adapters that nothing uses, beside as many as there are slots."""
 
@@ -155,7 +157,7 @@ class VllmModel:
         )
 
     def close(self) -> None:
-        """End every request and remove the copies. What is loaded in vLLM stays there unnamed by anybody."""
+        """End every request, take the adapters' names away and remove the copies."""
         if not self._thread.is_alive():
             return
         self._run(self._end())
@@ -172,6 +174,9 @@ class VllmModel:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await self._adapters.leave()
         await self.server.close()
 
     async def _watch(self) -> None:

@@ -254,3 +254,11 @@ def test_too_few_adapters_at_once_in_vllm_are_told(rig):
         "vLLM runs 2 adapters at once, and the slots and the base are 5: what is beyond waits there; "
         "start it with --max-loras 5"
     ]
+
+
+def test_at_its_end_it_leaves_no_name_whose_files_are_gone(rig, three):
+    engine = rig.open()
+    rig.ask(engine, None, *three)
+    engine.close()
+    assert rig.fake.names == {}
+    assert not any(Path(one["lora_path"]).exists() for one in rig.fake.loads)
