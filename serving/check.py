@@ -20,11 +20,14 @@ from zoo.bases import get_base
 from zoo.errors import ZooError
 from zoo.hub import parse_ref
 from zoo.hub_access import hub_address
+from zoo.vllm import RANKS
 from zoo.vlm.fetched import where_files_are
 
 _DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]+)?")
 PUBLIC_BASE = "phantom"
 """The one base that strangers may ask."""
+_ADDRESSES = ("hub", "annotations", "shared", "traces", "engine_url")
+"""Settings in which a password may stand."""
 _ELSEWHERE = ("KEY", "LLM_KEY", "PARENT")
 """Variables that other parts read."""
 
@@ -76,7 +79,7 @@ def _row(name: str, settings: Settings, flags: Mapping[str, object], environment
     set_there = "environment" if environment.get(variable(name)) else "default"
     return Row(
         variable=variable(name),
-        value=_without_password(shown) if name in ("hub", "annotations", "shared", "traces") else shown,
+        value=_without_password(shown) if name in _ADDRESSES else shown,
         source="flag" if name in flags else set_there,
         description=Settings.model_fields[name].description or "",
     )
@@ -89,7 +92,7 @@ def _without_password(address: str) -> str:
 
 def _problems(settings: Settings) -> list[str]:
     """All that is wrong with settings that are allowed one by one."""
-    found = [*_who_may_ask(settings), *_where(settings), *_what_fits(settings)]
+    found = [*_who_may_ask(settings), *_where(settings), *_what_fits(settings), *_engine(settings)]
     try:
         hub_address(settings.hub)
     except ZooError as error:
@@ -330,6 +333,33 @@ def _what_fits(settings: Settings) -> list[str]:
         found.append("load_in_4bit and load_in_8bit exclude each other")
     if (settings.load_in_4bit or settings.load_in_8bit) and find_spec("bitsandbytes") is None:
         found.append("a base in 4 or 8 bits needs bitsandbytes: pip install 'medvlm-zoo[train]'")
+    return found
+
+
+def _engine(settings: Settings) -> list[str]:
+    """What a vLLM needs, and what is for it or for the embedded engine alone."""
+    if settings.engine == "embedded":
+        given = [one for one in ("engine_url", "engine_key", "engine_folder") if getattr(settings, one)]
+        return [f"{one} is set and engine is embedded: it is for --engine vllm" for one in given]
+    found = []
+    parts = urlsplit(settings.engine_url or "")
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        shown = _without_password(settings.engine_url or "")
+        found.append(
+            f"engine_url is {shown!r}, which is no address of a vLLM, such as http://127.0.0.1:8000; its key "
+            "goes into MEDZOO_ENGINE_KEY"
+        )
+    if settings.dtype == "auto":
+        found.append("dtype is auto: say the one that vLLM was started with, by which its answers are proved")
+    for name in ("load_in_4bit", "load_in_8bit", "compile"):
+        if getattr(settings, name):
+            found.append(f"{name} is set and engine is vllm, where the base is vLLM's: start that so")
+    if settings.device != "auto":
+        found.append(f"device is {settings.device!r} and engine is vllm, where the base is vLLM's")
+    if settings.engine_folder is not None and not settings.engine_folder.is_dir():
+        found.append(f"engine_folder is {str(settings.engine_folder)!r}, and there is no such directory")
+    if settings.max_rank > RANKS[-1]:
+        found.append(f"max_rank is {settings.max_rank}, and vLLM takes at most {RANKS[-1]}")
     return found
 
 

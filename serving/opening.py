@@ -119,20 +119,52 @@ def build_service(
 def open_engine(
     base: Base, settings: Settings, registry: Registry, *, metrics: Metrics, watch: Watch, say: Say
 ) -> Engine:
-    """What makes the answers: a model in this process, or replicas in others.
+    """What makes the answers: a model in this process, replicas in others, or a vLLM.
 
     Raises:
-        ZooError: the base cannot be loaded, or the cluster not be had.
+        ZooError: the base cannot be loaded, the cluster not be had, or the vLLM is not there or has another base.
     """
     if settings.cluster is not None:
         from serving.cluster.opening import open_remote  # an extra's libraries
 
         return open_remote(base, settings, registry, metrics=metrics, watch=watch, say=say)
+    if settings.engine == "vllm":
+        return _open_vllm(base, settings, registry, watch=watch, say=say)
     where = "" if settings.device == "auto" else f" on {settings.device}"
     say(f"loading the base {base.pinned}{where}")
     from serving.engines.opened import open_embedded
 
     return open_embedded(base, settings, registry, watch=watch)
+
+
+def _open_vllm(base: Base, settings: Settings, registry: Registry, *, watch: Watch, say: Say) -> Engine:
+    from serving.engines.vllm.engine import VllmEngine
+    from serving.engines.vllm.model import VllmModel  # torch: seconds to import
+    from serving.engines.vllm.server import Server
+
+    key = settings.engine_key.get_secret_value() if settings.engine_key else ""
+    server = Server(settings.engine_url or "", key=key)
+    say(f"asking vLLM at {server.url} for the base {base.pinned} in {settings.dtype}")
+    model = VllmModel(
+        base,
+        server,
+        dtype=settings.dtype,
+        slots=settings.slots,
+        max_rank=settings.max_rank,
+        folder=settings.engine_folder,
+        say=say,
+    )
+    return VllmEngine(
+        model,
+        registry,
+        slots=settings.slots,
+        max_rows=settings.max_rows,
+        max_waiting_rows=settings.max_waiting_rows,
+        feature_bytes=settings.feature_bytes,
+        feature_ttl_s=settings.feature_ttl_s,
+        host_bytes=settings.host_bytes,
+        watch=watch,
+    )
 
 
 def bring_named(written: Sequence[str], hub: Hub) -> list[tuple[str, RepoRef]]:

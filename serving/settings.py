@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from zoo.errors import BadInput
@@ -63,6 +63,16 @@ class Settings(BaseSettings):
     replicas: int = Field(default=2, ge=1, description="Replicas that a local cluster has at least.")
     max_replicas: int | None = Field(
         default=None, ge=1, description="Replicas that it has at most, by how much there is to do."
+    )
+
+    engine: Literal["embedded", "vllm"] = Field(
+        default="embedded", description="What makes the answers: a model in this process, or a vLLM."
+    )
+    engine_url: str | None = Field(default=None, description="Address of the vLLM: http://127.0.0.1:8000.")
+    engine_key: SecretStr | None = Field(default=None, description="Its --api-key.")
+    engine_folder: Path | None = Field(
+        default=None,
+        description="Directory that the vLLM sees under the same path, for adapters; none: a temporary one.",
     )
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")

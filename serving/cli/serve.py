@@ -42,6 +42,8 @@ import click
     "[default: nowhere]",
 )
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 takes a free one.  [default: 7860]")
+@click.option("--engine", help="What makes the answers, embedded or vllm.  [default: embedded]")
+@click.option("--engine-url", help="Address of the vLLM, which `medzoo vllm-args` says how to start.")
 @click.option("--device", help="Where the base runs, such as cpu, cuda or cuda:1.  [default: auto]")
 @click.option("--dtype", help="auto, float32, bfloat16 or float16.  [default: auto]")
 @click.option("--load-in-4bit", is_flag=True, default=None, help="Keep the language model in 4 bits.")

@@ -74,9 +74,6 @@ class Batches:
         self._watch.batch(running.rows)
         self._under_way.appendleft(running)
         self.step()
-        for job in running.jobs:
-            if job.first_token is not None:
-                self._watch.first_token(job.first_token - job.submitted)
 
     def look(self, job: Job) -> None:
         """Say where a comparison's adapters look; it is over in this one turn, with its slots held."""
@@ -92,6 +89,7 @@ class Batches:
     def step(self) -> None:
         """One step of the batch whose turn it is."""
         running, began = self._under_way[0], self._clock()
+        first = running.first_token is None
         try:
             tokens = running.step()
         except Exception as error:
@@ -100,6 +98,9 @@ class Batches:
             self._broken(broken, error)
             return
         self._watch.step(tokens, self._clock() - began)
+        for job in running.jobs if first else ():
+            if job.first_token is not None:
+                self._watch.first_token(job.first_token - job.submitted)
         ends: list[tuple[Job, Any]] = [(job, self._wrong(job) or outputs) for job, outputs in running.ended()]
         if running.rows:
             self._under_way.rotate(-1)
@@ -139,6 +140,7 @@ class Batches:
 
     def _over(self, running: Running, keep: Sequence[Job] = ()) -> None:
         self._under_way.remove(running)
+        running.close()
         now = self._clock()
         self.row_s += 0.2 * ((now - running.began) / running.size - self.row_s)
         for job in running.jobs:

@@ -51,12 +51,14 @@ class EmbeddedEngine:
         feature_bytes: int = 256 * 1024 * 1024,
         feature_ttl_s: float = 600.0,
         host_bytes: int = 1024 * 1024 * 1024,
+        together: bool = True,
         watch: Watch | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """At most `max_rows` answers at once, in at most `max_batches` batches; one that could begin waits up
         to `window_s` for company. `host_bytes` of adapters' files and `feature_bytes` of vision features are
-        kept in memory."""
+        kept in memory. Unless they may be put `together`, each comparison is a batch of its own."""
+        self._together = together
         self._registry, self._clock, self._watch = registry, clock, guarded(watch or Watch())
         self._max_slots, self._max_rows, self._max_waiting_rows = slots, max_rows, max_waiting_rows
         self._changed = threading.Condition()
@@ -84,6 +86,7 @@ class EmbeddedEngine:
     def submit(self, work: Work, on_piece: Callable[[Piece], None] | None = None) -> Job:
         """Take a comparison on; see `serving.core.engine.Engine`."""
         job = Job(work, rows=self._rows(work), submitted=self._clock(), on_piece=on_piece)
+        job.alone = not self._together
         self._add(job)
         return job
 

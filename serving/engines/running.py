@@ -61,7 +61,7 @@ class Running:
         before = sum(answer.tokens for answer in self._answers)
         said = self._batch.step()
         now = self._clock()
-        for job in self.jobs:
+        for job in self.jobs if said else ():
             if job.first_token is None:
                 job.first_token = now
         for piece in said:
@@ -77,6 +77,11 @@ class Running:
             if self._answers[row].job is job:
                 self._batch.drop(row)
         self.open.remove(job)
+
+    def close(self) -> None:
+        """No row of it answers any more."""
+        for row in self._batch.open:
+            self._batch.drop(row)
 
     def ended(self) -> list[tuple[Job, tuple[Output, ...]]]:
         """Comparisons that have just got the last of their answers, with all of them in the order asked."""

@@ -64,7 +64,7 @@ class Decoding:
         """Tokens of each row's prompt, its images' included."""
         for row, tokens in zip(rows, self.prompt_tokens, strict=True):
             vlm.check_length(tokens, row.sampling.max_tokens)
-        decode = partial(_decoded, vlm.tokenizer)  # no method of this, which would keep all of it alive
+        decode = partial(decoded, vlm.tokenizer)  # no method of this, which would keep all of it alive
         self._texts = [Text(decode, row.sampling.stop) for row in rows]
         self._tokens = [0] * len(rows)
         self._dice = Dice([row.sampling for row in rows])
@@ -181,7 +181,8 @@ class Decoding:
         return Piece(row, new, self._tokens[row], finish) if new or finish else None
 
 
-def _decoded(tokenizer: Any, ids: list[int]) -> str:
+def decoded(tokenizer: Any, ids: list[int]) -> str:
+    """The text of an answer's token ids."""
     text: str = tokenizer.decode(
         ids,
         skip_special_tokens=True,

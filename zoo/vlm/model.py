@@ -70,8 +70,9 @@ class VisionLanguageModel:
         """With any of which an answer has ended."""
         self._processor = processor
         self._markers = markers(base, self.tokenizer)
-        unsaid = never_said(vocabulary, rows=self.vocabulary, image=self.model.config.image_token_id)
-        self._unsaid = torch.tensor(unsaid, device=self.device)
+        self.unsaid = never_said(vocabulary, rows=self.vocabulary, image=self.model.config.image_token_id)
+        """Token ids that no answer may hold."""
+        self._unsaid = torch.tensor(self.unsaid, device=self.device)
 
     @property
     def device(self) -> torch.device:
@@ -245,18 +246,14 @@ def load_base(
         )
     if folder is None:
         base.require_usable()
-    found = declared(families.__name__, families.__path__, "FAMILY", Family)
-    if base.family not in found:
-        raise BadDeclaration(f"{base.name} is of the family {base.family!r}; known are {', '.join(found)}")
-    family = found[base.family]
+    family = _family(base)
     place = choose_device(device)
     settings: dict[str, Any] = {"dtype": choose_dtype(dtype, place)}
     if quantize or (place.type != "cpu" and not sharded):  # so that no whole copy is ever made beside it
         settings["device_map"] = {"": str(place)}
     if quantize:
         settings |= quantising(quantize, settings["dtype"])
-    source = folder or base.folder or _fetched(base)
-    require_finished(source)
+    source = _source(base, folder)
     model, processor = family.load(str(source), base=base, **settings)
     if quantize:
         settle(model)
@@ -265,6 +262,32 @@ def load_base(
     if sharded:
         share_out(model, place)
     return VisionLanguageModel(base, family, model, processor, quantize=quantize, compiled=compiled)
+
+
+def load_outline(base: Base) -> VisionLanguageModel:
+    """The same without weights, of a base that another engine runs: it reads conversations and counts an
+    image's tokens, and it computes nothing.
+
+    Raises:
+        BadDeclaration, BadInput, HubError: see `load_base`.
+    """
+    base.require_usable()
+    family = _family(base)
+    model, processor = family.outline(str(_source(base, None)), base=base)
+    return VisionLanguageModel(base, family, model, processor)
+
+
+def _family(base: Base) -> Family:
+    found = declared(families.__name__, families.__path__, "FAMILY", Family)
+    if base.family not in found:
+        raise BadDeclaration(f"{base.name} is of the family {base.family!r}; known are {', '.join(found)}")
+    return found[base.family]
+
+
+def _source(base: Base, folder: Path | None) -> Path:
+    source = folder or base.folder or _fetched(base)
+    require_finished(source)
+    return source
 
 
 def _fetched(base: Base) -> Path:

@@ -43,7 +43,7 @@ def checked_weights(
     """
     expected = expected_tensors(base, layers, folder, manifest)
     content = read_weights(folder, layers, max_rank=manifest.lora.r)
-    check_digest(hashlib.sha256(content).hexdigest(), folder, manifest)
+    check_digest(hex_digest(content), folder, manifest)
     weights = found_tensors(content, expected, folder)
     extremes = Extremes()
     for name, tensor in weights.items():
@@ -162,6 +162,11 @@ def found_tensors(
         if tuple(found[name].shape) != shape:
             raise WrongTensors(f"{folder.name}: {name} has the shape {tuple(found[name].shape)}, not {shape}")
     return found
+
+
+def hex_digest(content: memoryview) -> str:
+    """sha256 of a weights file's bytes."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def check_digest(digest: str, folder: Path, manifest: AdapterManifest) -> None:

@@ -35,13 +35,36 @@ class Family:
             BadDeclaration: what lies there is no model of this family, lacks weights or has others, has no
                 chat template where the base has none, or reads images or tokens otherwise than the base says.
         """
+        kind, processor = self._prepare(source, base)
+        if not any(Path(source).glob("*.safetensors")):
+            raise BadDeclaration(f"{source} has no weights in safetensors, the one form that is read")
+        model, found = kind.from_pretrained(
+            source, output_loading_info=True, use_safetensors=True, **settings
+        )
+        if wrong := sorted(map(str, {*found["missing_keys"], *found["mismatched_keys"]})):
+            raise BadDeclaration(f"{source} lacks {wrong[0]} or has it in another shape, one of {len(wrong)}")
+        if more := sorted(found["unexpected_keys"]):
+            raise BadDeclaration(f"{source} has {more[0]}, which its model lacks, one of {len(more)}")
+        return model, processor
+
+    def outline(self, source: str, *, base: Base) -> tuple[Any, Any]:
+        """The same without weights: the model has its shapes alone and lies on the device `meta`.
+
+        Raises:
+            BadDeclaration: see `load`.
+        """
+        kind, processor = self._prepare(source, base)
+        with torch.device("meta"):
+            model = kind(AutoConfig.from_pretrained(source))
+        return model.float(), processor  # its parts may be of two precisions, as their configurations say
+
+    def _prepare(self, source: str, base: Base) -> tuple[Any, Any]:
+        """The model's class, and the processor as the base says that it reads."""
         config = AutoConfig.from_pretrained(source)
         kind = config.model_type
         models = {model.config_class.model_type: model for model in self.models}
         if kind not in models:
             raise BadDeclaration(f"{source} is of the type {kind!r}; this family reads {', '.join(models)}")
-        if not any(Path(source).glob("*.safetensors")):
-            raise BadDeclaration(f"{source} has no weights in safetensors, the one form that is read")
         processor = self.load_processor(source)
         written = processor.chat_template or processor.tokenizer.chat_template
         if not (template := base.template or written):
@@ -50,14 +73,7 @@ class Family:
         processor.image_processor = following(base.image, processor.image_processor, base=base.name)
         image = (self.image_token(processor), config.image_token_id)
         check_tokens(base, processor.tokenizer.get_vocab(), image=image)
-        model, found = models[kind].from_pretrained(
-            source, output_loading_info=True, use_safetensors=True, **settings
-        )
-        if wrong := sorted(map(str, {*found["missing_keys"], *found["mismatched_keys"]})):
-            raise BadDeclaration(f"{source} lacks {wrong[0]} or has it in another shape, one of {len(wrong)}")
-        if more := sorted(found["unexpected_keys"]):
-            raise BadDeclaration(f"{source} has {more[0]}, which its model lacks, one of {len(more)}")
-        return model, processor
+        return models[kind], processor
 
     def load_processor(self, source: str) -> Any:
         """A tokenizer, an image processor and a chat template, where the files have one."""

@@ -5,6 +5,7 @@ which are not read here.
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,13 @@ class QwenVL(Family):
 
     def encode(self, model: Any, image_processor: Any, images: Sequence[Image.Image]) -> list[EncodedImage]:
         read = image_processor(images=list(images), return_tensors="pt")
+        if model.device.type == "meta":  # an outline, whose tower cannot read a grid
+            merged = model.config.vision_config.spatial_merge_size**2
+            hidden = model.config.get_text_config().hidden_size
+            return [
+                EncodedImage(torch.empty(math.prod(grid) // merged, hidden, device="meta"), grid=tuple(grid))
+                for grid in read["image_grid_thw"].tolist()
+            ]
         encoded = model.model.get_image_features(
             pixel_values=read["pixel_values"].to(model.device),
             image_grid_thw=read["image_grid_thw"].to(model.device),
