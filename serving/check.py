@@ -356,6 +356,8 @@ def _engine(settings: Settings) -> list[str]:
             found.append(f"{name} is set and engine is vllm, where the base is vLLM's: start that so")
     if settings.device != "auto":
         found.append(f"device is {settings.device!r} and engine is vllm, where the base is vLLM's")
+    if settings.cluster is not None:
+        found.append("cluster is set and engine is vllm: replicas run the embedded engine; take one")
     if settings.engine_folder is not None and not settings.engine_folder.is_dir():
         found.append(f"engine_folder is {str(settings.engine_folder)!r}, and there is no such directory")
     if settings.max_rank > RANKS[-1]:

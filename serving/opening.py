@@ -122,7 +122,8 @@ def open_engine(
     """What makes the answers: a model in this process, replicas in others, or a vLLM.
 
     Raises:
-        ZooError: the base cannot be loaded, the cluster not be had, or the vLLM is not there or has another base.
+        ZooError: the base cannot be loaded, the cluster not be had, or the vLLM is not there or has another
+            base.
     """
     if settings.cluster is not None:
         from serving.cluster.opening import open_remote  # an extra's libraries

@@ -89,7 +89,7 @@ class Batches:
     def step(self) -> None:
         """One step of the batch whose turn it is."""
         running, began = self._under_way[0], self._clock()
-        first = running.first_token is None
+        silent = [job for job in running.jobs if job.first_token is None]
         try:
             tokens = running.step()
         except Exception as error:
@@ -98,7 +98,7 @@ class Batches:
             self._broken(broken, error)
             return
         self._watch.step(tokens, self._clock() - began)
-        for job in running.jobs if first else ():
+        for job in silent:
             if job.first_token is not None:
                 self._watch.first_token(job.first_token - job.submitted)
         ends: list[tuple[Job, Any]] = [(job, self._wrong(job) or outputs) for job, outputs in running.ended()]

@@ -6,6 +6,7 @@ import pytest
 
 from serving.core.registry import Registry
 from serving.core.watch import Watch
+from serving.metrics import Metrics
 from serving.opening import open_engine
 from serving.settings import read_settings
 from zoo.bases import get_base
@@ -14,7 +15,8 @@ from zoo.errors import EngineFailed
 
 def opened(url, say, **flags):
     settings = read_settings(engine="vllm", engine_url=url, dtype="float32", **flags)
-    return open_engine(get_base("phantom"), settings, Registry(slots=settings.slots), watch=Watch(), say=say)
+    registry = Registry(slots=settings.slots)
+    return open_engine(get_base("phantom"), settings, registry, metrics=Metrics(), watch=Watch(), say=say)
 
 
 def test_what_is_set_reaches_the_engine_and_its_vllm(rig, tmp_path):

@@ -88,6 +88,7 @@ def test_a_vllm_that_is_named_well_is_no_problem():
         ({"compile": True}, "compile is set and engine is vllm"),
         ({"device": "cpu"}, "device is 'cpu' and engine is vllm"),
         ({"engine_folder": "/nowhere/at/all"}, "engine_folder is '/nowhere/at/all'"),
+        ({"cluster": "local"}, "cluster is set and engine is vllm"),
         ({"max_rank": 600}, "max_rank is 600, and vLLM takes at most 512"),
         ({"engine": "embedded"}, "engine_url is set and engine is embedded"),
     ],
