@@ -85,7 +85,7 @@ def test_traces_without_their_library_are_told_with_what_to_type(monkeypatch):
 
 def test_a_cluster_without_ray_or_one_that_lets_everybody_in_is_told(monkeypatch):
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
-    monkeypatch.setattr("serving.check.find_spec", lambda name: None if name == "ray" else object())
+    monkeypatch.setattr("serving.check.answering.find_spec", lambda name: None if name == "ray" else object())
     given = {"cluster": "10.0.0.1:6379", "replicas": 3, "max_replicas": 2}
     assert check_settings(given).problems == (
         "cluster is set and Ray is not installed: pip install 'medvlm-zoo[cluster]'",
@@ -93,7 +93,7 @@ def test_a_cluster_without_ray_or_one_that_lets_everybody_in_is_told(monkeypatch
         "cluster runs programs on it",
         "max_replicas is 2 and replicas 3",
     )
-    monkeypatch.setattr("serving.check.find_spec", lambda name: object())
+    monkeypatch.setattr("serving.check.answering.find_spec", lambda name: object())
     assert check_settings({"cluster": "local"}).problems == ()
 
 

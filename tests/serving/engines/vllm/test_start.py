@@ -83,6 +83,8 @@ def test_a_vllm_that_is_named_well_is_no_problem():
         ({"engine_url": None}, "engine_url is ''"),
         ({"engine_url": "127.0.0.1:8000"}, "engine_url is '127.0.0.1:8000'"),
         ({"engine_url": "http://me:secret@h:1"}, "engine_url is 'http://***@h:1'"),
+        ({"engine_url": "http://[::1"}, "engine_url is 'http://[::1'"),
+        ({"engine_url": "http://h:abc"}, "engine_url is 'http://h:abc'"),
         ({"dtype": "auto"}, "dtype is auto"),
         ({"load_in_4bit": True}, "load_in_4bit is set and engine is vllm"),
         ({"compile": True}, "compile is set and engine is vllm"),

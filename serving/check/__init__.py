@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from serving.check.addresses import is_address, without_password
+from serving.check.answering import cluster, engine, slow, what_fits
 from serving.defence.addresses import is_loopback
 from serving.defence.keys import read_keys
 from serving.defence.proxies import read_addresses
@@ -20,7 +20,6 @@ from zoo.bases import get_base
 from zoo.errors import ZooError
 from zoo.hub import parse_ref
 from zoo.hub_access import hub_address
-from zoo.vllm import RANKS
 from zoo.vlm.fetched import where_files_are
 
 _DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]+)?")
@@ -68,7 +67,7 @@ def check_settings(flags: Mapping[str, object], environment: Mapping[str, str] |
         settings=settings,
         rows=tuple(_row(name, settings, flags, upper) for name in Settings.model_fields),
         problems=(*wrong, *_problems(settings), *no_base, *no_accounts, *_shared(settings)),
-        remarks=(*_strangers(upper), *_slow(settings), *_open(settings), *few_accounts),
+        remarks=(*_strangers(upper), *slow(settings), *_open(settings), *few_accounts),
         base=base,
     )
 
@@ -79,20 +78,16 @@ def _row(name: str, settings: Settings, flags: Mapping[str, object], environment
     set_there = "environment" if environment.get(variable(name)) else "default"
     return Row(
         variable=variable(name),
-        value=_without_password(shown) if name in _ADDRESSES else shown,
+        value=without_password(shown) if name in _ADDRESSES else shown,
         source="flag" if name in flags else set_there,
         description=Settings.model_fields[name].description or "",
     )
 
 
-def _without_password(address: str) -> str:
-    address = re.sub(r"(?i)(password=)[^&]*", r"\1***", address)
-    return re.sub(r"(?<=://)[^/?#]*@", "***@", address)
-
-
 def _problems(settings: Settings) -> list[str]:
     """All that is wrong with settings that are allowed one by one."""
-    found = [*_who_may_ask(settings), *_where(settings), *_what_fits(settings), *_engine(settings)]
+    found = [*_who_may_ask(settings), *_where(settings), *what_fits(settings)]
+    found += [*engine(settings), *cluster(settings)]
     try:
         hub_address(settings.hub)
     except ZooError as error:
@@ -136,8 +131,6 @@ def _where(settings: Settings) -> list[str]:
         found += _traces(settings.traces)
     if settings.shared_cache is not None and not os.access(settings.shared_cache, os.W_OK | os.X_OK):
         found.append(f"shared_cache is {settings.shared_cache}, which is no folder that can be written here")
-    if settings.cluster is not None:
-        found += _cluster(settings)
     try:
         socket.getaddrinfo(settings.host or None, settings.port, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError):
@@ -145,31 +138,11 @@ def _where(settings: Settings) -> list[str]:
     return found
 
 
-def _cluster(settings: Settings) -> list[str]:
-    found = []
-    if find_spec("ray") is None:
-        found.append("cluster is set and Ray is not installed: pip install 'medvlm-zoo[cluster]'")
-    if settings.cluster != "local" and os.environ.get("RAY_AUTH_MODE") != "token":
-        found.append(
-            f"cluster is {settings.cluster!r} and RAY_AUTH_MODE is not 'token': whoever reaches a port of "
-            "such a cluster runs programs on it"
-        )
-    if settings.max_replicas is not None and settings.max_replicas < settings.replicas:
-        found.append(f"max_replicas is {settings.max_replicas} and replicas {settings.replicas}")
-    return found
-
-
 def _traces(address: str) -> list[str]:
     found = []
-    try:
-        parts = urlsplit(address)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        valid = valid and not (parts.query or parts.fragment)
-    except ValueError:
-        valid = False
-    if not valid:
+    if not is_address(address):
         found.append(
-            f"traces is {_without_password(address)!r}, which is no address such as http://collector:4318"
+            f"traces is {without_password(address)!r}, which is no address such as http://collector:4318"
         )
     try:
         version("opentelemetry-exporter-otlp-proto-http")
@@ -244,7 +217,7 @@ def _accounts(settings: Settings) -> tuple[list[str], list[str]]:
     if where is None:
         return [], []
     make = "make one by `medzoo accounts new NAME --role administrator`"
-    none = f"nobody has an account in {_without_password(where)}: {make}"
+    none = f"nobody has an account in {without_password(where)}: {make}"
     if "://" not in where and not Path(where).expanduser().exists():
         accounts = []
     else:
@@ -284,7 +257,7 @@ def _shared(settings: Settings) -> list[str]:
             return [_line(error)]
     if keys or settings.annotations is not None or settings.public_demo:
         return []
-    return [f"there are no keys in {_without_password(where)}: medzoo keys new NAME --shared URL"]
+    return [f"there are no keys in {without_password(where)}: medzoo keys new NAME --shared URL"]
 
 
 def _has_this_machine(addresses: tuple[str, ...]) -> bool:
@@ -312,67 +285,6 @@ def _open(settings: Settings) -> list[str]:
             "proxy_addresses has this machine: whoever runs a program here can ask in anybody's name"
         )
     return found
-
-
-def _what_fits(settings: Settings) -> list[str]:
-    found = []
-    given = settings.model_fields_set
-    if "max_adapters" in given and settings.max_adapters > settings.max_rows:
-        found.append(
-            f"max_adapters is {settings.max_adapters} and max_rows {settings.max_rows}: a comparison is made "
-            "at once"
-        )
-    if "max_adapters" in given and settings.max_adapters > settings.slots + 1:
-        found.append(
-            f"max_adapters is {settings.max_adapters} and slots {settings.slots}: a comparison needs a slot "
-            "for each adapter but the base"
-        )
-    if len(settings.pin) > settings.slots:
-        found.append(f"{len(settings.pin)} adapters are pinned and slots is {settings.slots}")
-    if settings.load_in_4bit and settings.load_in_8bit:
-        found.append("load_in_4bit and load_in_8bit exclude each other")
-    if (settings.load_in_4bit or settings.load_in_8bit) and find_spec("bitsandbytes") is None:
-        found.append("a base in 4 or 8 bits needs bitsandbytes: pip install 'medvlm-zoo[train]'")
-    return found
-
-
-def _engine(settings: Settings) -> list[str]:
-    """What a vLLM needs, and what is for it or for the embedded engine alone."""
-    if settings.engine == "embedded":
-        given = [one for one in ("engine_url", "engine_key", "engine_folder") if getattr(settings, one)]
-        return [f"{one} is set and engine is embedded: it is for --engine vllm" for one in given]
-    found = []
-    parts = urlsplit(settings.engine_url or "")
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-        shown = _without_password(settings.engine_url or "")
-        found.append(
-            f"engine_url is {shown!r}, which is no address of a vLLM, such as http://127.0.0.1:8000; its key "
-            "goes into MEDZOO_ENGINE_KEY"
-        )
-    if settings.dtype == "auto":
-        found.append("dtype is auto: say the one that vLLM was started with, by which its answers are proved")
-    for name in ("load_in_4bit", "load_in_8bit", "compile"):
-        if getattr(settings, name):
-            found.append(f"{name} is set and engine is vllm, where the base is vLLM's: start that so")
-    if settings.device != "auto":
-        found.append(f"device is {settings.device!r} and engine is vllm, where the base is vLLM's")
-    if settings.cluster is not None:
-        found.append("cluster is set and engine is vllm: replicas run the embedded engine; take one")
-    if settings.engine_folder is not None and not settings.engine_folder.is_dir():
-        found.append(f"engine_folder is {str(settings.engine_folder)!r}, and there is no such directory")
-    if settings.max_rank > RANKS[-1]:
-        found.append(f"max_rank is {settings.max_rank}, and vLLM takes at most {RANKS[-1]}")
-    return found
-
-
-def _slow(settings: Settings) -> list[str]:
-    """What works, and keeps the server from doing as much as it could."""
-    if settings.max_waiting_rows >= settings.max_rows:
-        return []
-    return [
-        f"max_waiting_rows is {settings.max_waiting_rows} and max_rows {settings.max_rows}: the next "
-        "batch is never full"
-    ]
 
 
 def _line(error: ZooError) -> str:
