@@ -1,6 +1,7 @@
 """What a plan says, beside what a process took."""
 
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -13,4 +14,9 @@ from tests.benchmarks import plan
 def test_a_plan_is_within_15_percent_of_what_a_process_took(
     shape: str, settings: dict, tmp_path: Path
 ) -> None:
-    assert plan.ratio(plan.PROOF[shape], settings, tmp_path) == pytest.approx(1, abs=0.15)
+    ratios = []
+    for number in range(3):  # one peak has a tenth of chance: where the heap's holes come to lie
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        ratios.append(plan.ratio(plan.PROOF[shape], settings, folder))
+    assert median(ratios) == pytest.approx(1, abs=0.15)
