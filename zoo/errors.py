@@ -136,6 +136,10 @@ class EngineFailed(ZooError):
     """The engine failed on this comparison alone."""
 
 
+class ClusterFailed(ZooError):
+    """A cluster of Ray that cannot be started or joined, or whose processes end again and again."""
+
+
 class NoKey(ZooError):
     """A key is needed, and there was none or an unknown one."""
 

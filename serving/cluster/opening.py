@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from serving.cluster.clusters import HERE, open_cluster
+from serving.cluster.clusters import open_cluster
 from serving.cluster.engine import RemoteEngine
 from serving.cluster.gathered import Gathered
 from serving.core.registry import Registry
@@ -10,6 +10,7 @@ from serving.core.watch import Watch
 from serving.metrics import Metrics
 from serving.settings import Settings
 from zoo.bases import Base
+from zoo.on_ray.clusters import HERE
 
 
 def open_remote(

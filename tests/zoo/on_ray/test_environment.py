@@ -2,9 +2,9 @@ import sys
 
 import pytest
 
-from serving.cluster import environment
-from serving.cluster.environment import set_up
 from zoo.errors import BadInput, NotInstalled
+from zoo.on_ray import environment
+from zoo.on_ray.environment import set_up
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def test_a_cluster_of_this_machine_has_a_token_of_its_own_and_listens_here_alone
     environment.os.environ["RAY_AUTH_MODE"] = "disabled"
     tokens = set()
     for _ in range(2):
-        set_up(local=True)
+        set_up("--cluster", extra="cluster", local=True)
         tokens.add(environment.os.environ["RAY_AUTH_TOKEN"])
     assert len(tokens) == 2
     assert all(len(token) == 32 for token in tokens)
@@ -34,17 +34,17 @@ def test_a_cluster_that_asks_for_no_token_is_not_joined(mode):
     if mode:
         environment.os.environ["RAY_AUTH_MODE"] = mode
     with pytest.raises(BadInput, match="RAY_AUTH_MODE is not 'token'"):
-        set_up(local=False)
+        set_up("--cluster", extra="cluster", local=False)
 
 
 def test_a_cluster_that_asks_for_one_is_joined_with_it():
     environment.os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="mine")
-    set_up(local=False)
+    set_up("--cluster", extra="cluster", local=False)
     assert environment.os.environ["RAY_AUTH_TOKEN"] == "mine"
 
 
 def test_without_ray_it_is_told_what_to_install(monkeypatch):
     monkeypatch.setattr(environment, "find_spec", lambda _: None)
     with pytest.raises(NotInstalled) as error:
-        set_up(local=True)
+        set_up("--cluster", extra="cluster", local=True)
     assert error.value.hint == "pip install 'medvlm-zoo[cluster]'"

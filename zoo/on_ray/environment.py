@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from zoo.errors import BadInput, NotInstalled
 
 MESSAGE_BYTES = 512 * 1024**2
-"""Most bytes of a question: its images are sent as pixels."""
+"""Most bytes of a question to a server's replica: its images are sent as pixels."""
 _ALWAYS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_AUTO_CONNECT": "0",  # what is left of a handle would start a cluster of its own
@@ -20,16 +20,18 @@ _ALWAYS = {
 }
 
 
-def set_up(*, local: bool, replicas: int = 1) -> None:
+def set_up(option: str, *, extra: str, local: bool, processes: int = 1, needs: tuple[str, ...] = ()) -> None:
     """Set what Ray is to read. Whatever the operator set himself stays, but for what keeps others out of a
-    cluster of this machine alone. The cores of such a one are divided among its replicas.
+    cluster of this machine alone. The cores of such a one are divided among its processes.
+
+    `option` asks for Ray, `extra` of this package brings it with the libraries that it `needs` beside it.
 
     Raises:
         NotInstalled: there is no Ray.
         BadInput: a cluster that others run does not ask its callers for a token.
     """
-    if find_spec("ray") is None:
-        raise NotInstalled("--cluster needs Ray", hint="pip install 'medvlm-zoo[cluster]'")
+    if any(find_spec(library) is None for library in ("ray", *needs)):
+        raise NotInstalled(f"{option} needs Ray", hint=f"pip install 'medvlm-zoo[{extra}]'")
     if not local and os.environ.get("RAY_AUTH_MODE") != "token":
         raise BadInput(
             "RAY_AUTH_MODE is not 'token': whoever reaches a port of such a cluster runs programs on it",
@@ -38,8 +40,8 @@ def set_up(*, local: bool, replicas: int = 1) -> None:
         )
     for name, value in _ALWAYS.items():
         os.environ.setdefault(name, value)
-    if local:  # what replicas inherit; else Ray gives each one thread
-        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // replicas)))
+    if local:  # what its processes inherit; else Ray gives each one thread
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
     if local and "ray" not in sys.modules:
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(16)

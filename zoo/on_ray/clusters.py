@@ -1,0 +1,72 @@
+"""A cluster of this machine alone, started and ended by who asks for it, or one that runs already.
+
+`zoo.on_ray.environment.set_up` is the caller's to call first.
+"""
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable
+
+from zoo.errors import ClusterFailed
+
+HERE = "local"
+"""The address of the cluster that is started here."""
+STORE_BYTES = 80 * 1024**2
+"""Of Ray's object store, through which little is sent; the least that it takes."""
+
+
+def start(*, cpus: int | None = None) -> Callable[[], None]:
+    """Start a cluster; what is given back ends it. `cpus` are those that it counts, not those that it uses.
+
+    Raises:
+        Exception: whatever Ray raises; nothing of the cluster is left then.
+    """
+    import ray
+
+    folder = tempfile.mkdtemp(prefix="mz-", dir="/tmp")  # short: sockets lie in it
+
+    def end() -> None:
+        ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    try:
+        ray.init(
+            num_cpus=cpus,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            configure_logging=False,
+            object_store_memory=STORE_BYTES,
+            _temp_dir=folder,
+            _system_config={"automatic_object_spilling_enabled": False},
+        )
+    except BaseException:
+        end()
+        raise
+    hush()
+    return end
+
+
+def join(address: str) -> None:
+    """Join the cluster that runs at `address`, or with `auto` on this machine.
+
+    Raises:
+        ClusterFailed: there is none, or it lets nobody in.
+    """
+    import ray
+
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
+    except Exception as error:
+        raise ClusterFailed(
+            f"the cluster at {address} cannot be joined ({type(error).__name__})",
+            hint="run this on one of its nodes, with the same RAY_AUTH_TOKEN; docs/cluster.md",
+        ) from error
+    hush()
+
+
+def hush() -> None:
+    """Ray's words on the terminal: what is lost is told by who asked for it."""
+    for name in ("ray", "ray.serve"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
