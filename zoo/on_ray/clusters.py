@@ -4,6 +4,7 @@
 """
 
 import logging
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -38,7 +39,7 @@ def start(*, cpus: int | None = None) -> Callable[[], None]:
             logging_level=logging.ERROR,
             configure_logging=False,
             object_store_memory=STORE_BYTES,
-            _temp_dir=folder,
+            _temp_dir=os.path.join(folder, "r"),  # Ray opens this one to everybody, and the one around it not
             _system_config={"automatic_object_spilling_enabled": False},
         )
     except BaseException:
