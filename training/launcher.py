@@ -8,16 +8,15 @@ from collections.abc import Mapping
 
 from zoo.errors import BadInput
 
-_FSDP = "accelerate launch --config_file deploy/accelerate/fsdp.yaml -m zoo train ..."
-_OFF = ("", "no", "false", "0")
+DEEPSPEED = "ACCELERATE_USE_DEEPSPEED"
+ZERO_3_NOTICE = (
+    "ZeRO-3 is asked for: the base's layers are shared out as it does it, by torch's FSDP2; DeepSpeed's own "
+    "engine is not used"
+)
+_FSDP = "accelerate launch --config_file deploy/accelerate/fsdp.yaml -m training ..."
+_OFF = ("", "no", "none", "false", "0")
 
 _REFUSED = {
-    "ACCELERATE_USE_DEEPSPEED": (
-        _OFF,
-        "DeepSpeed",
-        f"{_FSDP}: it shares the frozen layers out as ZeRO-3 does; there is little else to share, since of a "
-        "LoRA gradients and optimizer are small",
-    ),
     "ACCELERATE_USE_MEGATRON_LM": (_OFF, "Megatron-LM", _FSDP),
     "ACCELERATE_USE_PARALLELISM_CONFIG": (_OFF, "a parallelism configuration", _FSDP),
     "ACCELERATE_MIXED_PRECISION": (
@@ -61,16 +60,64 @@ _FSDP_REFUSED = {
     "FSDP_IGNORED_MODULES": (("", "none"), "fsdp_ignored_modules", "leave it out"),
 }
 
+_ZERO_REFUSED = {
+    "ACCELERATE_DEEPSPEED_CONFIG_FILE": (
+        _OFF,
+        "deepspeed_config_file",
+        "leave it out; deploy/accelerate/zero3.yaml has all that is read",
+    ),
+    "ACCELERATE_DEEPSPEED_ZERO_STAGE": (
+        ("3",),
+        "zero_stage",
+        "zero_stage: 3, or deploy/accelerate/ddp.yaml: stages 1 and 2 share out gradients and optimizer, "
+        "which of a LoRA are small",
+    ),
+    "ACCELERATE_DEEPSPEED_OFFLOAD_PARAM_DEVICE": (
+        _OFF,
+        "offload_param_device",
+        "offload_param_device: none",
+    ),
+    "ACCELERATE_DEEPSPEED_OFFLOAD_OPTIMIZER_DEVICE": (
+        _OFF,
+        "offload_optimizer_device",
+        "offload_optimizer_device: none",
+    ),
+    "ACCELERATE_DEEPSPEED_ZERO3_INIT": (
+        _OFF,
+        "zero3_init_flag",
+        "zero3_init_flag: false; each process reads the base into its machine's memory",
+    ),
+    "ACCELERATE_DEEPSPEED_ZERO3_SAVE_16BIT_MODEL": (
+        _OFF,
+        "zero3_save_16bit_model",
+        "zero3_save_16bit_model: false; the adapter alone is written",
+    ),
+    "ACCELERATE_DEEPSPEED_MOE_LAYER_CLS_NAMES": (_OFF, "deepspeed_moe_layer_cls_names", "leave it out"),
+    "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": (
+        ("", "1"),
+        "gradient_accumulation_steps",
+        "gradient_accumulation_steps: 1, and `--micro-batch` of the zoo",
+    ),
+    "ACCELERATE_GRADIENT_CLIPPING": (_OFF, "gradient_clipping", "leave it out; the variant clips its own"),
+}
+
 
 def asks_for_sharding(environment: Mapping[str, str]) -> bool:
-    """Whether the base's layers are to be shared out among the processes (FSDP).
+    """Whether the base's layers are to be shared out among the processes: by FSDP, or as ZeRO-3 does it.
 
     Raises:
         BadInput: something else is asked for that is not done here.
     """
-    sharded = environment.get("ACCELERATE_USE_FSDP", "").lower() not in _OFF
-    for variable, (fine, name, instead) in (_REFUSED | (_FSDP_REFUSED if sharded else {})).items():
+    fsdp = environment.get("ACCELERATE_USE_FSDP", "").lower() not in _OFF
+    zero = asks_for_deepspeed(environment)
+    refused = _REFUSED | (_FSDP_REFUSED if fsdp else {}) | (_ZERO_REFUSED if zero else {})
+    for variable, (fine, name, instead) in refused.items():
         value = environment.get(variable, "")
         if value.lower() not in fine:
             raise BadInput(f"the launcher asks for {name} ({value}), which is not done here", hint=instead)
-    return sharded
+    return fsdp or zero
+
+
+def asks_for_deepspeed(environment: Mapping[str, str]) -> bool:
+    """Whether DeepSpeed is asked for, of which ZeRO-3 alone is not refused."""
+    return environment.get(DEEPSPEED, "").lower() not in _OFF

@@ -6,6 +6,7 @@ They meet only here, in the same order in all. Knows nothing of what they work o
 
 import atexit
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +15,7 @@ from typing import TypeVar
 import torch
 from torch import distributed
 
-from training.launcher import asks_for_sharding
+from training.launcher import DEEPSPEED, ZERO_3_NOTICE, asks_for_deepspeed, asks_for_sharding
 from zoo.errors import BadInput, TrainingFailed
 
 Found = TypeVar("Found")
@@ -119,24 +120,35 @@ def all_know(error: BaseException) -> bool:
     return _KNOWN in getattr(error, "__notes__", [])
 
 
-def launched() -> Processes:
-    """The processes that this one was started with; it takes its place, and its GPU, among them.
+def launched(*, device: str = "auto") -> Processes:
+    """The processes that this one was started with; it takes its place, and its GPU, among them. `device` is
+    where they compute, as `zoo.vlm.model.load_base` takes it.
 
     Raises:
-        BadInput: `accelerate launch --cpu` was asked for several processes, of which it starts one only; or
-            `training.launcher` refuses what was asked for.
+        BadInput: `accelerate launch --cpu` was asked for several processes, of which it starts one only; all
+            are to compute on one GPU; or `training.launcher` refuses what was asked for.
     """
     sharded = asks_for_sharding(os.environ)
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         if os.environ.get("ACCELERATE_USE_CPU", "").lower() == "true" and "MASTER_PORT" in os.environ:
             raise BadInput(
                 "`accelerate launch --cpu` starts one process, however many are asked for",
-                hint="accelerate launch --multi_gpu --num_processes N -m zoo ..., without a GPU too",
+                hint="accelerate launch --multi_gpu --num_processes N -m training ..., without a GPU too",
             )
         return Processes()
+    if device.startswith("cuda:"):
+        raise BadInput(
+            f"--device {device} would put every process on one GPU",
+            hint="leave --device out; CUDA_VISIBLE_DEVICES says which GPUs there are",
+        )
     from accelerate import PartialState
+    from accelerate.utils import patch_environment
 
-    state = PartialState(cpu=not torch.cuda.is_available(), timeout=LONGEST_WAIT)
+    cpu = device == "cpu" or not torch.cuda.is_available()
+    with patch_environment(**{DEEPSPEED: "false"}):  # or DeepSpeed would be loaded to let the processes meet
+        state = PartialState(cpu=cpu, timeout=LONGEST_WAIT)
+    if asks_for_deepspeed(os.environ) and state.process_index == 0:
+        print(ZERO_3_NOTICE, file=sys.stderr)
     # Left to the interpreter's end, gloo's threads may still be letting go of Python's objects when it shuts
     # down, which aborts a process that has done all its work.
     atexit.register(state.destroy_process_group)

@@ -56,10 +56,8 @@ def launched(words: list[str]) -> argparse.Namespace:
 
 def trained(one: argparse.Namespace) -> dict[str, Any]:
     """What `medzoo train` makes of the rest."""
-    assert (one.module, one.training_script) == (True, "zoo")
-    verb, *words = one.training_script_args
-    assert verb == "train"
-    return train.make_context("train", list(words)).params
+    assert (one.module, one.training_script) == (True, "training")
+    return train.make_context("train", list(one.training_script_args)).params
 
 
 def slurm(folder: Path) -> list[list[str]]:

@@ -13,15 +13,6 @@ from zoo.errors import BadInput
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "accelerate"
 CONFIGS = sorted(FOLDER.glob("*.yaml"))
-ZERO_3 = """
-compute_environment: LOCAL_MACHINE
-distributed_type: DEEPSPEED
-num_machines: 1
-num_processes: 2
-machine_rank: 0
-mixed_precision: bf16
-deepspeed_config: {zero_stage: 3, offload_param_device: none, zero3_init_flag: true}
-"""
 
 
 def environment(config: Path, *flags: str) -> dict[str, str]:
@@ -36,7 +27,7 @@ def environment(config: Path, *flags: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("config", CONFIGS, ids=[config.stem for config in CONFIGS])
 def test_a_configuration_in_deploy_is_read_by_accelerate_and_done_here(config: Path) -> None:
-    assert asks_for_sharding(environment(config)) == {"ddp": False, "fsdp": True}[config.stem]
+    assert asks_for_sharding(environment(config)) == {"ddp": False, "fsdp": True, "zero3": True}[config.stem]
 
 
 @pytest.mark.parametrize(
@@ -66,11 +57,26 @@ def test_a_precision_or_a_compiler_of_the_launcher_is_refused(flags: tuple[str, 
         asks_for_sharding(environment(FOLDER / "ddp.yaml", *flags))
 
 
-def test_zero_3_is_refused_and_the_way_to_the_same_is_named(tmp_path: Path) -> None:
-    (tmp_path / "zero3.yaml").write_text(ZERO_3)
-    with pytest.raises(BadInput, match="DeepSpeed") as refused:
-        asks_for_sharding(environment(tmp_path / "zero3.yaml"))
-    assert "--config_file deploy/accelerate/fsdp.yaml" in refused.value.hint
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("zero_stage", 2),
+        ("offload_param_device", "cpu"),
+        ("offload_optimizer_device", "nvme"),
+        ("zero3_init_flag", True),
+        ("zero3_save_16bit_model", True),
+        ("deepspeed_moe_layer_cls_names", "Experts"),
+        ("gradient_accumulation_steps", 2),
+        ("gradient_clipping", 1.0),
+        ("deepspeed_config_file", "zero.json"),
+    ],
+)
+def test_what_zero_3_does_not_do_here_is_refused_by_name(name: str, value: object, tmp_path: Path) -> None:
+    settings = yaml.safe_load((FOLDER / "zero3.yaml").read_text())
+    settings["deepspeed_config"][name] = value
+    (tmp_path / "changed.yaml").write_text(yaml.safe_dump(settings))
+    with pytest.raises(BadInput, match=name):
+        asks_for_sharding(environment(tmp_path / "changed.yaml"))
 
 
 def test_a_program_that_no_launcher_started_shares_nothing_out() -> None:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 from safetensors.torch import load_file
 
 from tests._ports import free_port
+from training.launcher import DEEPSPEED
 from training.pairs.build import build_pairs
 from training.pairs.step import Tools
 from training.processes import Processes, launched
@@ -108,7 +110,7 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 def two(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The adapter that two processes made of it, each with the whole base."""
     out = tmp_path_factory.mktemp("trained") / "two"
-    (ended,) = launch("-m", "zoo", *words, "--out", str(out))
+    (ended,) = launch("-m", "training", *words[1:], "--out", str(out))
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.count("6 steps on 11 pairs") == 1  # of the main process alone
     assert "22/22" in ended.stderr
@@ -144,6 +146,53 @@ def test_a_launcher_that_starts_one_of_several_processes_is_named(monkeypatch: p
     monkeypatch.setenv("MASTER_PORT", "29500")
     with pytest.raises(BadInput, match="--multi_gpu --num_processes N"):
         launched()
+
+
+class Meeting:
+    """In the place of accelerate's `PartialState`: notes how it was asked for, and meets nobody."""
+
+    num_processes, process_index, device = 2, 0, "cpu"
+    asked: tuple[bool, str]
+
+    def __init__(self, *, cpu: bool, timeout: timedelta) -> None:
+        type(self).asked = cpu, os.environ.get(DEEPSPEED, "")
+
+    def destroy_process_group(self) -> None:
+        pass
+
+
+@pytest.fixture
+def two_on_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the first of two processes on a machine with GPUs, which never meets the other."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr("accelerate.PartialState", Meeting)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+
+
+@pytest.mark.usefixtures("two_on_gpus")
+@pytest.mark.parametrize(("device", "cpu"), [("auto", False), ("cuda", False), ("cpu", True)])
+def test_processes_meet_where_they_compute(device: str, cpu: bool) -> None:
+    """Layers on CPUs cannot be shared out among processes that meet by their GPUs."""
+    launched(device=device)
+    assert Meeting.asked[0] == cpu
+
+
+@pytest.mark.usefixtures("two_on_gpus")
+def test_several_processes_are_not_put_on_one_gpu() -> None:
+    with pytest.raises(BadInput, match="every process on one GPU"):
+        launched(device="cuda:0")
+
+
+@pytest.mark.usefixtures("two_on_gpus")
+def test_zero_3_is_done_without_deepspeed_s_engine_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(DEEPSPEED, "true")
+    monkeypatch.setenv("ACCELERATE_DEEPSPEED_ZERO_STAGE", "3")
+    assert launched().sharded
+    assert launched().sharded
+    assert Meeting.asked == (False, "false")
+    assert "FSDP2" in capsys.readouterr().err
 
 
 def test_an_error_in_one_process_is_one_in_both_and_nobody_waits_for_ever(tmp_path: Path) -> None:

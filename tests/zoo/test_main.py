@@ -1,5 +1,8 @@
 """The console script: what it says, and which of several processes says it."""
 
+import runpy
+from functools import partial
+
 import pytest
 
 import zoo.__main__
@@ -28,6 +31,22 @@ def test_an_error_is_said_at_once_by_the_first_process_and_late_by_the_others(
     assert ended.value.code == 2
     assert capsys.readouterr().err == "medzoo: no room\n  next: make some\n"
     assert waited == waits
+
+
+def test_python_m_training_is_medzoo_train(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the verb, as habit may have it, and without."""
+    told = []
+    training = partial(runpy.run_module, "training", run_name="__main__")
+    for run, words in ((zoo.__main__.main, ["train"]), (training, []), (training, ["train"])):
+        monkeypatch.setattr("sys.argv", ["medzoo", *words, "--help"])
+        with pytest.raises(SystemExit) as ended:
+            run()
+        assert ended.value.code == 0
+        told.append(capsys.readouterr().out)
+    assert told[0].startswith("Usage: medzoo train [OPTIONS] [VARIANT]...")
+    assert told[1:] == told[:1] * 2
 
 
 def test_a_process_that_is_ended_while_the_first_says_it_says_nothing(

@@ -105,7 +105,7 @@ def train(names: tuple[str, ...], out: Path, **options: Any) -> None:
     --reference sft the SFT adapter is trained once. One that fails ends no other; the same command goes on
     with what is not finished.
 
-    On several GPUs: accelerate launch --multi_gpu --num_processes N -m zoo train VARIANT ...
+    On several GPUs: accelerate launch --multi_gpu --num_processes N -m training VARIANT ...
     A base too large for one, several machines: docs/scale.md.
     """
     from zoo.bases import get_base
@@ -205,7 +205,7 @@ def _job(
         need_tensorboard()
     base, pairs, seed = get_base(options["base_name"]), options["pairs_dir"], options["seed"]
     changes = {name: options[name] for name in ("learning_rate", "epochs", "batch_size", "rank")}
-    processes = launched()
+    processes = launched(device=how["device"])
     with ExitStack() as stack:
         if not processes.main:  # its notes and bars are the main process's too
             stack.enter_context(redirect_stderr(stack.enter_context(open(os.devnull, "w"))))
