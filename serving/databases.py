@@ -4,7 +4,8 @@ A password never gets into a message, nor what a statement holds. It knows no ta
 """
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from zoo.errors import BadInput, NotInstalled
 
 CONNECT_S = 5
 """How long a PostgreSQL server may take to answer."""
+ANSWER_S = 60.0
+"""How long it may keep silent after that, as one whose disk hangs does."""
 LOCKED_S = 10
 """How long another process may keep an SQLite file to itself."""
 
@@ -82,10 +85,13 @@ def connect(
     *,
     writes: bool,
     size: int | None = None,
+    answer_s: float = ANSWER_S,
+    settings: Mapping[str, str] | None = None,
     options: Mapping[str, object] | None = None,
 ) -> Engine:
     """An engine to read by, or the one to write by, which has one connection unless PostgreSQL gives it
-    `size`; `options` are more arguments for PostgreSQL's driver.
+    `size`. `settings` are PostgreSQL's own, beside those that the URL has; `options` are more arguments for
+    its driver.
 
     Raises:
         NotInstalled: it is PostgreSQL, and its driver is not here.
@@ -98,18 +104,23 @@ def connect(
         begin = "BEGIN IMMEDIATE" if writes else "BEGIN"  # one who reads first could not write after another
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
         return engine
+    said = [str(url.query.get("options", "")), *(f"-c {name}={it}" for name, it in (settings or {}).items())]
     try:
-        return create_engine(
+        engine = create_engine(
             url,
             hide_parameters=True,
             pool_pre_ping=True,
             pool_size=size or (1 if writes else 5),
-            connect_args={"connect_timeout": CONNECT_S, **(options or {})},
+            isolation_level="READ COMMITTED",  # whatever the database has by default
+            connect_args={"connect_timeout": CONNECT_S, "options": " ".join(said).strip(), **(options or {})},
         )
     except ImportError:
         raise NotInstalled(
             "the driver of PostgreSQL is not installed", hint="pip install 'medvlm-zoo[postgres]'"
         ) from None
+    bounded = _bounded(answer_s)
+    event.listen(engine, "do_connect", lambda _, __, words, named: bounded(*words, **named))
+    return engine
 
 
 def bring_up_to_date(engine: Engine, kind: Kind) -> None:
@@ -142,6 +153,31 @@ def bring_up_to_date(engine: Engine, kind: Kind) -> None:
             f"{kind.name} {_named(engine.url)} cannot be opened: {_reason(error, engine.url)}",
             hint=hint,
         ) from None
+
+
+def _bounded(answer_s: float) -> Callable[..., Any]:
+    """What connects to PostgreSQL, each of whose answers comes within `answer_s` or ends the connection. The
+    server's own time limits are of no use where it is the server that hangs."""
+    import psycopg  # an extra's library
+
+    class Bounded(psycopg.Connection[Any]):
+        def wait(self, answer: Any, *args: Any, **options: Any) -> Any:
+            return super().wait(self._in_time(answer), *args, **options)
+
+        def _in_time(self, answer: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+            ends = time.monotonic() + answer_s
+            try:
+                wanted = next(answer)
+                while True:
+                    ready = yield wanted
+                    if not ready and time.monotonic() > ends:
+                        self.pgconn.finish()  # so that nobody waits for it again
+                        raise psycopg.OperationalError(f"no answer within {answer_s:g} s")
+                    wanted = answer.send(ready)
+            except StopIteration as done:
+                return done.value
+
+    return Bounded.connect
 
 
 def _of_file(path: Path, kind: Kind) -> URL:

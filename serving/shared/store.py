@@ -1,11 +1,12 @@
 """The database that several servers share: each act a transaction, each failure `Busy`.
 
-After a failure it is left alone for a moment, so that requests do not each wait for a server that is away.
+After a failure it is left alone for as long as the vain wait took, so that requests do not each wait for a
+server that is away.
 It knows no table.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,12 +28,13 @@ SHARED = databases.Kind(
 ANSWER_S = 5
 """How long PostgreSQL may keep silent."""
 LEFT_ALONE_S = 1.0
-_POSTGRES = {
-    "options": f"-c statement_timeout={ANSWER_S * 1000} -c lock_timeout={ANSWER_S * 1000}",
-    "tcp_user_timeout": ANSWER_S * 1000,
-    "keepalives_idle": ANSWER_S,
+"""Or longer, if it took longer to fail."""
+_PATIENCE = {one: str(ANSWER_S * 1000) for one in ("statement_timeout", "lock_timeout")}
+_HASTE = {**_PATIENCE, "synchronous_commit": "off"}
+_POSTGRES: Mapping[str, Any] = {
+    "answer_s": ANSWER_S + 1,  # the server itself says first what was slow
+    "options": {"tcp_user_timeout": ANSWER_S * 1000, "keepalives_idle": ANSWER_S},
 }
-_COUNTS = {**_POSTGRES, "options": f"{_POSTGRES['options']} -c synchronous_commit=off"}
 
 
 class Store:
@@ -46,9 +48,9 @@ class Store:
             BadInput: it cannot be opened, or is of a newer version than this program.
         """
         url = databases.address(where, SHARED)
-        self._acts = databases.connect(url, SHARED, writes=True, options=_POSTGRES)
-        self._counts = databases.connect(url, SHARED, writes=True, size=8, options=_COUNTS)
-        self._readers = databases.connect(url, SHARED, writes=False, options=_POSTGRES)
+        self._acts = databases.connect(url, SHARED, writes=True, settings=_PATIENCE, **_POSTGRES)
+        self._counts = databases.connect(url, SHARED, writes=True, size=8, settings=_HASTE, **_POSTGRES)
+        self._readers = databases.connect(url, SHARED, writes=False, settings=_PATIENCE, **_POSTGRES)
         if url.drivername == "sqlite":
             event.listen(self._counts, "connect", _forgetful)
         self._clock, self._away_until = clock, 0.0
@@ -90,12 +92,13 @@ class Store:
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
-        if self._clock() < self._away_until:
+        began = self._clock()
+        if began < self._away_until:
             raise _away("it was away a moment ago")
         try:
             yield
         except SQLAlchemyError as error:
-            self._away_until = self._clock() + LEFT_ALONE_S
+            self._away_until = self._clock() + max(LEFT_ALONE_S, self._clock() - began)
             raise _away(type(getattr(error, "orig", None) or error).__name__) from None
 
 

@@ -1,12 +1,18 @@
 import asyncio
+import os
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import create_engine, inspect
+from sqlalchemy.exc import OperationalError
 
+from serving import databases
 from serving.annotations.database import Database
 from serving.annotations.schema import metadata as ratings
 from serving.defence.keys import new_key
@@ -18,6 +24,7 @@ from serving.shared.key_table import add_key, remove_key
 from serving.shared.limits import LIVES_S, SharedLimits
 from serving.shared.mirror import GRACE_S
 from serving.shared.schema import metadata
+from serving.shared.store import SHARED
 from serving.shared.tries_table import SharedTries
 from tests.serving.annotations.postgres import postgres, programs
 from zoo.errors import BadInput, Busy, HubUnreachable, UnknownName
@@ -369,6 +376,63 @@ def test_a_server_of_postgresql_that_ends_is_away_and_hides_no_request(tmp_path)
     with pytest.raises(Busy):
         shared.table.name("mdpo", REF, replace=False)
     shared.close()
+
+
+@contextmanager
+def stopped(url):
+    """PostgreSQL's processes, as if its disk hung: connections stay and nothing is answered."""
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT pid FROM pg_stat_activity WHERE datname IS NOT NULL").all()
+        folder = connection.exec_driver_sql("SHOW data_directory").scalar_one()
+    engine.dispose()
+    main = int((Path(folder) / "postmaster.pid").read_text().splitlines()[0])
+    held = []
+    try:
+        for pid in (main, *(row.pid for row in rows)):
+            with suppress(ProcessLookupError):  # it was this function's own connection's
+                os.kill(pid, signal.SIGSTOP)
+                held.append(pid)
+        yield
+    finally:
+        for pid in held:
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_a_server_of_postgresql_that_hangs_holds_no_request_for_ever(postgres_url, monkeypatch):
+    monkeypatch.setattr("serving.shared.store._POSTGRES", {"answer_s": 0.5})
+    monkeypatch.setattr("serving.databases.CONNECT_S", 2)
+    shared = Shared(postgres_url, scope="phantom", quota=Quota(per_minute=60, burst=9, at_once=9))
+    assert asyncio.run(shared.enter("ana"))[0].allowed
+    with stopped(postgres_url):
+        asyncio.run(asyncio.wait_for(shared.fresh(), 60))
+        assert shared.mirror.away
+        assert asyncio.run(asyncio.wait_for(shared.enter("ana"), 60)) is None
+    while shared.mirror.away:
+        asyncio.run(asyncio.wait_for(shared.fresh(), 60))
+    shared.close()
+
+
+def test_a_statement_that_is_not_answered_in_time_ends_its_connection_alone(postgres_url):
+    engine = databases.connect(
+        databases.address(postgres_url, SHARED), SHARED, writes=False, answer_s=0.5, settings={"jit": "off"}
+    )
+    with pytest.raises(OperationalError, match=r"no answer within 0\.5 s"), engine.connect() as connection:
+        connection.exec_driver_sql("SELECT pg_sleep(600)")
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SHOW jit").scalar_one() == "off"
+    engine.dispose()
+
+
+def test_what_the_url_asks_of_postgresql_is_kept_beside_what_servers_need(postgres_url):
+    url = databases.address(f"{postgres_url}&options=-c%20search_path%3Dmedzoo", SHARED)
+    engine = databases.connect(url, SHARED, writes=False, settings={"lock_timeout": "5000"})
+    with engine.connect() as connection:
+        shown = [
+            connection.exec_driver_sql(f"SHOW {one}").scalar_one() for one in ("search_path", "lock_timeout")
+        ]
+    engine.dispose()
+    assert shown == ["medzoo", "5s"]
 
 
 def test_a_database_that_failed_is_left_alone_for_a_moment(tmp_path):
