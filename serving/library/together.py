@@ -77,7 +77,7 @@ class SharedHub:
         try:
             found = self._table.head(ref)
             before, age_s = found or (None, 0.0)
-            if before is not None and age_s < FRESH_S:
+            if before is not None and 0 <= age_s < FRESH_S:  # less than none: the clock was set back
                 return self._mirror.note(ref, before).sha
             try:
                 sha = self._hub.resolve(repo, revision)

@@ -17,7 +17,7 @@ BEAT_S = 5.0
 LIVES_S = 20.0
 """How long a server counts as alive after it last said so."""
 RESTED_S = 3600.0
-"""After so long without a request a client's bucket, full long since, is forgotten."""
+"""After so long without a request a client's bucket is forgotten, or when it is full, if that is later."""
 
 _NEW_BUCKET = text(
     "INSERT INTO shared_buckets (client, tokens, filled_at) VALUES (:client, :burst, :now) "
@@ -25,11 +25,12 @@ _NEW_BUCKET = text(
 )
 _COUNT = text(
     "SELECT count(*) FROM shared_under_way JOIN shared_servers USING (server) "
-    "WHERE client = :client AND until > :now"
+    "WHERE client = :client AND until > :now AND until < :beyond"
 )
 _FILL = text("UPDATE shared_buckets SET tokens = :tokens, filled_at = :now WHERE client = :client")
 _BEGIN = text("INSERT INTO shared_under_way (id, client, server) VALUES (:id, :client, :server)")
 _END = text("DELETE FROM shared_under_way WHERE id IN :ids").bindparams(bindparam("ids", expanding=True))
+_GONE = text("DELETE FROM shared_servers WHERE until < :before OR until > :beyond")
 _LIVE = text(
     "INSERT INTO shared_servers (server, until) VALUES (:server, :until) "
     "ON CONFLICT (server) DO UPDATE SET until = excluded.until"
@@ -76,12 +77,12 @@ class SharedLimits:
         with self._store.count() as connection:
             now = self._store.now(connection)
             connection.execute(_LIVE, {"server": self._server, "until": now + LIVES_S})
-            ended = {"before": now - LIVES_S}
-            connection.execute(text("DELETE FROM shared_servers WHERE until < :before"), ended)
+            connection.execute(_GONE, {"before": now - LIVES_S, "beyond": _beyond(now)})
             connection.execute(
                 text("DELETE FROM shared_under_way WHERE server NOT IN (SELECT server FROM shared_servers)")
             )
-            rested = {"before": now - RESTED_S}
+            fills_s = 60 * self._quota.burst / self._quota.per_minute
+            rested = {"before": now - max(RESTED_S, fills_s)}
             connection.execute(text("DELETE FROM shared_buckets WHERE filled_at < :before"), rested)
         self._tell()
 
@@ -102,15 +103,16 @@ class SharedLimits:
         if row is None:
             connection.execute(_NEW_BUCKET, {**told, "burst": quota.burst, "now": now})
             row = connection.execute(bucket, told).one()
-        now = max(now, row.filled_at)
-        tokens = min(quota.burst, row.tokens + (now - row.filled_at) * rate)
+        tokens = min(quota.burst, row.tokens + max(0.0, now - row.filled_at) * rate)
         # A statement of its own, begun when the bucket was locked: it sees all who were let in before.
-        crowded = connection.execute(_COUNT, {**told, "now": now}).scalar_one() >= quota.at_once
+        crowd = connection.execute(_COUNT, {**told, "now": now, "beyond": _beyond(now)})
+        crowded = crowd.scalar_one() >= quota.at_once
         allowed = not crowded and tokens >= 1
         if allowed:
             tokens -= 1
-            connection.execute(_FILL, {**told, "tokens": tokens, "now": now})
             connection.execute(_BEGIN, told)
+        if allowed or row.filled_at > now:  # the clock was set back
+            connection.execute(_FILL, {**told, "tokens": tokens, "now": now})
         return Verdict(
             allowed=allowed,
             remaining=int(tokens),
@@ -134,3 +136,8 @@ class SharedLimits:
         except Busy:
             with self._lock:
                 self._left += ids
+
+
+def _beyond(now: float) -> float:
+    """No server that lives says that it lives until then: the clock was set back since."""
+    return now + 2 * LIVES_S

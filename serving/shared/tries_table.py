@@ -41,7 +41,7 @@ class SharedTries:
             now = self._store.now(connection)
             rested = (tries.c.last < now - REST_S) & (tries.c.count > 0)
             connection.execute(delete(tries).where(rested | (tries.c.last < now - KNOWN_S)))
-            found = Tries.of(name, address, _read(connection, keys))
+            found = Tries.of(name, address, _read(connection, keys, now))
             result = change(found, now)
             held = found.held(name, address)
             known = (0, now) if held.known else (0, 0.0)
@@ -52,9 +52,10 @@ class SharedTries:
         return result
 
 
-def _read(connection: Connection, keys: Sequence[str]) -> Held:
+def _read(connection: Connection, keys: Sequence[str], now: float) -> Held:
+    """What is known. A try that was made later than now, the clock having been set back, was made now."""
     rows = connection.execute(select(tries.c.what, tries.c.count, tries.c.last).where(tries.c.what.in_(keys)))
-    found: dict[str, Count] = {what: (count, last) for what, count, last in rows}
+    found: dict[str, Count] = {what: (count, min(last, now)) for what, count, last in rows}
     pair, address, name, known = keys
     none = (0, 0.0)
     return Held(found.get(pair, none), found.get(address, none), found.get(name, none), known in found)

@@ -304,6 +304,42 @@ def test_what_a_server_had_under_way_that_lives_no_more_does_not_count(servers, 
     assert limits.enter("ana")[0].allowed
 
 
+def test_a_bucket_that_fills_in_more_than_an_hour_is_not_full_after_one(servers, monkeypatch):
+    server = servers()
+    now = [1000.0]
+    monkeypatch.setattr(server.store, "now", lambda connection: now[0])
+    limits = _limits(server, per_minute=1, burst=200, at_once=1000)
+    assert [limits.enter("ana")[0].allowed for _ in range(201)] == [True] * 200 + [False]
+    now[0] += 2 * 3600
+    limits.beat()
+    assert limits.enter("ana")[0].remaining == 119
+
+
+def test_a_clock_that_is_set_back_holds_nobody_up_and_keeps_no_dead_server_alive(servers, monkeypatch):
+    hub = Hub()
+    a, b = servers(hub), servers(hub)
+    now = [1_000_000.0]
+    for one in (a, b):
+        monkeypatch.setattr(one.store, "now", lambda connection: now[0])
+    dead, limits = _limits(a, at_once=1), _limits(b, burst=1)
+    tries = SharedTries(b.store)
+    assert dead.enter("ben")[0].allowed
+    assert [limits.enter("ana")[0].allowed for _ in range(2)] == [True, False]
+    for _ in range(5):
+        tries.begin("ana", "10.0.0.1")
+    assert 0 < tries.begin("ana", "10.0.0.1") <= 60
+    assert a.hub.resolve(*vars(REF).values()) == OLD
+    now[0] -= 86400.0
+    hub.says = NEW
+    assert b.hub.resolve(*vars(REF).values()) == NEW
+    assert 0 < tries.begin("ana", "10.0.0.1") <= 60
+    limits.beat()
+    assert _limits(b, at_once=1).enter("ben")[0].allowed
+    limits.enter("ana")  # by which it is known that the clock was set back
+    now[0] += 2
+    assert limits.enter("ana")[0].allowed
+
+
 def test_a_request_that_ended_while_the_database_was_away_is_taken_off_at_the_next_beat(servers, monkeypatch):
     server = servers()
     limits = _limits(server, at_once=1)
