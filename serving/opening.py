@@ -110,6 +110,7 @@ def build_service(
                 say(f"left out {aliases[alias]}: {error.message}")
             else:
                 say(f"loaded {alias}: {adapter.id}")
+        names.publish()
     except Exception:  # whatever it was, the engine's thread must not outlive it
         service.close()
         raise

@@ -145,6 +145,9 @@ class Names:
         """Take a name away that this server was given at its start and cannot load."""
         self.forget(alias)
 
+    def publish(self) -> None:
+        """Let other servers, where there are any, have the names that this one was given and has loaded."""
+
     def _forget_commits(self) -> None:
         """Keep those alone of what an alias still stands for."""
         refs = set(self._aliases.values())

@@ -17,11 +17,20 @@ FRESH_S = 1.0
 
 
 class SharedNames(Names):
-    """The names as all servers have them, which were read before each request."""
+    """The names as all servers have them, which were read before each request; and until `publish` those
+    that this one alone was given, whose adapters are yet to be checked."""
 
-    def __init__(self, mirror: Mirror, table: NamesTable, *, allow: Sequence[str] = ()) -> None:
-        super().__init__(mirror.aliases, allow=allow)
+    def __init__(
+        self,
+        mirror: Mirror,
+        table: NamesTable,
+        *,
+        allow: Sequence[str] = (),
+        given: Mapping[str, RepoRef] | None = None,
+    ) -> None:
+        super().__init__(allow=allow)
         self._mirror, self._table = mirror, table
+        self._given = dict(given or {})
         mirror.follow(self._follow)
 
     def name(self, alias: str, ref: RepoRef, *, replace: bool = False) -> None:
@@ -43,8 +52,14 @@ class SharedNames(Names):
         return ref
 
     def withdraw(self, alias: str) -> None:
-        """See `Names.withdraw`: to the others it is as if it had never been given."""
-        self._table.withdraw(alias, self.aliases[alias])
+        """See `Names.withdraw`; the others have never had it."""
+        self._given.pop(alias, None)
+        self._mirror.follow(self._follow)
+
+    def publish(self) -> None:
+        """See `Names.publish`. Raises: Busy: the database does not answer."""
+        self._table.seed(self._given)
+        self._given = {}
         self._mirror.refresh()
 
     def latest(self, ref: RepoRef) -> str | None:
@@ -55,7 +70,7 @@ class SharedNames(Names):
     def _follow(self) -> None:
         """Take over the names, and let the commits be asked for that they stand for at other servers. That
         they have moved is noted where they are resolved, which tells the registry too."""
-        self.become(self._mirror.aliases)
+        self.become({**self._given, **self._mirror.aliases})
         for alias, ref in self._mirror.aliases.items():
             if head := self._mirror.heads.get(ref):
                 self.stood_for(alias, ref.repo, head.sha)
@@ -105,15 +120,13 @@ class SharedHub:
 def join(
     shared: Shared, aliases: Mapping[str, RepoRef], *, allow: Sequence[str], say: Callable[[str], None]
 ) -> tuple[SharedNames, frozenset[str]]:
-    """The names that all servers have, with those added that none had yet, and which the servers had before;
-    what differs is said."""
-    added = shared.table.seed(aliases)
-    shared.mirror.refresh()
-    names = SharedNames(shared.mirror, shared.table, allow=allow)
+    """The names that all servers have, with those given here that none had yet, and which the servers had
+    before; what differs is said."""
+    names = SharedNames(shared.mirror, shared.table, allow=allow, given=shared.table.unclaimed(aliases))
     for alias, ref in aliases.items():
         stands = names.aliases.get(alias)
         if stands is None:
             say(f"left out {alias}: it was taken away while servers ran; load it to have it back")
         elif stands != ref:
             say(f"{alias} stands for {stands}, as the servers have it, and not for {ref}")
-    return names, frozenset(names.aliases) - added
+    return names, frozenset(shared.mirror.aliases)

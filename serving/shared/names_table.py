@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, insert, select, text, update
 
 from serving.shared import schema
 from serving.shared.store import Store
@@ -40,22 +40,18 @@ class NamesTable:
         rows = connection.execute(select(table).where(table.c.scope == self.scope))
         return {RepoRef(row.repo, row.revision): Head(row.sha, row.turn) for row in rows}
 
-    def seed(self, aliases: Mapping[str, RepoRef]) -> frozenset[str]:
-        """Add the names that nobody has ever given or taken away; which these are."""
-        with self._store.act() as connection:
-            changed(connection, self.scope)
-            added = {alias: ref for alias, ref in aliases.items() if self._row(connection, alias) is None}
-            for alias, ref in added.items():
-                self._put(connection, alias, ref)
-        return frozenset(added)
+    def unclaimed(self, aliases: Mapping[str, RepoRef]) -> dict[str, RepoRef]:
+        """The names that nobody has ever given or taken away."""
+        with self._store.read() as connection:
+            return {alias: ref for alias, ref in aliases.items() if self._row(connection, alias) is None}
 
-    def withdraw(self, alias: str, ref: RepoRef) -> None:
-        """Undo what `seed` added, unless somebody has changed it since."""
-        table = schema.aliases.c
-        same = (table.scope == self.scope, table.alias == alias, table.repo == ref.repo)
+    def seed(self, aliases: Mapping[str, RepoRef]) -> None:
+        """Add the names that nobody has ever given or taken away."""
         with self._store.act() as connection:
             changed(connection, self.scope)
-            connection.execute(delete(schema.aliases).where(*same, table.revision == ref.revision))
+            for alias, ref in aliases.items():
+                if self._row(connection, alias) is None:
+                    self._put(connection, alias, ref)
 
     def name(self, alias: str, ref: RepoRef, *, replace: bool) -> bool:
         """Let a name stand for `ref`; False if it is there and not to be replaced."""

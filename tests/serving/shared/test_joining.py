@@ -6,12 +6,12 @@ from serving.core.registry import Registry
 from serving.defence.pace import Quota
 from serving.engines.embedded import EmbeddedEngine
 from serving.library import Library
-from serving.library.together import SharedHub, SharedNames
+from serving.library.together import SharedHub, SharedNames, join
 from serving.opening import build_service
 from serving.settings import read_settings
 from serving.shared import Shared
 from tests.serving.conftest import FakeModel
-from zoo.errors import Busy, UnknownName, WrongBase
+from zoo.errors import BadInput, Busy, UnknownName, WrongBase
 from zoo.hub import RepoRef
 
 MDPO, SFT = RepoRef("local/mdpo"), RepoRef("local/sft")
@@ -80,6 +80,27 @@ def test_a_server_that_cannot_load_what_it_alone_was_given_does_not_start_and_le
     with pytest.raises(WrongBase):
         start(other=RepoRef("local/other"))
     assert set(parts().mirror.aliases) == {"mdpo"}
+
+
+def test_no_server_has_a_name_before_the_one_that_was_given_it_has_loaded_it(start, parts, monkeypatch):
+    def broken(*args, **options):
+        assert parts().mirror.aliases == {}
+        raise BadInput("there is no such device")
+
+    monkeypatch.setattr("serving.opening.open_engine", broken)
+    with pytest.raises(BadInput, match="no such device"):
+        start(mdpo=MDPO)
+    assert parts().mirror.aliases == {}
+
+
+def test_a_name_that_this_server_is_given_while_another_loads_the_same_is_of_both(start, parts):
+    first, second = parts(), parts()
+    names = [join(one, {"mdpo": MDPO}, allow=(), say=pytest.fail)[0] for one in (first, second)]
+    names[0].withdraw("mdpo")
+    names[0].publish()
+    names[1].publish()
+    first.mirror.refresh()
+    assert [one.aliases for one in names] == [{"mdpo": MDPO}] * 2
 
 
 def test_a_name_that_is_to_be_pinned_and_was_taken_away_ends_the_start(start, parts):
