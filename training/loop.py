@@ -24,7 +24,7 @@ from training.log import StepLog
 from training.metrics import exploded
 from training.objective import Objective, as_data
 from training.plot import plot
-from training.processes import Processes
+from training.processes import Processes, known
 from training.scoring import BranchScorer
 from training.start import Start
 from training.variant import Numbers
@@ -251,8 +251,9 @@ def _refuse(
         found.losses, key=lambda n: -found.losses[n] if math.isfinite(found.losses[n]) else -math.inf
     )
     named = ", ".join(f"{data.pairs[n].id} ({found.losses[n]:.4g})" for n in worst[:WORST])
-    raise TrainingFailed(
+    failed = TrainingFailed(
         f"step {step + 1}: the loss is {loss:.4g} and the gradient norm {norm:.4g}; worst are, of "
         f"{len(worst)}, the pairs {named}",
         hint="lower --learning-rate, or look at these pairs",
     )
+    raise known(failed)  # all have the same sums before them

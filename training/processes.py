@@ -89,10 +89,10 @@ class Processes:
         found: list[tuple[Found | None, str]] = [(None, "")] * self.count
         distributed.all_gather_object(found, (own, message))
         if error is not None:
-            raise _known(error)
+            raise known(error)
         for rank, (_, told) in enumerate(found):
             if told:
-                raise _known(TrainingFailed(f"process {rank} of {self.count} failed: {told}"))
+                raise known(TrainingFailed(f"process {rank} of {self.count} failed: {told}"))
         return [given for given, _ in found]  # type: ignore[misc]
 
     def by_main(self, act: Callable[[], object]) -> None:
@@ -109,7 +109,8 @@ class Processes:
         self.gathered(own)
 
 
-def _known(error: Exception) -> Exception:
+def known(error: Exception) -> Exception:
+    """Mark an error that every process raises; see `all_know`."""
     error.__notes__ = [*getattr(error, "__notes__", []), _KNOWN]
     return error
 

@@ -11,7 +11,7 @@ from importlib.metadata import entry_points, version
 import click
 
 from zoo.children import end_with_parent
-from zoo.errors import ZooError
+from zoo.errors import BadInput, ZooError
 from zoo.notice import NOTICE
 
 OTHERS_WAIT_S = 30
@@ -29,6 +29,11 @@ class Verbs(click.Group):
         found = entry_points(group="medzoo.verbs", name=cmd_name)
         if not found:
             return None
+        if cmd_name != "train" and "TORCHELASTIC_RUN_ID" in os.environ and os.environ["WORLD_SIZE"] != "1":
+            raise BadInput(
+                f"a launcher starts several processes, and {cmd_name} is the work of one",
+                hint=f"medzoo {cmd_name} without a launcher",
+            )
         command: click.Command = next(iter(found)).load()
         return command
 

@@ -227,6 +227,16 @@ def test_two_processes_train_like_one(words: list[str], two: Path, tmp_path: Pat
     assert manifests[0]["cost"]["response_tokens"] == manifests[1]["cost"]["response_tokens"]
 
 
+def test_a_variant_that_blows_up_ends_no_other_of_a_list_of_two_processes(
+    words: list[str], tmp_path: Path
+) -> None:
+    """Each process sees it for itself, and each goes on."""
+    names, rates = ["text_hallu", "text_hallu_nll"], ["--learning-rate", "1e30"]
+    (ended,) = launch("-m", "training", *names, *words[2:], *rates, "--out", str(tmp_path / "all"))
+    assert "exitcode  : 1" in ended.stderr
+    assert re.findall(r"^(\w+) failed: step 2: the loss is", ended.stdout, re.MULTILINE) == names
+
+
 def test_two_machines_that_share_the_layers_out_train_to_the_bit_like_two_processes(
     words: list[str], two: Path, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ import runpy
 from functools import partial
 
 import pytest
+from click.testing import CliRunner
 
 import zoo.__main__
 from zoo.errors import ZooError
@@ -31,6 +32,18 @@ def test_an_error_is_said_at_once_by_the_first_process_and_late_by_the_others(
     assert ended.value.code == 2
     assert capsys.readouterr().err == "medzoo: no room\n  next: make some\n"
     assert waited == waits
+
+
+@pytest.mark.parametrize(("verb", "told"), [("pairs", "pairs is the work of one"), ("train", "")])
+def test_several_processes_of_a_verb_that_is_the_work_of_one_are_refused(
+    verb: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would write over each other's files."""
+    for name, value in (("TORCHELASTIC_RUN_ID", "none"), ("WORLD_SIZE", "2")):
+        monkeypatch.setenv(name, value)
+    ended = CliRunner().invoke(zoo.__main__.medzoo, [verb, "--help"])
+    assert told in str(ended.exception or "")
+    assert bool(ended.exception) == bool(told)
 
 
 def test_python_m_training_is_medzoo_train(

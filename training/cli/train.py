@@ -192,6 +192,7 @@ def _job(
     out: Path, options: Mapping[str, Any], how: Mapping[str, Any], *, needs_questions: bool
 ) -> Iterator[tuple[Job, Callable[[], VisionLanguageModel], Say]]:
     """What is to be trained, how the base is loaded, and how to say something once."""
+    from training.alone import alone
     from training.cli.execution import opened_store
     from training.cli.options import made_before, sources
     from training.execution import Execution
@@ -209,6 +210,8 @@ def _job(
     with ExitStack() as stack:
         if not processes.main:  # its notes and bars are the main process's too
             stack.enter_context(redirect_stderr(stack.enter_context(open(os.devnull, "w"))))
+        else:
+            stack.enter_context(alone(out))
         if pairs is None or needs_questions:
             found = sources(out, options, seed=seed)
         else:
