@@ -6,6 +6,7 @@ who bring the same one is first, and the other takes what is there. It needs no 
 have, and knows no Hub.
 """
 
+import errno
 import hashlib
 import os
 import secrets
@@ -14,11 +15,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from zoo.errors import BrokenWeights, DigestMismatch
+from zoo.errors import BadAdapter, BrokenWeights, DigestMismatch, HubError
 from zoo.manifest import CONFIG_NAME, MANIFEST_NAME, WEIGHTS_NAME, read_manifest
 
 UNFINISHED_S = 3600.0
 """A folder in which nothing was written for so long belongs to a process that has ended."""
+
+_OF_THE_FOLDER = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def publish(root: Path, repo: str, sha: str, *, bring: Callable[[Path], None]) -> Path:
@@ -26,11 +29,26 @@ def publish(root: Path, repo: str, sha: str, *, bring: Callable[[Path], None]) -
     an empty folder.
 
     Raises:
+        HubError: the folder is full, or may not be read or written by this process.
+        BadAdapter: a link lies where the commit should.
         BrokenWeights: the folder lacks a file that an adapter needs.
         DigestMismatch: the weights are not those of the manifest.
     """
+    try:
+        return _publish(root, repo, sha, bring)
+    except OSError as error:
+        if error.errno not in _OF_THE_FOLDER:
+            raise
+        raise HubError(
+            f"{repo}@{sha} cannot be kept in {root}: {error.strerror}",
+            hint="see that there is room, and that each server may read and write what the others wrote",
+        ) from error
+
+
+def _publish(root: Path, repo: str, sha: str, bring: Callable[[Path], None]) -> Path:
     place = root / "published" / repo.replace("/", "--") / sha
     if _is_whole(place):
+        _check_inside(root, place)
         return place
     drafts = root / "drafts"
     drafts.mkdir(parents=True, exist_ok=True)
@@ -44,7 +62,8 @@ def publish(root: Path, repo: str, sha: str, *, bring: Callable[[Path], None]) -
             _to_disk(path)
         place.parent.mkdir(parents=True, exist_ok=True)
         if place.exists() and not _is_whole(place):  # somebody took files away
-            place.rename(drafts / f"{sha}-{secrets.token_hex(8)}")
+            with suppress(FileNotFoundError):  # another mends it too
+                place.rename(drafts / f"{sha}-{secrets.token_hex(8)}")
         try:
             draft.rename(place)
         except OSError:
@@ -53,7 +72,15 @@ def publish(root: Path, repo: str, sha: str, *, bring: Callable[[Path], None]) -
         _to_disk(place.parent)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+    _check_inside(root, place)
     return place
+
+
+def _check_inside(root: Path, place: Path) -> None:
+    """See that no link leads elsewhere, where nobody has checked what lies there."""
+    for path in (place, *(place / name for name in (WEIGHTS_NAME, CONFIG_NAME, MANIFEST_NAME))):
+        if path.resolve() != root.resolve() / path.relative_to(root):
+            raise BadAdapter(f"{path} leads to {path.resolve()}", hint=f"rm -r {place}")
 
 
 def _is_whole(folder: Path) -> bool:

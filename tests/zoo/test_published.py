@@ -1,5 +1,6 @@
 """Adapters in a folder that several processes share."""
 
+import errno
 import os
 import shutil
 import signal
@@ -7,11 +8,12 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from zoo import published
-from zoo.errors import BrokenWeights, DigestMismatch
+from zoo.errors import BadAdapter, BrokenWeights, DigestMismatch, HubError
 from zoo.hub import fetch_to_share
 from zoo.hub_publish import publish_folder
 from zoo.localhub.server import serving
@@ -102,6 +104,51 @@ def test_weights_that_came_wrong_are_not_published(tmp_path, made):
 def test_a_commit_whose_files_were_taken_away_is_brought_anew(tmp_path, made):
     folder = published.publish(tmp_path, "me/mdpo", SHA, bring=copies(made))
     (folder / "zoo.json").unlink()
+    assert published.publish(tmp_path, "me/mdpo", SHA, bring=copies(made)) == folder
+    assert (folder / "zoo.json").is_file()
+
+
+def test_a_full_volume_is_named_and_leaves_nothing_behind(tmp_path, made):
+    def bring(folder):
+        copies(made)(folder)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(HubError, match=f"me/mdpo@{SHA} cannot be kept in .*: No space left on device"):
+        published.publish(tmp_path, "me/mdpo", SHA, bring=bring)
+    assert list((tmp_path / "drafts").iterdir()) == []
+    assert not (tmp_path / "published").exists()
+
+
+@pytest.mark.parametrize("what", ["", "adapter_model.safetensors"])
+def test_a_link_that_leads_out_of_the_volume_is_refused(tmp_path, made, what):
+    root = tmp_path / "shared"
+    place = published.publish(root, "me/mdpo", SHA, bring=copies(made))
+    elsewhere = shutil.move(place / what, tmp_path / "elsewhere")
+    (place / what).symlink_to(elsewhere)
+    with pytest.raises(BadAdapter, match=f"{place / what} leads to {elsewhere}"):
+        published.publish(root, "me/mdpo", SHA, bring=copies(made))
+
+
+def test_a_volume_that_is_reached_by_a_link_is_as_good(tmp_path, made):
+    (tmp_path / "volume").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "volume")
+    assert published.publish(tmp_path / "link", "me/mdpo", SHA, bring=copies(made)).is_dir()
+
+
+def test_of_two_who_mend_the_same_commit_neither_fails(tmp_path, made, monkeypatch):
+    folder = published.publish(tmp_path, "me/mdpo", SHA, bring=copies(made))
+    (folder / "zoo.json").unlink()
+    rename = Path.rename
+
+    def late(path, to):
+        if path != folder:
+            return rename(path, to)
+        monkeypatch.undo()
+        shutil.rmtree(folder)  # as the other has taken it away already
+        published.publish(tmp_path, "me/mdpo", SHA, bring=copies(made))
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(Path, "rename", late)
     assert published.publish(tmp_path, "me/mdpo", SHA, bring=copies(made)) == folder
     assert (folder / "zoo.json").is_file()
 
