@@ -53,6 +53,18 @@ class Metrics(Watch):
         )
         for reason in ALARMING:
             self._failures.labels(reason)
+        self._replicas = Gauge("medzoo_replicas", "Replicas of a cluster that answer.", registry=to)
+        self._gone = Counter(
+            "medzoo_replicas_gone", "Replicas that no longer answer: lost, hung or ended.", registry=to
+        )
+        self._again = Counter(
+            "medzoo_begun_anew",
+            "What was asked of a replica and began anew at another, by why: lost, silent, busy.",
+            ["why"],
+            registry=to,
+        )
+        for why in ("lost", "silent", "busy"):
+            self._again.labels(why)
         self._lost_spans = Counter(
             "medzoo_spans_dropped", "Spans of traces that the collector did not get.", registry=to
         )
@@ -92,6 +104,13 @@ class Metrics(Watch):
 
     def failed(self, reason: str) -> None:
         self._failures.labels(reason).inc()
+
+    def again(self, why: str) -> None:
+        self._again.labels(why).inc()
+
+    def replicas(self, standing: int, gone: int) -> None:
+        self._replicas.set(standing)
+        self._gone.inc(gone)
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         self._requests.labels(method, route, str(status)).observe(seconds)

@@ -111,6 +111,11 @@ def test_an_alert_that_waits_is_not_raised_by_one_event(rule):
     assert waits > max(looks_at, default=timedelta())
 
 
+@pytest.mark.parametrize("rule", RULES)
+def test_an_alert_is_of_a_server_and_not_of_each_replica_of_its_cluster(rule):
+    assert rule.startswith("up{") or re.search(r"sum by \(job, instance(, le)?\) \(", rule)
+
+
 def test_every_reason_in_a_rule_is_an_error_of_the_zoo_that_is_counted_from_nought():
     text = Metrics().text().decode()
     told = [matchers["reason"] for rule in RULES for _, matchers in selectors(rule) if "reason" in matchers]

@@ -1,5 +1,6 @@
 """A cluster: one of this machine alone, started and ended with the server, or one that runs already."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from serving.settings import Settings
@@ -32,7 +33,7 @@ def _started(settings: Settings, name: str) -> "ServeReplicas":
 
     from serving.cluster.serves import QUIET, ServeReplicas, engines
 
-    ends = []
+    ends: list[Callable[[], None]] = []
 
     def end() -> None:  # all of it; Serve's own end leaves a controller that complains on the terminal
         for one in ends:

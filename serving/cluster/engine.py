@@ -1,23 +1,24 @@
 """The engine whose work is done by replicas elsewhere; to the service it is as the one in its own process.
 
-A replica that is lost is one more way in which an answer is late: what it did not finish begins anew
-elsewhere, with the same digests, and nobody is told anything twice. No answer is given before the digests
-that the replica's bank held were held against those that were asked. Knows no Ray; see `Replicas`.
+It takes questions on and hands back what became of them. How one is brought to its end over replicas that may
+be lost is `tries`' to know, and which replicas there are `standing`'s. Knows no Ray; see `Replicas`.
 """
 
 import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from serving.cluster.told import Told
-from serving.cluster.wire import Begun, Done, Failed, Item, Order, ReplicaLost, Report, raised
-from serving.core.engine import Look, OnDisk, Output, Work
+from serving.cluster.replicas import Replicas
+from serving.cluster.standing import LOOK_S, Standing
+from serving.cluster.tries import AGAIN_S, Tries
+from serving.cluster.wire import Failed, Order, raised
+from serving.core.engine import Look, OnDisk, Work
 from serving.core.origin import on_behalf, origin
 from serving.core.registry import Registry
 from serving.core.requests import AdapterId
@@ -28,37 +29,8 @@ from zoo.errors import BadAdapter, BadInput, DeadlinePassed, EngineFailed, Stopp
 
 log = logging.getLogger(__name__)
 
-TRIES = 3
-"""How many replicas a comparison may lose before it fails."""
-AGAIN_S = 0.2
-"""Before a comparison begins anew; twice as long the next time."""
-LOOK_S = 1.0
-"""How often the replicas are asked how they stand."""
-REPORT_S = 10.0
-"""Longest wait for that; one that takes longer does not count as running."""
 END_S = 10.0
 """Longest wait for what was cut off to be told so."""
-
-
-class Replicas(Protocol):
-    """The replicas of one deployment."""
-
-    def run(self, order: Order, *, keys: Sequence[str]) -> AsyncGenerator[list[Item], None]:
-        """Give an order to one, best to a home of these digests, and what it sends; closing this cancels it.
-        Waits until there is a replica.
-
-        Raises:
-            ReplicaLost: it is no more.
-        """
-
-    def unload(self, adapter: AdapterId) -> list[Failed | None]:
-        """Have each empty an adapter's slot, and wait for all that answer."""
-
-    def reports(self, pinned: frozenset[tuple[str, str]], *, timeout_s: float) -> list[Report]:
-        """How each stands that answers in time; told what is evicted last."""
-
-    def close(self) -> None:
-        """Nothing more is asked. Once."""
 
 
 @dataclass(eq=False)
@@ -88,48 +60,63 @@ class RemoteEngine:
         slots: int,
         max_rows: int = 16,
         max_waiting_rows: int = 64,
+        alike: Mapping[str, object] | None = None,
+        silent_s: float = 15.0,
         watch: Watch | None = None,
         look_s: float = LOOK_S,
         again_s: float = AGAIN_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`base` is the `name@revision` that every replica must run; the numbers are those of one replica.
+        """`base` is the `name@revision` that every replica must run, `alike` the settings that it must have;
+        the numbers are those of one replica. One that says nothing for `silent_s` is lost.
 
         Raises:
-            BadInput: a replica runs another base.
+            BadInput: a replica runs another base, or has other settings.
         """
-        self._replicas, self._registry, self._base = replicas, registry, base
+        self._replicas, self._registry = replicas, registry
         self._max_slots, self._max_rows, self._max_waiting_rows = slots, max_rows, max_waiting_rows
         self._watch, self._clock = guarded(watch or Watch()), clock
-        self._look_s, self._again_s = look_s, again_s
         self._changed = threading.Condition()
-        """Guards what is open, the flags and the reports."""
+        """Guards what is open, and the flags."""
         self._open: set[_Asked] = set()
         self._draining = self._closed = False
-        self._reports: list[Report] = []
-        self._resident: set[AdapterId] = set()
-        self._look()
-        if others := sorted({one.base for one in self._reports} - {base}):
-            raise BadInput(f"the cluster runs {', '.join(others)} and not {base}", hint="set --base to that")
+        self._standing = Standing(
+            replicas,
+            registry,
+            base=base,
+            alike=alike or {},
+            watch=self._watch,
+            answer_s=silent_s / 3,  # so that who is silent no longer stands when an order is taken elsewhere
+            look_s=look_s,
+        )
+        if unlike := self._standing.look():
+            raise BadInput(
+                f"the cluster's replicas are not what this server asks for: {'; '.join(unlike)}",
+                hint="say the same in the file that was deployed and to this server (MEDZOO_SLOTS and the "
+                "like); docs/cluster.md",
+            )
+        self._tries = Tries(
+            replicas,
+            base=base,
+            standing=lambda: self._standing.names,
+            watch=self._watch,
+            silent_s=silent_s,
+            again_s=again_s,
+        )
         self._loop = asyncio.new_event_loop()
-        self._threads = [
-            threading.Thread(target=self._loop.run_forever, name="engine", daemon=True),
-            threading.Thread(target=self._keep_looking, name="replicas", daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="engine", daemon=True)
+        self._thread.start()
+        self._standing.start()
 
     @property
     def alive(self) -> bool:
         """True while a replica runs that takes work."""
-        with self._changed:
-            return bool(self._reports) and not self._draining and not self._closed
+        return bool(self._standing.names) and not self._draining and not self._closed
 
     @property
     def metrics(self) -> Mapping[int, bytes]:
         """What each replica counted, by its number, as it was told last."""
-        with self._changed:
-            return {one.replica: one.metrics for one in self._reports}
+        return self._standing.metrics
 
     def submit(self, work: Work, on_piece: Callable[[Piece], None] | None = None) -> _Asked:
         """Take a comparison on; see `serving.core.engine.Engine`."""
@@ -160,7 +147,7 @@ class RemoteEngine:
         with self._changed:
             if self._draining or self._closed:
                 raise Stopped("the engine is stopping and takes no more work", hint="start the server again")
-            running = max(1, len(self._reports))
+            running = max(1, len(self._standing.names))
             under_way = sum(one.rows for one in self._open)
             check_room(
                 waiting_rows=max(0, under_way - running * self._max_rows),
@@ -206,10 +193,11 @@ class RemoteEngine:
             self._changed.notify_all()
         for one in left:
             self._settle(one, Stopped("the server is stopping"))
-        asyncio.run_coroutine_threadsafe(_cancelled(), self._loop).result(END_S)
+        with suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(_cancelled(), self._loop).result(END_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        for thread in self._threads:
-            thread.join(REPORT_S + END_S)
+        self._thread.join(END_S)
+        self._standing.close()
         self._replicas.close()
 
     def _ask(
@@ -234,14 +222,17 @@ class RemoteEngine:
         end: Any
         try:
             async with asyncio.timeout(self._left(asked)):
-                end = await self._tried(asked)
+                end = await self._tries.result(
+                    asked.order, left=lambda: self._left(asked), tell=lambda piece: self._tell(asked, piece)
+                )
+                self._note(asked)
         except TimeoutError:
             waited = self._clock() - asked.began
             end = self._counted(DeadlinePassed(f"no answer within {waited:.1f} s", hint="ask again later"))
         except ZooError as error:
-            end = error
+            end = self._noted(asked, error)
         except asyncio.CancelledError:
-            self._settle(asked, None)
+            self._settle(asked, Stopped("the server is stopping"))  # where it was not cancelled itself
             raise
         except Exception as error:  # the edge: its message may quote a question
             with on_behalf(asked.order.origin):
@@ -272,55 +263,6 @@ class RemoteEngine:
         else:
             asked.done.set_result(end)
 
-    async def _tried(self, asked: _Asked) -> tuple[Output, ...] | tuple[Look, ...] | None:
-        """What the first replica gives that is not lost."""
-        told = Told(asked.rows)
-        for number in range(TRIES):
-            if number:
-                with on_behalf(asked.order.origin):
-                    log.warning("a replica was lost, what it had to do begins anew")
-                await asyncio.sleep(self._again_s * number)
-                told.anew()
-            try:
-                return await self._once(asked, told)
-            except ReplicaLost:
-                continue
-        raise self._counted(
-            EngineFailed(f"{TRIES} replicas were lost, one after the other, with this", hint="ask again")
-        )
-
-    async def _once(self, asked: _Asked, told: Told) -> tuple[Output, ...] | tuple[Look, ...] | None:
-        work = asked.order.work
-        keys = sorted({one.id.digest for one in work.adapters if one})
-        order = replace(asked.order, left_s=self._left(asked))
-        async with aclosing(self._replicas.run(order, keys=keys)) as sent:
-            async for burst in sent:
-                for item in burst:
-                    match item:
-                        case Piece():
-                            if fresh := told.new(item):
-                                self._tell(asked, fresh)
-                        case Begun():
-                            self._check(work, item.held)
-                        case Done():
-                            self._check(work, item.held)
-                            self._note(asked)
-                            return item.given
-                        case Failed(kind="Stopped"):  # a replica that ends is not the end of the answer
-                            raise ReplicaLost
-                        case Failed():
-                            raise self._refused(asked, raised(item))
-        raise ReplicaLost
-
-    def _check(self, work: Work, held: Sequence[str | None]) -> None:
-        """Raise unless the weights in a replica's slots are those that were asked for."""
-        wanted = [one.id.digest if one else self._base for one in work.adapters]
-        if list(held) != wanted:
-            log.error("a replica answers with other weights than it was asked for")
-            raise self._counted(
-                EngineFailed("a replica has other weights than were asked for, so its answers are withheld")
-            )
-
     def _tell(self, asked: _Asked, piece: Piece) -> None:
         """Hand a piece to whoever listens; a listener that fails is one that has gone away."""
         if asked.on_piece is None or asked.done.done():
@@ -336,42 +278,15 @@ class RemoteEngine:
         """Its adapters are in slots now."""
         for one in asked.order.work.adapters:
             if one:
-                with self._changed:
-                    self._resident.add(one.id)
-                self._registry.set_status(one.id.repo, one.id.sha, "resident")
+                self._standing.loaded(one.id)
 
-    def _refused(self, asked: _Asked, error: ZooError) -> ZooError:
+    def _noted(self, asked: _Asked, error: ZooError) -> ZooError:
         """What a replica said; where it is about the one adapter, that is how the adapter stands."""
         adapters = {one.id for one in asked.order.work.adapters if one}
         if isinstance(error, BadAdapter) and len(adapters) == 1:
             one = adapters.pop()
             self._registry.set_status(one.repo, one.sha, "failed", error.message)
         return error
-
-    # What follows runs on the thread that looks.
-
-    def _keep_looking(self) -> None:
-        while True:
-            with self._changed:
-                if self._changed.wait_for(lambda: self._closed, timeout=self._look_s):
-                    return
-            self._look()
-
-    def _look(self) -> None:
-        """Ask the replicas how they stand."""
-        try:
-            reports = self._replicas.reports(self._registry.pinned, timeout_s=REPORT_S)
-        except Exception as error:  # the edge: a cluster that is away is one without replicas
-            log.error("the replicas could not be asked: %s", type(error).__name__)
-            reports = []
-        resident = {adapter for one in reports for adapter in one.resident}
-        with self._changed:
-            gone, self._resident = self._resident - resident, resident
-            self._reports = sorted(reports, key=lambda one: one.replica)
-        for one in gone:
-            self._registry.set_status(one.repo, one.sha, "on_disk")
-        for one in resident:
-            self._registry.set_status(one.repo, one.sha, "resident")
 
 
 async def _cancelled() -> None:

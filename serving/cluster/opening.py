@@ -5,6 +5,7 @@ from collections.abc import Callable
 from serving.cluster.clusters import open_cluster
 from serving.cluster.engine import RemoteEngine
 from serving.cluster.gathered import Gathered
+from serving.cluster.wire import common
 from serving.core.registry import Registry
 from serving.core.watch import Watch
 from serving.metrics import Metrics
@@ -40,6 +41,8 @@ def open_remote(
             slots=settings.slots,
             max_rows=settings.max_rows,
             max_waiting_rows=settings.max_waiting_rows,
+            alike=common(settings),
+            silent_s=min(15.0, max(2.0, settings.timeout_s / 8)),  # of a replica that hangs
             watch=watch,
         )
     except BaseException:

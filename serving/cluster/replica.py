@@ -5,14 +5,15 @@ raises nothing: what Ray is told as an error it writes down.
 """
 
 import asyncio
+import math
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from serving.cluster.wire import Begun, Done, Failed, Item, Order, Report, failed
+from serving.cluster.wire import Alive, Begun, Done, Failed, Item, Order, Report, common, failed
 from serving.core.engine import OnDisk, Work
 from serving.core.origin import on_behalf
 from serving.core.registry import Registry
@@ -26,37 +27,68 @@ from serving.metrics import Metrics
 from serving.settings import Settings
 from zoo.asking import Piece
 from zoo.bases import get_base
-from zoo.errors import BadAdapter, DeadlinePassed
+from zoo.errors import BadAdapter, DeadlinePassed, Stopped
 from zoo.manifest import CONFIG_NAME, MANIFEST_NAME, WEIGHTS_NAME
 
 FETCHING_S = 3600.0
-"""Longest wait for an adapter's files where an order has no deadline."""
+"""Longest wait for an adapter's files, and for what an order asks, where it has no deadline."""
+BEAT_S = 1.0
+"""How often it says that an order still lies here."""
 
 
-def rank() -> int:
-    """The replica's number among those of its deployment."""
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Which replica of its deployment it is; see `Report`."""
+
+    number: int
+    name: str
+
+
+def place() -> Place:
+    """What Ray Serve says of the replica that this process is."""
     from ray import serve
 
-    return int(serve.get_replica_context().rank.rank)
+    told = serve.get_replica_context()
+    return Place(number=int(told.rank.rank), name=told.replica_id.unique_id)
+
+
+class Pulse(Watch):
+    """When the engine last went round: it tells how many rows wait each time that it does, and does so every
+    few seconds where nothing is asked of it."""
+
+    def __init__(self) -> None:
+        self._beat = time.monotonic()
+
+    def queue(self, rows: int) -> None:
+        """See `Watch`."""
+        self._beat = time.monotonic()
+
+    @property
+    def age_s(self) -> float:
+        """So long ago."""
+        return time.monotonic() - self._beat
 
 
 class EngineReplica:
     """An engine with a bank of its own."""
 
     def __init__(
-        self, settings: Settings, *, number: Callable[[], int] | None = None, hub: Hub | None = None
+        self, settings: Settings, *, where: Callable[[], Place] | None = None, hub: Hub | None = None
     ) -> None:
         set_up_logs(settings.log)
         base = get_base(settings.base)
-        self._base, self._number, self._metrics = base.pinned, number or rank, Metrics()
-        watch: Watch = self._metrics
+        self._base, self._where, self._metrics, self._pulse = base.pinned, where or place, Metrics(), Pulse()
+        self._settings = common(settings)
+        # One turn that takes half of a question's time; one that compiles may.
+        self._stuck_s = math.inf if settings.compile else settings.timeout_s / 2
+        watch = guarded(self._metrics, self._pulse)
         if settings.traces:
             from serving.traces import open_traces  # an extra's libraries
 
             watch = guarded(watch, open_traces(settings.traces, dropped=self._metrics.dropped))
         # Drawn, so that no two replicas number a load alike; JavaScript can still count so far.
         self._registry = Registry(slots=settings.slots, first_load=secrets.randbits(32) << 20 | 1)
-        hub = hub or ZooHub(settings.hub, max_bytes=settings.max_adapter_bytes)
+        hub = hub or ZooHub(settings.hub, max_bytes=settings.max_adapter_bytes, folder=settings.shared_cache)
         self._library = Library(hub, self._registry, allow=("*",), watch=watch)
         self._engine = open_embedded(base, settings, self._registry, watch=watch)
 
@@ -64,30 +96,46 @@ class EngineReplica:
         """Ray Serve asks now and then, and replaces a replica that raises."""
         if not self._engine.alive:
             raise RuntimeError("the engine has ended")
+        if self._stuck:
+            raise RuntimeError("the engine is stuck")
+
+    @property
+    def _stuck(self) -> bool:
+        return self._pulse.age_s > self._stuck_s
 
     async def run(self, order: Order) -> AsyncIterator[list[Item]]:
         """What becomes of an order, in bursts: pieces as they come; last of all `Done` or `Failed`."""
-        loop, said = asyncio.get_running_loop(), asyncio.Queue[Item | None]()
-        doing: Future[Any] | None = None
+        said, here = asyncio.Queue[Item](), Alive(self._where().name)
+        doing = asyncio.ensure_future(self._told(order, said.put_nowait))
+        try:
+            yield [here]
+            over = False
+            while not over:
+                try:
+                    async with asyncio.timeout(BEAT_S):
+                        burst = [await said.get()]
+                except TimeoutError:
+                    burst = [failed(Stopped("the engine is stuck")) if self._stuck else here]
+                while not said.empty():
+                    burst.append(said.get_nowait())
+                over = isinstance(burst[-1], Done | Failed)
+                yield burst
+        finally:
+            doing.cancel()  # where nobody waits for it any more
+
+    async def _told(self, order: Order, tell: Callable[[Item], None]) -> None:
+        """Do as ordered, and tell what comes of it. What left here as an error would be written into logs."""
+        loop = asyncio.get_running_loop()
         try:
             work = await self._brought(order)
             with on_behalf(order.origin):
-                doing = self._begun(order, work, lambda item: post(loop, said.put_nowait, item))
-            doing.add_done_callback(lambda _: post(loop, said.put_nowait, None))
-            over = False
-            while not over:
-                burst = [await said.get()]
-                while not said.empty():
-                    burst.append(said.get_nowait())
-                over = burst[-1] is None
-                if told := [item for item in burst if item is not None]:
-                    yield told
-            yield [self._done(work, doing.result())]
-        except Exception as error:  # the edge: what leaves here as an error would be written into logs
-            yield [failed(error)]
-        finally:
-            if doing is not None:
-                doing.cancel()  # where nobody waits for it any more
+                doing = self._begun(order, work, lambda item: post(loop, tell, item))
+            try:
+                tell(self._done(work, await arrived(doing, within_s=FETCHING_S)))
+            finally:
+                doing.cancel()
+        except Exception as error:  # the edge
+            tell(failed(error))
 
     async def unload(self, adapter: AdapterId) -> Failed | None:
         """Empty the adapter's slot, and wait until it is."""
@@ -101,9 +149,12 @@ class EngineReplica:
         """How it stands; from now on these, by repo and commit, are evicted last."""
         self._registry.pinned = pinned
         taken = self._registry.occupied().values()
+        where = self._where()
         return Report(
-            replica=self._number(),
+            replica=where.number,
+            name=where.name,
             base=self._base,
+            settings=self._settings,
             resident=tuple(one.load.adapter for one in taken if one.phase == "ready"),
             metrics=self._metrics.text(),
         )
@@ -127,18 +178,18 @@ class EngineReplica:
             if not begun:
                 begun = True
                 held = (self._base if one is None else self._engine.held(one.id) for one in work.adapters)
-                tell(Begun(replica=self._number(), held=tuple(held)))
+                tell(Begun(held=tuple(held)))
             tell(piece)
 
         return self._engine.submit(work, on_piece).done
 
     def _done(self, work: Work, given: Any) -> Done:
-        if given is None:  # an adapter was loaded
-            held = [self._engine.held(one.id) if one else self._base for one in work.adapters]
+        if given is None:  # an adapter was loaded, and another may have its slot already
+            held = [self._engine.held(one.id) or one.id.digest for one in work.adapters if one]
         else:
             rows = zip(work.adapters, given, strict=True)
             held = [one.digest if adapter else self._base for adapter, one in rows]
-        return Done(replica=self._number(), held=tuple(held), given=given)
+        return Done(held=tuple(held), given=given)
 
     async def _brought(self, order: Order) -> Work:
         """The work as this process can do it: files that lie here, a deadline of this clock."""

@@ -3,15 +3,18 @@
 `engines` is what `serve deploy` imports; see deploy/ray/serve.yaml.
 """
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from typing import Any
 
 import ray
+from grpc import StatusCode  # type: ignore[import-untyped]
+from grpc.aio import AioRpcError  # type: ignore[import-untyped]
 from ray import serve
 from ray.exceptions import RayActorError
 from ray.serve.config import AutoscalingConfig, RequestRouterConfig
-from ray.serve.exceptions import RequestCancelledError
+from ray.serve.exceptions import DeploymentUnavailableError, RequestCancelledError
 from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import LoggingConfig
 
@@ -19,8 +22,11 @@ from serving.cluster.replica import EngineReplica
 from serving.cluster.wire import Failed, Item, Order, ReplicaLost, Report
 from serving.core.requests import AdapterId
 from serving.settings import Settings
+from zoo.errors import EngineFailed
 
 QUIET = LoggingConfig(log_level="ERROR", enable_access_log=False)
+NOT_TOLD = ("annotations", "keys_file", "shared", "engine_key")
+"""Settings that replicas do not need; Ray keeps what it is given."""
 UNLOADED_S = 600.0
 """Longest wait for a replica to empty a slot that answers still use."""
 
@@ -45,13 +51,13 @@ def engines(settings: Settings) -> serve.Application:
         # Beyond what an engine queues, so that it is the engine that says: busy.
         max_ongoing_requests=2 * (settings.max_rows + settings.max_waiting_rows) + 16,
         health_check_period_s=2,
-        health_check_timeout_s=30,
+        health_check_timeout_s=10,  # three times, and one that hangs is replaced
         graceful_shutdown_timeout_s=settings.timeout_s + 10,  # longer than an answer
         ray_actor_options={"num_cpus": 0, "num_gpus": 1 if on_gpu else 0},
         request_router_config=RequestRouterConfig(request_router_class="serving.cluster.router.Spread"),
         logging_config=QUIET,
         **scaled,
-    ).bind(settings.model_copy(update={"annotations": None, "keys_file": None}))  # Ray keeps what it is given
+    ).bind(settings.model_copy(update=dict.fromkeys(NOT_TOLD)))
 
 
 class ServeReplicas:
@@ -64,14 +70,27 @@ class ServeReplicas:
         self._streams = handle.options(stream=True, _by_reference=False)
         self._end = end
 
-    async def run(self, order: Order, *, keys: Sequence[str]) -> AsyncGenerator[list[Item], None]:
+    async def run(self, order: Order) -> AsyncGenerator[list[Item], None]:
         """See `Replicas`."""
-        sent = self._streams.options(multiplexed_model_id=" ".join(keys)).run.remote(order)
+        sent = self._streams.run.remote(order)
         try:
             async for burst in sent:
                 yield burst
-        except (RayActorError, RequestCancelledError) as error:
+        except (RayActorError, RequestCancelledError, DeploymentUnavailableError) as error:
             raise ReplicaLost(type(error).__name__) from None
+        except AioRpcError as error:
+            if error.code() is StatusCode.RESOURCE_EXHAUSTED:
+                raise EngineFailed(
+                    "the question is larger than the replicas take",
+                    hint="ask about smaller images, or set RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH on "
+                    "every node; docs/cluster.md",
+                ) from None
+            raise ReplicaLost(error.code().name) from None
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise ReplicaLost("cancelled") from None  # not by whoever waits
         finally:
             sent.cancel()
 
@@ -95,6 +114,6 @@ class ServeReplicas:
         asked = self._handle.broadcast(method, *given)
         try:
             found = asked.results(timeout_s=timeout_s, return_exceptions=True)
-        except TimeoutError:
+        except (TimeoutError, DeploymentUnavailableError):  # there are none
             return []
         return [one for one in found if not isinstance(one, BaseException)]

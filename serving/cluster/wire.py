@@ -3,7 +3,7 @@
 An error crosses as data and is made anew: what a replica raised would be written, message and all, into logs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,12 +11,15 @@ import zoo.errors
 from serving.core.engine import Look, Output, Work
 from serving.core.origin import Origin
 from serving.core.requests import AdapterId
+from serving.settings import Settings
 from zoo.asking import Piece
 from zoo.errors import EngineFailed, ZooError
 
+_COMMON = {"slots", "max_rank", "max_rows", "max_waiting_rows", "dtype", "load_in_4bit", "load_in_8bit"}
+
 
 class ReplicaLost(Exception):
-    """The replica that was asked is no more, or does not answer."""
+    """The replica that was asked is no more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +33,26 @@ class Order:
     origin: Origin
     streams: bool = True
     """False: nobody listens for pieces, so none are sent."""
+    among: Sequence[str] = ()
+    """Names of the replicas that it had better go to; none: to any."""
+
+    @property
+    def keys(self) -> list[str]:
+        """Digests of its adapters, by which replicas are a home of it or not."""
+        return sorted({one.id.digest for one in self.work.adapters if one})
+
+
+@dataclass(frozen=True)
+class Alive:
+    """The order lies at the replica of this name: sent at once, and again while there is nothing to say."""
+
+    replica: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Begun:
     """The first word is about to come."""
 
-    replica: int
     held: tuple[str | None, ...]
     """Of each row the digest of the weights that lie in its slot; for the base's rows the base's `pinned`."""
 
@@ -45,10 +61,9 @@ class Begun:
 class Done:
     """The end of all that went well. What has no such end was lost on the way."""
 
-    replica: int
     held: tuple[str | None, ...]
     """See `Begun`; of the weights that answered."""
-    given: tuple[Output, ...] | tuple[Look, ...] | None = field(repr=False)
+    given: "Given" = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -59,7 +74,9 @@ class Failed:
     about: Mapping[str, Any] = field(repr=False)
 
 
-Item = Begun | Piece | Done | Failed
+Given = tuple[Output, ...] | tuple[Look, ...] | None
+"""What was ordered; of a load None."""
+Item = Alive | Begun | Piece | Done | Failed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +84,20 @@ class Report:
     """How a replica stands."""
 
     replica: int
+    """Its number, which the one that comes in its place takes over."""
+    name: str
+    """Its own alone."""
     base: str
     """`name@revision`."""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """See `common`."""
     resident: tuple[AdapterId, ...]
     metrics: bytes = field(repr=False)
+
+
+def common(settings: Settings) -> dict[str, object]:
+    """What replicas and the server that asks them must have alike."""
+    return settings.model_dump(include=_COMMON)
 
 
 def failed(error: BaseException) -> Failed:

@@ -71,6 +71,12 @@ class Watch:
     def failed(self, reason: str) -> None:
         """Something ended with an error; `reason` is the error's type."""
 
+    def again(self, why: str) -> None:
+        """What was asked of a replica began anew at another: the first was `lost`, `silent` or `busy`."""
+
+    def replicas(self, standing: int, gone: int) -> None:
+        """So many replicas answer, and so many have ceased to."""
+
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request was answered; `route` is a template, never the path that was asked for."""
 

@@ -50,21 +50,20 @@ def says(*words: str, digest: str = "d1") -> list[Item]:
     last = Piece(0, words[-1], len(words), "stop")
     given = (output("".join(words), "" if digest == BASE else digest),)
     return [
-        Begun(replica=0, held=(digest,)),
+        Begun(held=(digest,)),
         *pieces,
         last,
-        Done(replica=0, held=(digest,), given=given),
+        Done(held=(digest,), given=given),
     ]
 
 
 class Scripted:
     """Gives each order the next script: items, each a burst of its own, or an exception that is raised, or
-    an `asyncio.Event` that is waited for."""
+    an `asyncio.Event` that is waited for, or seconds."""
 
-    def __init__(self, *scripts: Sequence[Item | Exception | asyncio.Event]) -> None:
+    def __init__(self, *scripts: Sequence[Item | Exception | asyncio.Event | float]) -> None:
         self.scripts = deque(scripts)
         self.orders: list[Order] = []
-        self.keys: list[Sequence[str]] = []
         self.running: list[Report] = [report(0)]
         self.asked_for: list[frozenset[tuple[str, str]]] = []
         self.unloaded: list[AdapterId] = []
@@ -72,9 +71,8 @@ class Scripted:
         self.waiting, self.cancelled = threading.Event(), threading.Event()
         self.closed = 0
 
-    async def run(self, order: Order, *, keys: Sequence[str]) -> AsyncGenerator[list[Item], None]:
+    async def run(self, order: Order) -> AsyncGenerator[list[Item], None]:
         self.orders.append(order)
-        self.keys.append(keys)
         for item in self.scripts.popleft():
             if isinstance(item, Exception):
                 raise item
@@ -84,6 +82,8 @@ class Scripted:
                     await item.wait()
                 finally:
                     self.cancelled.set()
+            elif isinstance(item, float):
+                await asyncio.sleep(item)
             else:
                 yield [item]
 
@@ -99,5 +99,9 @@ class Scripted:
         self.closed += 1
 
 
-def report(number: int, *resident: AdapterId, base: str = BASE, metrics: bytes = b"") -> Report:
-    return Report(replica=number, base=base, resident=resident, metrics=metrics)
+def report(
+    number: int, *resident: AdapterId, base: str = BASE, metrics: bytes = b"", **settings: Any
+) -> Report:
+    return Report(
+        replica=number, name=f"r{number}", base=base, settings=settings, resident=resident, metrics=metrics
+    )

@@ -1,12 +1,13 @@
 """A whole cluster on this machine, as `medzoo serve --cluster` starts it.
 
-Two replicas and twelve adapters that can each say one word only, asked by clients of every kind while a
-replica is killed, an alias comes to stand for another adapter and an adapter is published anew.
+Two replicas and twelve adapters that can each say one word only, asked by clients of every kind while one
+replica hangs, the other is killed, an alias comes to stand for another adapter, and one is published anew.
 """
 
 import asyncio
 import os
 import random
+import re
 import signal
 import time
 from importlib.util import find_spec
@@ -38,8 +39,8 @@ REPOS, SLOTS = 12, 8
 CLIENTS, ACTIONS = 8, 60
 LIMIT_S = 300.0
 """Longest wait for anything: a busy machine takes many times as long as an idle one."""
-STILL_S = 2.0
-"""Without an answer for so long, all clients wait for the replica that was stopped."""
+TIMEOUT_S = 40
+"""A question's time; a replica that hangs is silent after an eighth of it."""
 MARK = b"PlantedByTheTest"
 NAMED = {
     (404, "UnknownName"),  # a name that was taken away meanwhile
@@ -64,7 +65,8 @@ class Trial:
         """When the alias began and had ended to stand for another."""
         self.best, self.after = shelf.names[0], shelf.names[5]
         self.wrong = []
-        self.killed = None
+        self.killed = []
+        self.troubled = False
         self.folders = set()
 
     async def run(self):
@@ -75,7 +77,7 @@ class Trial:
 
     @property
     def over(self):
-        return self.done >= CLIENTS * ACTIONS
+        return self.troubled and self.done >= CLIENTS * ACTIONS
 
     async def client(self, number):
         names = self.shelf.names
@@ -88,7 +90,7 @@ class Trial:
             seed=number,
         )
         try:
-            for _ in range(ACTIONS):
+            while not self.over:
                 await client.act()
                 self.done += 1
         finally:
@@ -135,21 +137,27 @@ class Trial:
     async def troubles(self):
         while self.done < CLIENTS * ACTIONS / 4:
             await asyncio.sleep(0.01)
-        replicas = self.replicas()
-        assert len(replicas) == 2, replicas
-        self.killed = replicas[0]
-        os.kill(self.killed, signal.SIGSTOP)  # so that it has questions that it does not answer
-        while (before := self.done) < CLIENTS * ACTIONS / 2:
-            await asyncio.sleep(STILL_S)
-            if self.done == before:
-                break
-        os.kill(self.killed, signal.SIGKILL)
-        while self.done < CLIENTS * ACTIONS / 2:
-            await asyncio.sleep(0.01)
+        hung, other = self.replicas()
+        os.kill(hung, signal.SIGSTOP)
+        while not self.told("a replica was silent"):
+            await asyncio.sleep(0.1)
+        before = self.done
+        while self.done < before + CLIENTS:  # by the other alone
+            await asyncio.sleep(0.1)
+        os.kill(hung, signal.SIGKILL)
+        async with httpx.AsyncClient(base_url=self.server.url, timeout=LIMIT_S) as client:
+            while "medzoo_replicas 2.0" not in (await client.get("/metrics")).text:
+                await asyncio.sleep(0.5)
+        os.kill(other, signal.SIGKILL)
+        self.killed = [hung, other]
         began = time.monotonic()
         await self.load(self.after, in_place=True)
         self.moved = (began, time.monotonic())
         await asyncio.to_thread(self.shelf.publish)
+        self.troubled = True
+
+    def told(self, what):
+        return what in self.server.log.read_text()
 
     async def load(self, repo, *, in_place):
         body = {"lora_name": "best", "lora_path": repo, "load_inplace": in_place}
@@ -180,6 +188,7 @@ def trial(tmp_path_factory):
             "MEDZOO_BURST": "100000",
             "MEDZOO_ALLOW": "soak/*",
             "MEDZOO_MAX_WAITING_ROWS": "32",
+            "MEDZOO_TIMEOUT_S": str(TIMEOUT_S),
         }
         with served(
             [*words, "--cluster", "--replicas", "2"],
@@ -201,7 +210,8 @@ def test_every_answer_is_its_own_adapters_or_an_error_by_name(trial):
         wrong += faults_of(heard, trial.shelf.commits, trial.base_says, resolved_for_s=1.0)
     print(len(trial.notes.heard), "answers,", trial.notes.actions, trial.notes.errors)
     assert wrong == []
-    assert trial.server.log.read_text().count("begins anew") > 0, "nothing was under way at the replica"
+    for how in ("silent", "lost"):
+        assert trial.told(f"a replica was {how}"), "nothing was under way at the replica"
     assert len(trial.notes.heard) > CLIENTS * ACTIONS / 2
     whole = [one for one in trial.notes.heard if one.tokens is not None]
     assert {one.repo for one in whole} >= set(trial.shelf.names)
@@ -210,13 +220,17 @@ def test_every_answer_is_its_own_adapters_or_an_error_by_name(trial):
 def test_another_replica_comes_in_the_place_of_the_one_that_was_killed(trial):
     ends = time.monotonic() + LIMIT_S
     with httpx.Client(base_url=trial.server.url, timeout=LIMIT_S) as client:
-        while not all(f'medzoo_tokens_total{{replica="{n}"}}' in client.get("/metrics").text for n in (0, 1)):
+        while "medzoo_replicas 2.0" not in (told := client.get("/metrics").text):
             assert time.monotonic() < ends, "there is still one replica"
             time.sleep(0.2)
+        assert all(f'medzoo_tokens_total{{replica="{n}"}}' in told for n in (0, 1))
+        anew = re.findall(r'^medzoo_begun_anew_total{why="(\w+)"} (\S+)', told, re.MULTILINE)
+        assert {why for why, count in anew if float(count)} >= {"lost", "silent"}
+        assert "medzoo_replicas_gone_total 0.0" not in told
         assert client.get("/readyz").status_code == 200
         listed = client.get("/v1/adapters").json()["adapters"]
     assert len(listed) == REPOS + 1
-    assert trial.killed not in trial.replicas()
+    assert not {*trial.killed} & {*trial.replicas()}
     assert "resident" in {one["state"] for one in listed}
 
 

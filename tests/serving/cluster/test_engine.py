@@ -6,7 +6,7 @@ import time
 import pytest
 
 from serving.cluster.engine import RemoteEngine
-from serving.cluster.wire import Begun, Done, Failed, ReplicaLost, failed
+from serving.cluster.wire import Alive, Begun, Done, Failed, ReplicaLost, failed
 from serving.core.origin import Origin, on_behalf
 from serving.core.registry import Registry
 from serving.core.watch import Watch
@@ -19,10 +19,16 @@ LIMIT_S = 60
 
 class Counted(Watch):
     def __init__(self):
-        self.failures = []
+        self.failures, self.anew, self.seen = [], [], []
 
     def failed(self, reason):
         self.failures.append(reason)
+
+    def again(self, reason):
+        self.anew.append(reason)
+
+    def replicas(self, standing, gone):
+        self.seen.append((standing, gone))
 
 
 @pytest.fixture
@@ -51,7 +57,7 @@ def heard(engine, asked):
 def test_words_come_as_they_are_said_and_the_answer_at_the_end(over):
     replicas = Scripted(says("a", " b", " c"))
     assert heard(over(replicas), work(FIRST)) == (["a", " b", " c"], "a b c")
-    assert replicas.keys == [["d1"]]
+    assert [order.keys for order in replicas.orders] == [["d1"]]
 
 
 def test_what_a_lost_replica_said_is_not_said_again_and_the_rest_is(over):
@@ -87,6 +93,61 @@ def test_a_question_that_loses_three_replicas_fails_by_name_and_is_counted(over)
         over(replicas, watch=watch).submit(work(FIRST)).done.result(LIMIT_S)
     assert len(replicas.orders) == 3
     assert watch.failures == ["EngineFailed"]
+    assert watch.anew == ["lost", "lost"]
+
+
+def test_a_replica_that_hangs_is_silent_and_another_goes_on_where_it_stopped(over):
+    watch = Counted()
+    replicas = Scripted([Alive("r0"), *says("a", " b", " c")[:2], asyncio.Event()], says("a", " b", " c"))
+    replicas.running = [report(0), report(1)]
+    engine = over(replicas, silent_s=0.05, watch=watch)
+    assert heard(engine, work(FIRST)) == (["a", " b", " c"], "a b c")
+    assert [set(order.among) for order in replicas.orders] == [{"r0", "r1"}, {"r1"}]
+    assert [order.keys for order in replicas.orders] == [["d1"], ["d1"]]
+    assert replicas.cancelled.is_set()
+    assert watch.anew == ["silent"]
+
+
+def test_one_that_says_that_it_has_the_question_is_not_silent(over):
+    waits = [item for _ in range(20) for item in (Alive("r0"), 0.01)]
+    assert heard(over(Scripted([*waits, *says("a")]), silent_s=0.1), work(FIRST)) == (["a"], "a")
+
+
+def test_where_nobody_stands_a_question_waits_as_long_as_it_has_time(over):
+    replicas = Scripted(*[[asyncio.Event()]] * 4, says("a"))
+    replicas.running = []
+    watch = Counted()
+    assert heard(over(replicas, silent_s=0.01, watch=watch), work(FIRST)) == (["a"], "a")
+    assert watch.anew == []
+
+
+def test_the_client_hears_that_all_are_busy_and_not_that_one_is(over):
+    busy = [[Alive(name), failed(Busy(f"{name} is full"))] for name in ("r0", "r1")]
+    watch = Counted()
+    replicas = Scripted(busy[0], says("a"), busy[0], busy[1])
+    replicas.running = [report(0), report(1)]
+    engine = over(replicas, watch=watch)
+    assert heard(engine, work(FIRST)) == (["a"], "a")
+    assert [set(order.among) for order in replicas.orders] == [{"r0", "r1"}, {"r1"}]
+    assert (watch.anew, watch.failures) == (["busy"], [])
+    with pytest.raises(Busy, match="r1 is full"):
+        engine.submit(work(FIRST)).done.result(LIMIT_S)
+    assert watch.failures == ["Busy"]
+
+
+def test_one_that_is_asked_again_and_still_busy_ends_it(over):
+    busy = [Alive("r0"), failed(Busy("full"))]
+    replicas = Scripted(busy, busy)
+    replicas.running = [report(0), report(1)]
+    with pytest.raises(Busy):
+        over(replicas).submit(work(FIRST)).done.result(LIMIT_S)
+
+
+def test_a_word_without_a_digest_before_it_is_not_told(over):
+    told = []
+    with pytest.raises(EngineFailed, match="other weights"):
+        over(Scripted(says("a", " b")[1:])).submit(work(FIRST), told.append).done.result(LIMIT_S)
+    assert told == []
 
 
 @pytest.mark.parametrize("held", ["d2", None, BASE])
@@ -99,7 +160,7 @@ def test_other_weights_than_were_asked_for_say_not_a_word(over, held):
 
 def test_weights_that_changed_while_they_answered_give_no_answer(over):
     right = says("a")
-    wrong = Done(replica=0, held=("d2",), given=(output("a", "d2"),))
+    wrong = Done(held=("d2",), given=(output("a", "d2"),))
     with pytest.raises(EngineFailed, match="other weights"):
         over(Scripted([*right[:-1], wrong])).submit(work(FIRST)).done.result(LIMIT_S)
 
@@ -113,8 +174,29 @@ def test_a_base_of_another_revision_gives_no_answer(over):
 def test_a_cluster_of_another_base_is_refused_at_the_start(over):
     replicas = Scripted()
     replicas.running = [report(0), report(1, base="llava@" + "c" * 40)]
-    with pytest.raises(BadInput, match="the cluster runs llava@c"):
+    with pytest.raises(BadInput, match="it runs llava@c"):
         over(replicas)
+
+
+def test_a_cluster_with_other_settings_is_refused_by_their_names(over):
+    replicas = Scripted()
+    replicas.running = [report(0, slots=4, dtype="float32")]
+    with pytest.raises(BadInput, match=": slots is 4 there and 8 here\n"):
+        over(replicas, alike={"slots": 8, "dtype": "float32"})
+
+
+def test_a_replica_that_comes_with_other_settings_does_not_count_and_is_told_of_once(over, caplog):
+    replicas, watch = Scripted(), Counted()
+    replicas.running = [report(0, slots=8)]
+    engine = over(replicas, alike={"slots": 8}, watch=watch)
+    replicas.running = [report(0, slots=8), report(1, slots=4)]
+    for _ in range(2):
+        engine._standing.look()
+    assert engine._standing.names == ("r0",)
+    assert [one.message for one in caplog.records] == ["of the cluster: slots is 4 there and 8 here"]
+    replicas.running = []
+    engine._standing.look()
+    assert watch.seen == [(1, 0), (1, 0), (1, 0), (0, 1)]
 
 
 def test_a_replicas_error_is_told_whole_and_by_its_own_type(over):
@@ -197,13 +279,13 @@ def test_the_list_tells_which_adapters_are_in_a_slot_anywhere(over):
     engine = over(replicas, registry=registry)
     states = [registry.status(one.repo, one.sha).state for one in (FIRST, SECOND)]
     replicas.running = [report(1, SECOND)]
-    engine._look()
+    engine._standing.look()
     after = [registry.status(one.repo, one.sha).state for one in (FIRST, SECOND)]
     assert (states, after) == (["resident", "resident"], ["on_disk", "resident"])
 
 
 def test_an_adapter_that_was_loaded_is_listed_so_at_once_and_one_that_must_not_be_says_why(over):
-    registry, done = Registry(slots=2), Done(replica=0, held=("d1",), given=None)
+    registry, done = Registry(slots=2), Done(held=("d1",), given=None)
     engine = over(Scripted([done], [failed(NotFinite("a NaN"))]), registry=registry)
     assert engine.warm(work(FIRST).adapters[0]).result(LIMIT_S) is None
     assert registry.status(FIRST.repo, FIRST.sha).state == "resident"
@@ -213,13 +295,13 @@ def test_an_adapter_that_was_loaded_is_listed_so_at_once_and_one_that_must_not_b
 
 
 def test_what_is_pinned_every_replica_is_told_until_it_is_unloaded(over):
-    replicas = Scripted([Done(replica=0, held=("d1",), given=None)])
+    replicas = Scripted([Done(held=("d1",), given=None)])
     engine = over(replicas)
     engine.warm(work(FIRST).adapters[0], pin=True).result(LIMIT_S)
-    engine._look()
+    engine._standing.look()
     assert replicas.asked_for[-1] == {(FIRST.repo, FIRST.sha)}
     engine.unload(FIRST).result(LIMIT_S)
-    engine._look()
+    engine._standing.look()
     assert replicas.asked_for[-1] == set()
     assert replicas.unloaded == [FIRST]
 
@@ -236,7 +318,7 @@ def test_replicas_that_cannot_be_asked_are_none(over):
     engine = over(replicas)
     assert engine.alive
     replicas.reports = lambda *_, **__: 1 / 0
-    engine._look()
+    engine._standing.look()
     assert not engine.alive
 
 
@@ -250,10 +332,10 @@ def test_a_question_takes_its_request_along(over):
 
 def test_rows_are_told_apart(over):
     items = [
-        Begun(replica=0, held=("d1", BASE)),
+        Begun(held=("d1", BASE)),
         Piece(1, "base", 1, "stop"),
         Piece(0, "one", 1, "stop"),
-        Done(replica=0, held=("d1", BASE), given=(output("one", "d1"), output("base", ""))),
+        Done(held=("d1", BASE), given=(output("one", "d1"), output("base", ""))),
     ]
     told = []
     outputs = over(Scripted(items)).submit(work(FIRST, None), told.append).done.result(LIMIT_S)
@@ -270,6 +352,6 @@ def test_pieces_are_sent_only_where_somebody_listens(over):
 
 
 def test_an_adapter_that_a_replica_died_over_is_loaded_by_another(over):
-    replicas = Scripted([ReplicaLost()], [Done(replica=1, held=("d1",), given=None)])
+    replicas = Scripted([ReplicaLost()], [Done(held=("d1",), given=None)])
     assert over(replicas).warm(work(FIRST).adapters[0]).result(LIMIT_S) is None
     assert len(replicas.orders) == 2

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from serving.cluster import opening
+from serving.cluster.wire import common
 from serving.core.registry import Registry
 from serving.core.watch import Watch
 from serving.metrics import Metrics
@@ -42,14 +43,16 @@ def opened(monkeypatch):
 
 def test_a_cluster_takes_the_place_of_the_engine_and_its_metrics_are_on_the_page(opened):
     base = get_base("phantom").pinned
-    engine, metrics = opened(report(0, base=base, metrics=b"# TYPE medzoo_x gauge\nmedzoo_x 2.0\n"))
+    engine, metrics = opened(
+        report(0, base=base, metrics=b"# TYPE medzoo_x gauge\nmedzoo_x 2.0\n", **common(read_settings()))
+    )
     assert engine.alive
     assert opened.said == [f"starting a cluster on this machine: 2 replicas of {base}", "medzoo-phantom"]
     assert b'medzoo_x{replica="0"} 2.0' in metrics.text()
 
 
 def test_a_cluster_that_cannot_be_used_is_let_go(opened):
-    with pytest.raises(BadInput, match="the cluster runs llava@1"):
+    with pytest.raises(BadInput, match="it runs llava@1"):
         opened(report(0, base="llava@1"))
     assert opened.replicas.closed == 1
 

@@ -9,8 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from serving.cluster.replica import EngineReplica
-from serving.cluster.wire import Begun, Done, Failed, Order, raised
+from serving.cluster import replica as module
+from serving.cluster.replica import EngineReplica, Place
+from serving.cluster.wire import Alive, Begun, Done, Failed, Order, raised
 from serving.core.engine import OnDisk, Work
 from serving.core.origin import NOBODY
 from serving.core.requests import AdapterId
@@ -21,6 +22,7 @@ from zoo.bases import get_base
 from zoo.errors import BadAdapter, EngineFailed, WrongBase
 
 LIMIT_S = 60
+HERE = Place(number=7, name="seven")
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def replica(rig, monkeypatch):
     banked = SimpleNamespace(load_banked=lambda base, **_: rig.model)
     monkeypatch.setitem(sys.modules, "serving.engines.banked", banked)
     monkeypatch.setattr("serving.cluster.replica.set_up_logs", lambda form: None)
-    made = EngineReplica(read_settings(slots=2), number=lambda: 7, hub=rig.hub)
+    made = EngineReplica(read_settings(slots=2), where=lambda: HERE, hub=rig.hub)
     yield made
     rig.model.gate.set()
     made.close()
@@ -55,17 +57,19 @@ def sent(replica, order):
     async def gathered():
         return [item async for burst in replica.run(order) for item in burst]
 
-    return asyncio.run(gathered())
+    first, *others = asyncio.run(gathered())
+    assert first == Alive(replica._where().name)
+    return [one for one in others if one != first]
 
 
 def test_pieces_come_between_what_the_bank_holds_and_the_answers(replica, order):
     asked = order("mdpo", "base")
     first, *pieces, last = sent(replica, asked)
     digest, base = asked.work.adapters[0].id.digest, get_base("phantom").pinned
-    assert first == Begun(replica=7, held=(digest, base))
+    assert first == Begun(held=(digest, base))
     assert all(isinstance(one, Piece) for one in pieces)
     assert "".join(one.text for one in pieces if one.row == 0) == "mdpo: Q 64x48"
-    assert (last.replica, last.held) == (7, (digest, base))
+    assert last.held == (digest, base)
     assert [one.text for one in last.given] == ["mdpo: Q 64x48", "base: Q 64x48"]
 
 
@@ -80,7 +84,7 @@ def test_a_look_and_a_load_say_what_the_bank_holds_too(replica, order):
     held = (order("mdpo").work.adapters[0].id.digest,)
     (loaded,) = sent(replica, order("mdpo", kind="warm"))
     (looked,) = sent(replica, order("mdpo", kind="look"))
-    assert (loaded, looked.held) == (Done(replica=7, held=held, given=None), held)
+    assert (loaded, looked.held) == (Done(held=held, given=None), held)
     assert looked.given[0].peak > 1
 
 
@@ -109,6 +113,7 @@ def test_whoever_stops_listening_has_its_rows_freed(replica, order, rig):
 
     async def left():
         sending = replica.run(order("mdpo"))
+        await anext(sending)
         waiting = asyncio.ensure_future(anext(sending))
         while not rig.model.busy.is_set():
             await asyncio.sleep(0.001)
@@ -126,7 +131,8 @@ def test_it_reports_what_is_in_its_slots_and_takes_what_is_pinned(replica, order
     sent(replica, order("sft"))
     adapters = [order(name).work.adapters[0].id for name in ("mdpo", "sft")]
     told = asyncio.run(replica.report(frozenset({(adapters[0].repo, adapters[0].sha)})))
-    assert (told.replica, set(told.resident)) == (7, set(adapters))
+    assert (told.replica, told.name, set(told.resident)) == (7, "seven", set(adapters))
+    assert told.settings["slots"] == 2
     assert b"medzoo_resident_adapters 2.0" in told.metrics
     sent(replica, order("text_hallu"))
     resident = asyncio.run(replica.report(frozenset())).resident
@@ -138,7 +144,7 @@ def test_it_reports_what_is_in_its_slots_and_takes_what_is_pinned(replica, order
 
 def test_no_two_replicas_number_a_load_alike(replica, order, rig):
     first = sent(replica, order("mdpo"))[-1].given[0].load
-    other = EngineReplica(read_settings(slots=2), number=lambda: 0, hub=rig.hub)
+    other = EngineReplica(read_settings(slots=2), where=lambda: Place(number=0, name="other"), hub=rig.hub)
     rig.model.slots, rig.model.digests = {0: "base"}, {0: ""}
     try:
         assert sent(other, order("mdpo"))[-1].given[0].load != first
@@ -159,3 +165,39 @@ def test_its_deadline_is_by_its_own_clock(replica, order, rig):
     (told,) = sent(replica, order("mdpo", left_s=0.05))
     rig.model.load_gate.set()
     assert raised(told).message.startswith("no answer within")
+
+
+def test_while_there_is_nothing_to_say_it_says_that_it_has_the_order(replica, order, rig, monkeypatch):
+    monkeypatch.setattr(module, "BEAT_S", 0.01)
+    rig.model.gate.clear()
+
+    async def heard():
+        bursts = []
+        async for burst in replica.run(order("mdpo")):
+            bursts.append(burst)
+            if len(bursts) == 4:
+                rig.model.gate.set()
+        return bursts
+
+    bursts = asyncio.run(heard())
+    assert bursts[:4] == [[Alive("seven")]] * 4
+    assert isinstance(bursts[-1][-1], Done)
+
+
+def test_an_engine_that_is_stuck_in_a_turn_gives_its_orders_back_and_is_not_healthy(
+    replica, order, rig, monkeypatch
+):
+    monkeypatch.setattr(module, "BEAT_S", 0.01)
+    replica._stuck_s = 0.05
+    rig.model.gate.clear()
+    (told,) = sent(replica, order("mdpo"))
+    assert told.kind == "Stopped"
+    with pytest.raises(RuntimeError, match="stuck"):
+        replica.check_health()
+
+
+def test_an_adapter_that_was_evicted_as_soon_as_it_was_loaded_was_loaded(replica, order, monkeypatch):
+    asked = order("mdpo", kind="warm")
+    monkeypatch.setattr(replica._engine, "held", lambda adapter: None)
+    (done,) = sent(replica, asked)
+    assert done.held == (asked.work.adapters[0].id.digest,)

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from serving.cluster.engine import RemoteEngine
+from serving.cluster.replica import Place
 from serving.core.engine import OnDisk, Work
 from serving.core.registry import Registry
 from serving.core.requests import AdapterId
@@ -27,7 +28,7 @@ def engine(tmp_path_factory):
     from serving.cluster.serves import ServeReplicas, engines
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("serving.cluster.replica.rank", lambda: 0)
+        patch.setattr("serving.cluster.replica.place", lambda: Place(number=0, name="one"))
         patch.setattr("serving.cluster.replica.set_up_logs", lambda form: None)
         settings = read_settings(device="cpu", slots=3)
         handle = serve.run(engines(settings), _local_testing_mode=True)
@@ -71,7 +72,7 @@ def test_a_comparison_comes_in_pieces_and_whole_and_says_by_which_weights(engine
 def test_a_look_a_load_and_an_unload(engine, adapters, image):
     assert engine.look(work(image, adapters[0])).result(LIMIT_S)[0].digest == adapters[0].id.digest
     assert engine.warm(adapters[1]).result(LIMIT_S) is None
-    engine._look()
+    engine._standing.look()
     assert engine.metrics[0].startswith(b"# HELP")
     assert engine.unload(adapters[1].id).result(LIMIT_S) is None
 
@@ -89,7 +90,7 @@ def test_what_is_cancelled_ends_at_the_replica(engine, adapters, image):
     ends = time.monotonic() + LIMIT_S
     while b"medzoo_queue_rows 0" not in engine.metrics[0] or engine._open:
         assert time.monotonic() < ends
-        engine._look()
+        engine._standing.look()
 
 
 def test_two_replicas_are_asked_for_unless_more_are_allowed():
@@ -100,3 +101,12 @@ def test_two_replicas_are_asked_for_unless_more_are_allowed():
     assert fixed.num_replicas == 3
     auto = scaled._deployment_config.autoscaling_config
     assert (auto.min_replicas, auto.max_replicas, auto.target_ongoing_requests) == (1, 4, 4)
+
+
+def test_what_a_replica_does_not_need_it_is_not_told():
+    from serving.cluster.serves import engines
+
+    settings = read_settings(shared="postgresql://u:SECRET@h/d", annotations="a", keys_file="k")
+    (told,) = engines(settings)._bound_deployment.init_args
+    assert "SECRET" not in repr(told.model_dump())
+    assert (told.annotations, told.keys_file, told.shared) == (None, None, None)
