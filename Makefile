@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 GPU := .venv-gpu
+VLLM := .venv-vllm
 
-.PHONY: demo test test-slow check soak bench gpu gpu-here clean
+.PHONY: demo test test-slow test-vllm test-vllm-here check soak bench gpu gpu-here clean
 
 # The main job: train three variants of the phantom base, publish them to an embedded Hub, compare them.
 # ONCE=1 ends after one comparison; other options: ARGS="--image scan.png --question 'What is seen?'"
@@ -20,6 +21,18 @@ test: $(READY)
 # Browser, whole chains, kill and resume.
 test-slow: $(READY)
 	$(BIN)/pytest -m slow $(ARGS)
+
+# Against a real vLLM on the CPU, in an environment of its own (Python 3.11, 2.5 GB), which is made the first
+# time.
+test-vllm:
+	@if command -v python3.11 > /dev/null; then $(MAKE) test-vllm-here; else echo "no Python 3.11 here: skipped"; fi
+
+test-vllm-here: $(READY) $(VLLM)/.ready
+	MEDZOO_VLLM=$(abspath $(VLLM))/bin/python $(BIN)/pytest tests/vllm -s $(ARGS)
+
+$(VLLM)/.ready: tests/vllm/make_env.sh tests/vllm/constraints.txt
+	sh tests/vllm/make_env.sh $(VLLM)
+	touch $@
 
 check: $(READY)
 	$(BIN)/ruff check .
@@ -61,4 +74,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) $(GPU) .demo build dist *.egg-info bench.json gpu.json
+	rm -rf $(VENV) $(GPU) $(VLLM) .demo build dist *.egg-info bench.json gpu.json

@@ -27,11 +27,12 @@ def vllm_args(port: int, cpu: bool, folder: Path | None, **given: str | int | No
     from serving.settings import read_settings
     from zoo.bases import get_base
     from zoo.errors import BadInput
-    from zoo.vlm.fetched import fetch_model
+    from zoo.vlm.fetched import fetch_model, where_files_are
 
     settings = read_settings(**{name: value for name, value in given.items() if value is not None})
     base = get_base(settings.base)
     base.require_usable()
+    click.echo(f"the files of {base.pinned}: {where_files_are(base)}", err=True)
     source = base.folder or fetch_model(base.repo, base.revision)
     dtype = settings.dtype if settings.dtype != "auto" else "float32" if cpu else "bfloat16"
     if folder is not None:
@@ -43,8 +44,9 @@ def vllm_args(port: int, cpu: bool, folder: Path | None, **given: str | int | No
         )
     start = vllm_start(settings, (folder or source).resolve(), dtype=dtype, port=port, cpu=cpu)
     click.echo(str(start))
+    rank = f"MEDZOO_MAX_RANK={settings.max_rank} " if "max_rank" in settings.model_fields_set else ""
     click.echo(
-        f"then: medzoo serve --base {base.name} --engine vllm --engine-url http://127.0.0.1:{port} "
+        f"then: {rank}medzoo serve --base {base.name} --engine vllm --engine-url http://127.0.0.1:{port} "
         f"--dtype {dtype} --slots {settings.slots}",
         err=True,
     )

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from PIL import Image
 
@@ -19,6 +19,7 @@ from serving.engines.vllm.chat import data_url, probe_body, question_body
 from serving.engines.vllm.copies import Copies
 from serving.engines.vllm.proof import prove_adapter, prove_base
 from serving.engines.vllm.server import Lost, Refused, Server
+from serving.engines.vllm.words import check_name, check_words
 from zoo.asking import Sampling, question
 from zoo.errors import BadAdapter, EngineFailed
 from zoo.manifest import AdapterManifest, Probe
@@ -27,6 +28,10 @@ from zoo.vlm.encoded import ImageFeatures
 from zoo.vlm.model import VisionLanguageModel
 
 log = logging.getLogger(__name__)
+
+_NO_SUCH_NAME = 404
+_FORGOTTEN = 0.0
+"""In the place of a process: whether a name is still there is not known."""
 
 _Got = TypeVar("_Got")
 
@@ -62,7 +67,7 @@ class Adapters:
         self._dtype, self._most, self._say = dtype, slots + 1, say
         self._slots: dict[int, Loaded] = {}
         self._lock = asyncio.Lock()
-        self._process = 0.0
+        self._process = _FORGOTTEN
         """When the process began that was looked at last."""
         self._base = ""
         """The name of the adapter of zeros there."""
@@ -70,6 +75,9 @@ class Adapters:
         """By probe; of the process that is known."""
         self._probed: AdapterManifest | None = None
         """The last whose probe was put, by which a new process' base is known too."""
+        self.longest: int | None = None
+        """Tokens of a question and its answer that vLLM takes together, if it tells."""
+        self._doubted = False
 
     def digest(self, slot: int) -> str | None:
         """Digest of the weights in a slot; from any thread."""
@@ -80,6 +88,16 @@ class Adapters:
     def folders(self) -> set[Path]:
         """Those that vLLM may read; from any thread."""
         return {self._zeros, *(one.folder for one in list(self._slots.values()))}
+
+    async def meet(self) -> None:
+        """Look at the process that is there.
+
+        Raises:
+            Lost, Refused: it does not answer as it should.
+            BadAdapter, EngineFailed: its base is not ours, or its limits are too low.
+        """
+        async with self._lock:
+            await self._meet()
 
     async def load(self, slot: int, folder: Path, manifest: AdapterManifest) -> None:
         """Load the copy in `folder` and prove it.
@@ -95,9 +113,9 @@ class Adapters:
     async def clear(self, slot: int) -> None:
         """Take the name of a slot away."""
         async with self._lock:
-            found = self._slots.pop(slot, None)
-            if found is not None:
-                await self._take(found.name)
+            if slot in self._slots:
+                await self._take(self._slots[slot].name)
+                del self._slots[slot]
 
     async def leave(self) -> None:
         """Take every name away: who asked under one whose copy is gone would end vLLM."""
@@ -114,6 +132,12 @@ class Adapters:
             BadAdapter, EngineFailed: see `load`.
         """
         slots = tuple(slots)
+        if 0 in slots and self._probed is None and not self._doubted:
+            self._doubted = True
+            self._say(
+                f"vLLM's base answers, and no adapter was loaded yet by whose probe it is known to be "
+                f"{self._vlm.base.pinned}"
+            )
         process, _ = await self._server.metrics()
         if process == self._process and all(self._in(slot).process == process for slot in slots if slot):
             return self._names(slots)
@@ -121,6 +145,8 @@ class Adapters:
             process = await self._meet()
             for slot in slots:
                 if slot and (found := self._in(slot)).process != process:
+                    if found.process == _FORGOTTEN:
+                        await self._take(found.name)
                     self._slots[slot] = await self._put(found.folder, found.manifest, process)
             return self._names(slots)
 
@@ -136,9 +162,9 @@ class Adapters:
         """The server did not know the name of a slot: it is loaded anew before the next answer."""
         found = self._slots.get(slot)
         if slot == 0 and name == self._base:
-            self._process = 0.0
+            self._process = _FORGOTTEN
         elif found is not None and found.name == name:
-            self._slots[slot] = Loaded(name, found.manifest, found.folder, 0.0)
+            self._slots[slot] = Loaded(name, found.manifest, found.folder, _FORGOTTEN)
 
     async def _meet(self) -> float:
         """Look at the process that is there, if it is another one than before; when it began."""
@@ -146,12 +172,15 @@ class Adapters:
         if process == self._process:
             return process
         self._base_said.clear()
-        bases = [one["id"] for one in await self._server.models() if one.get("parent") is None]
+        models = await self._server.models()
+        bases = [one for one in models if one.parent is None]
         if len(bases) != 1:
-            raise EngineFailed(
-                f"vLLM at {self._server.url} names {len(bases)} bases: {', '.join(bases)[:200]}"
-            )
-        await self._same_words(bases[0])
+            named = ", ".join(one.id for one in bases)[:200]
+            raise EngineFailed(f"vLLM at {self._server.url} names {len(bases)} bases: {named}")
+        await self._same_words(bases[0].id)
+        self.longest = bases[0].max_model_len
+        if self._base:  # of a process that is gone, most often
+            await self._take(self._base)
         self._base = await self._load("base", self._zeros)
         if self._probed is not None:
             await self._prove_base(self._probed)
@@ -160,6 +189,12 @@ class Adapters:
             self._say(
                 f"vLLM runs {most} adapters at once, and the slots and the base are {self._most}: what is "
                 f"beyond waits there; start it with --max-loras {self._most}"
+            )
+        own = {self._base, *(one.name for one in self._slots.values())}
+        if others := [one.id for one in models if one.parent is not None and one.id not in own]:
+            self._say(
+                f"vLLM has {len(others)} adapters that this server did not load, such as {others[0][:200]}: "
+                "another server's, or of one that was killed. Answers stay right, and are slower"
             )
         self._process = process
         return process
@@ -176,7 +211,7 @@ class Adapters:
             unsaid=self._vlm.unsaid,
         )
         reply = await self._server.chat({**asked, "model": name})
-        check_words(reply.get("prompt_token_ids"), ours, base=self._vlm.base.name)
+        check_words(reply.prompt_token_ids, ours, base=self._vlm.base.name)
 
     async def _put(self, folder: Path, manifest: AdapterManifest, process: float) -> Loaded:
         if not manifest.probe.logps:
@@ -184,11 +219,11 @@ class Adapters:
                 f"{manifest.variant.name}: its manifest has no probe, so that vLLM applies it cannot be seen",
                 hint="serve it with --engine embedded",
             )
-        await self._prove_base(manifest)
+        base_said = await self._prove_base(manifest)
         name = await self._load(f"{manifest.variant.name}@{manifest.weights_sha256}", folder)
         try:
             said = await self._log_probs(name, manifest.probe)
-            prove_adapter(said, manifest, dtype=self._dtype)
+            prove_adapter(said, manifest, dtype=self._dtype, base_said=base_said)
         except BaseException:
             await self._take(name)
             raise
@@ -207,20 +242,26 @@ class Adapters:
                 f"vLLM refuses {called.partition('@')[0]}: {error}",
                 hint="`medzoo vllm-args` prints how to start it; --engine embedded serves what it cannot",
             ) from error
+        except asyncio.CancelledError:  # and vLLM may have it by now
+            await self._take(name)
+            raise
         return name
 
     async def _take(self, name: str) -> None:
         try:
             await self._server.unload(name)
         except (Lost, Refused) as error:  # nobody asks under it any more
-            log.warning("vLLM did not unload an adapter: %s", type(error).__name__)
+            if getattr(error, "status", None) != _NO_SUCH_NAME:
+                log.warning("vLLM did not unload an adapter: %s", type(error).__name__)
 
-    async def _prove_base(self, manifest: AdapterManifest) -> None:
+    async def _prove_base(self, manifest: AdapterManifest) -> list[float]:
+        """What it said to the adapter's probe."""
         probe = manifest.probe
         key = (probe.image_seed, probe.prompt, probe.response)
         if key not in self._base_said:
             self._base_said[key] = await self._log_probs(self._base, probe)
         prove_base(self._base_said[key], manifest, dtype=self._dtype, base=self._vlm.base.pinned)
+        return self._base_said[key]
 
     async def _log_probs(self, name: str, probe: Probe) -> list[float]:
         url, features = self._scan(probe.image_seed)
@@ -232,35 +273,16 @@ class Adapters:
             reply = await self._server.chat({**probe_body(probe.prompt, probe.response, url), "model": name})
         except Refused as error:  # such as a log-prob that is no number
             raise BadAdapter(f"vLLM cannot put the probe to {name}: {error}") from error
-        _check_name(reply, name)
-        ids = reply.get("prompt_token_ids") or []
+        check_name(reply.model, name)
         count = len(prompt) + len(response)
-        check_words(ids[:count], [*prompt, *response], base=self._vlm.base.name)
-        told = (reply.get("prompt_logprobs") or [])[len(prompt) : count]
-        return [entry[str(token)]["logprob"] for entry, token in zip(told, response, strict=True)]
+        check_words(reply.prompt_token_ids[:count], [*prompt, *response], base=self._vlm.base.name)
+        told = (reply.prompt_logprobs or [])[len(prompt) : count]
+        found = [one[token] for one, token in zip(told, response, strict=False) if one and token in one]
+        return [one.logprob for one in found]  # too few of them are nobody's
 
     def _scan(self, seed: int) -> tuple[str, ImageFeatures]:
         scan = Image.fromarray(make_scan(seed).pixels)
         return data_url(scan), self._vlm.encode_images([scan])
-
-
-def check_words(found: object, ours: list[int], *, base: str) -> None:
-    """Raise EngineFailed unless vLLM has read a prompt as the tokens that the base was taught."""
-    if found == ours:
-        return
-    theirs = found if isinstance(found, list) else []
-    same = next((n for n, (a, b) in enumerate(zip(theirs, ours, strict=False)) if a != b), None)
-    where = f"token {same} is another one" if same is not None else f"{len(theirs)} tokens, not {len(ours)}"
-    raise EngineFailed(
-        f"vLLM reads a question otherwise than {base} was taught: {where}",
-        hint="its chat template, tokenizer or image processor is another one: start vLLM on the base's own "
-        "folder, as `medzoo vllm-args` prints",
-    )
-
-
-def _check_name(reply: dict[str, Any], name: str) -> None:
-    if reply.get("model") != name:
-        raise EngineFailed(f"vLLM answered as {str(reply.get('model'))[:200]!r}, and {name!r} was asked")
 
 
 async def answered(coming: Awaitable[_Got]) -> _Got:

@@ -62,5 +62,7 @@ class VllmEngine(EmbeddedEngine):
 
     def close(self) -> None:
         """End now; see `serving.core.engine.Engine`."""
+        self._closing = True
+        self._vllm.interrupt()  # or a load that hangs there would be waited for
         super().close()
         self._vllm.close()

@@ -22,7 +22,7 @@ from serving.engines.vllm.streams import Bell, Streams
 from serving.engines.vllm.zeros import adapter_of_zeros
 from zoo.asking import Turn
 from zoo.bases import Base
-from zoo.errors import BadAdapter, BadDeclaration
+from zoo.errors import BadAdapter, BadDeclaration, BadInput, Stopped
 from zoo.manifest import AdapterManifest
 from zoo.vllm import check_for_vllm
 from zoo.vlm.adapter_config import read_config
@@ -72,16 +72,16 @@ class VllmModel:
         self._dtype, self._max_rank, self.server = dtype, max_rank, server
         self._targets = target_layers(self._vlm)
         self._copies = Copies(folder, most=slots + _SPARE)
-        zeros = self._copies.put(adapter_of_zeros(self._targets), in_use=())
+        zeros = self._copies.put(adapter_of_zeros(self._targets, max_rank=max_rank), in_use=())
         self._adapters = Adapters(server, self._vlm, self._copies, zeros, dtype=dtype, slots=slots, say=say)
-        self._bell = Bell()
+        self._bell, self._ending = Bell(), False
         self.reachable = True
         """False while vLLM does not say that it is well."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="vllm", daemon=True)
         self._thread.start()
         try:
-            self._run(answered(self._adapters.settle([0])))
+            self._run(answered(self._adapters.meet()))
         except BaseException:
             self.close()
             raise
@@ -96,6 +96,13 @@ class VllmModel:
         """Raise BadInput if these turns cannot be put to the base, or not with so long an answer."""
         ids = self._vlm.prompt_ids(tuple(turns), features.features)
         self._vlm.check_length(len(ids), max_tokens)
+        longest = self._adapters.longest
+        if longest is not None and len(ids) + max_tokens > longest:
+            raise BadInput(
+                f"the prompt has {len(ids)} tokens, its images' included, and {max_tokens} more are asked "
+                f"for; vLLM was started for {longest} together",
+                hint="shorten the question, ask for fewer tokens, or start vLLM with more --max-model-len",
+            )
 
     def read(self, folder: Path) -> AdapterFiles:
         """See `zoo.vlm.bank.AdapterBank.read`."""
@@ -127,6 +134,8 @@ class VllmModel:
                 f"{manifest.variant.name}: vLLM would not apply it: {why}",
                 hint="serve it with --engine embedded",
             )
+        if self._ending:
+            raise Stopped("the server is stopping")
         self._run(self._adapters.load(slot, copy, manifest))
 
     def digest(self, slot: int) -> str | None:
@@ -156,6 +165,12 @@ class VllmModel:
             loop=self._loop,
         )
 
+    def interrupt(self) -> None:
+        """End what is under way and load nothing more, so that nothing is waited for."""
+        self._ending = True
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._cancel)
+
     def close(self) -> None:
         """End every request, take the adapters' names away and remove the copies."""
         if not self._thread.is_alive():
@@ -169,13 +184,17 @@ class VllmModel:
     def _run(self, coming: Coroutine[Any, Any, _Got]) -> _Got:
         return asyncio.run_coroutine_threadsafe(coming, self._loop).result()
 
-    async def _end(self) -> None:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
+    def _cancel(self) -> list[asyncio.Task[Any]]:
+        others = [one for one in asyncio.all_tasks(self._loop) if one is not asyncio.current_task(self._loop)]
         for task in others:
             task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        return others
+
+    async def _end(self) -> None:
+        others = self._cancel()
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S):
+                await asyncio.gather(*others, return_exceptions=True)
                 await self._adapters.leave()
         await self.server.close()
 

@@ -6,12 +6,13 @@ after SIGTERM a stream stays silent for ever. So whoever waits asks `/health` me
 """
 
 import asyncio
-import json
 import re
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import httpx2
+from pydantic import BaseModel, Field, ValidationError
 
 from zoo.errors import BadInput
 
@@ -19,12 +20,69 @@ CONNECT_S = 5.0
 HEALTH_S = 5.0
 REPLY_S = 120.0
 """Longest wait for a load or a probe, of which the first one compiles."""
-_STARTED = re.compile(r"^process_start_time_seconds(?:\{[^}]*\})? ([0-9.e+-]+)$", re.MULTILINE)
+_STARTED = re.compile(
+    r"^process_start_time_seconds(?:\{[^}]*\})? ([0-9]+(?:\.[0-9]+)?(?:e\+?[0-9]+)?)$", re.MULTILINE
+)
+_SECOND = re.compile(r'^vllm:[^{]+\{[^}]*\bengine="1"', re.MULTILINE)
 _MOST_LORAS = re.compile(r'^vllm:lora_requests_info\{[^}]*max_lora="([0-9]+)"', re.MULTILINE)
 _CHARS = 300
 """Of a refusal's text that are passed on."""
 
 _Got = TypeVar("_Got")
+_Token = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class Listed(BaseModel):
+    """The base or an adapter, as vLLM lists it."""
+
+    id: str
+    parent: str | None = None
+    """The base of an adapter; None of a base."""
+    max_model_len: int | None = None
+
+
+class _Models(BaseModel):
+    data: list[Listed]
+
+
+class _LogProb(BaseModel):
+    logprob: float
+
+
+class Read(BaseModel):
+    """What vLLM says of the prompt of a chat completion."""
+
+    model: str
+    prompt_token_ids: list[_Token]
+    prompt_logprobs: list[dict[_Token, _LogProb] | None] | None = None
+    """Of each token of the prompt, by its id, if that was asked."""
+
+
+class Choice(BaseModel):
+    """What is new of an answer."""
+
+    token_ids: list[_Token] | None = None
+    finish_reason: str | None = None
+
+
+class Chunk(BaseModel):
+    """A piece of a stream."""
+
+    model: str
+    prompt_token_ids: list[_Token] | None = None
+    """In the first one."""
+    choices: list[Choice] = []
+
+
+class _Failed(BaseModel):
+    code: int | str | None = None
+
+
+class _Data(BaseModel):
+    error: _Failed | None = None
+
+
+_Reply = TypeVar("_Reply", bound=BaseModel)
 
 
 class Lost(Exception):
@@ -51,15 +109,21 @@ class Server:
         """
         self.url = url.rstrip("/").removesuffix("/v1")
         address = httpx2.URL(self.url)
-        if address.scheme not in ("http", "https") or not address.host:
-            raise BadInput(f"engine_url is {url!r}", hint="write it as http://127.0.0.1:8000")
+        odd = address.userinfo or address.query or address.fragment
+        if address.scheme not in ("http", "https") or not address.host or odd:
+            raise BadInput(
+                f"engine_url is no address of a vLLM, at {address.host!r}",
+                hint="write it as http://127.0.0.1:8000; its key goes into MEDZOO_ENGINE_KEY",
+            )
         self._silence_s = silence_s
         self._http = httpx2.AsyncClient(
             base_url=self.url,
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=httpx2.Timeout(None, connect=CONNECT_S),
             limits=httpx2.Limits(max_connections=None),
-            trust_env=False,
+            trust_env=False,  # neither a proxy nor a .netrc
+            # What this machine trusts, with an authority of one's own by SSL_CERT_FILE.
+            verify=ssl.create_default_context(),
         )
 
     async def close(self) -> None:
@@ -72,7 +136,7 @@ class Server:
             async with asyncio.timeout(HEALTH_S):
                 reply = await self._http.get("/health")
         except (httpx2.HTTPError, TimeoutError) as error:
-            raise Lost(f"/health: {type(error).__name__}") from error
+            raise Lost(f"/health: {_why(error)}") from error
         if reply.status_code != 200:
             raise Lost(f"/health: {reply.status_code}")
 
@@ -82,13 +146,19 @@ class Server:
         text = (await self._send("GET", "/metrics")).text
         began, most = _STARTED.search(text), _MOST_LORAS.search(text)
         if began is None:
-            raise Refused("/metrics has no process_start_time_seconds, so a new process could not be told")
+            raise Refused(
+                "/metrics has no process_start_time_seconds, so a new process could not be told; start it "
+                "without --api-server-count, --data-parallel-size and PROMETHEUS_MULTIPROC_DIR"
+            )
+        if _SECOND.search(text):
+            raise Refused(
+                "it runs several engines, and a probe is put to one; start it without --data-parallel-size"
+            )
         return float(began[1]), int(most[1]) if most else None
 
-    async def models(self) -> list[dict[str, Any]]:
+    async def models(self) -> list[Listed]:
         """The base and its adapters."""
-        found: list[dict[str, Any]] = (await self._send("GET", "/v1/models")).json()["data"]
-        return found
+        return _read(_Models, await self._send("GET", "/v1/models")).data
 
     async def load(self, name: str, folder: str) -> None:
         """Load the adapter in a folder of the server's machine under a new name."""
@@ -99,12 +169,11 @@ class Server:
         """Nobody can ask under this name any more. What is under way comes to its end."""
         await self._send("POST", "/v1/unload_lora_adapter", {"lora_name": name})
 
-    async def chat(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """One chat completion, whole."""
-        found: dict[str, Any] = (await self._send("POST", "/v1/chat/completions", body)).json()
-        return found
+    async def chat(self, body: Mapping[str, Any]) -> Read:
+        """What vLLM has read of one chat completion."""
+        return _read(Read, await self._send("POST", "/v1/chat/completions", body))
 
-    async def stream(self, body: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+    async def stream(self, body: Mapping[str, Any]) -> AsyncGenerator[Chunk, None]:
         """The chunks of one chat completion. Leaving it ends the request at the server.
 
         Raises:
@@ -112,7 +181,13 @@ class Server:
             Refused: the server did not begin.
         """
         asked = self._http.build_request("POST", "/v1/chat/completions", json={**body, "stream": True})
-        reply = await self._watched(self._http.send(asked, stream=True))
+        sending = asyncio.ensure_future(self._http.send(asked, stream=True))
+        try:
+            reply = await self._watched(sending)
+        except BaseException:
+            if sending.done() and not sending.cancelled() and sending.exception() is None:
+                await sending.result().aclose()  # it began in the moment in which it was left
+            raise
         try:
             if reply.status_code != 200:
                 await self._watched(reply.aread())
@@ -123,10 +198,7 @@ class Server:
                 if data == "[DONE]":
                     return
                 if line.startswith("data:"):
-                    chunk = json.loads(data)
-                    if error := chunk.get("error"):
-                        raise Lost(f"an error in the stream: {str(error.get('code'))[:20]}")
-                    yield chunk
+                    yield _chunk(data)
             raise Lost("the stream ended without [DONE]")
         finally:
             await reply.aclose()
@@ -148,14 +220,38 @@ class Server:
                 await self.health()
             return task.result()
         except httpx2.HTTPError as error:
-            raise Lost(type(error).__name__) from error
+            raise Lost(_why(error)) from error
         finally:
             task.cancel()
+
+
+def _why(error: Exception) -> str:
+    """Its name; of one that came before anything was sent its words too, such as of a certificate."""
+    words = f": {str(error)[:_CHARS]}" if isinstance(error, httpx2.ConnectError) else ""
+    return type(error).__name__ + words
+
+
+def _read(kind: type[_Reply], reply: httpx2.Response) -> _Reply:
+    try:
+        return kind.model_validate_json(reply.content)
+    except ValidationError:  # which quotes what it read
+        raise Lost(f"{reply.request.url.path}: a reply that is none of vLLM's") from None
+
+
+def _chunk(data: str) -> Chunk:
+    try:
+        if error := _Data.model_validate_json(data).error:
+            raise Lost(f"an error in the stream: {str(error.code)[:20]}")
+        return Chunk.model_validate_json(data)
+    except ValidationError:
+        raise Lost("a line of the stream is none of vLLM's") from None
 
 
 def _judge(reply: httpx2.Response) -> None:
     if reply.status_code == 200:
         return
+    if reply.status_code in (401, 403):
+        raise Refused("it wants another key: MEDZOO_ENGINE_KEY is its --api-key", status=reply.status_code)
     try:
         told = reply.json()["error"]["message"]
     except (ValueError, KeyError, TypeError):

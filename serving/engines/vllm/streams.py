@@ -12,9 +12,10 @@ from concurrent.futures import Future
 from functools import partial
 
 from serving.engines.model import Row
-from serving.engines.vllm.adapters import Adapters, check_words
+from serving.engines.vllm.adapters import Adapters
 from serving.engines.vllm.chat import question_body
 from serving.engines.vllm.server import Lost, Refused, Server
+from serving.engines.vllm.words import check_name, check_words
 from zoo.asking import Piece
 from zoo.errors import EngineFailed
 from zoo.vlm.decode import decoded
@@ -112,6 +113,9 @@ class Streams:
 
     async def _run(self) -> None:
         self._names = asyncio.ensure_future(self._adapters.settle({row.slot for row in self._rows}))
+        self._names.add_done_callback(
+            lambda done: done.cancelled() or done.exception()
+        )  # rows tell it, if any
         async with asyncio.TaskGroup() as group:
             for row in range(len(self._rows)):
                 self._tasks[row] = group.create_task(self._row(row))
@@ -159,22 +163,23 @@ class Streams:
         stream = self._server.stream({**body, "model": name})
         try:
             async for chunk in stream:
-                if chunk.get("model") != name:
-                    raise EngineFailed(f"vLLM answered as {str(chunk.get('model'))[:200]!r}, not as {name!r}")
+                check_name(chunk.model, name)
                 if not known:
-                    check_words(chunk.get("prompt_token_ids"), self._ids[number], base=self._vlm.base.name)
+                    check_words(chunk.prompt_token_ids, self._ids[number], base=self._vlm.base.name)
                     known = True
-                for choice in chunk.get("choices", ()):
+                for choice in chunk.choices:
                     new = ""
-                    for token in choice.get("token_ids") or ():
+                    if ended or tokens + len(choice.token_ids or ()) > row.sampling.max_tokens:
+                        raise Lost("more came than an answer")
+                    for token in choice.token_ids or ():
                         tokens += 1
                         new += "" if token in self._vlm.ends else text.add(token)
                         if text.ended:
                             yield Piece(number, new + text.rest(), tokens, "stop")
                             return  # leaving the stream ends the request
-                    if why := choice.get("finish_reason"):
+                    if why := choice.finish_reason:
                         if why not in ("stop", "length"):
-                            raise Lost(f"an end without an answer: {str(why)[:20]}")
+                            raise Lost(f"an end without an answer: {why[:20]}")
                         ended = True
                         last = Piece(number, new + text.rest(), tokens, why)
                     elif new:

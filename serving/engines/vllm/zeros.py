@@ -15,8 +15,9 @@ from torch import nn
 from zoo.vlm.weights import AdapterFiles, tensor_names
 
 
-def adapter_of_zeros(layers: Mapping[str, nn.Linear]) -> AdapterFiles:
-    """An adapter of rank 1 for all these layers that changes nothing."""
+def adapter_of_zeros(layers: Mapping[str, nn.Linear], *, max_rank: int) -> AdapterFiles:
+    """An adapter of rank 1 for all these layers that changes nothing. It claims `max_rank` for a layer that
+    is not there, so that a vLLM that takes no such rank refuses it, before the first adapter that has it."""
     tensors = {}
     for name, layer in layers.items():
         a, b = tensor_names(name)
@@ -26,6 +27,7 @@ def adapter_of_zeros(layers: Mapping[str, nn.Linear]) -> AdapterFiles:
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
         "r": 1,
+        "rank_pattern": {"no_layer": max_rank},
         "lora_alpha": 1,
         "target_modules": sorted({name.rpartition(".")[2] for name in layers}),
     }

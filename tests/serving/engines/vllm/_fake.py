@@ -42,6 +42,15 @@ class FakeVllm:
         self.alias = "base"
         self.echo: str | None = None
         self.more_words = 0
+        self.longest = 1024
+        self.max_rank = 64
+        self.more_metrics = ""
+        self.replies: dict[str, Response] = {}
+        """What a path answers whatever is asked."""
+        self.lines: list[str] = []
+        """Of a stream after its first token."""
+        self.held: threading.Event | None = None
+        """A load ends when it is set."""
         self.left = threading.Event()
         """Set when a client has left a stream that would never end."""
         self._server: uvicorn.Server | None = None
@@ -60,7 +69,10 @@ class FakeVllm:
             Route("/v1/chat/completions", self._chat, methods=["POST"]),
         ]
         config = uvicorn.Config(
-            Starlette(routes=routes), port=self.port, log_level="critical", timeout_graceful_shutdown=1
+            _Always(Starlette(routes=routes), self.replies),
+            port=self.port,
+            log_level="critical",
+            timeout_graceful_shutdown=1,
         )
         self._server = server = uvicorn.Server(config)
         self._thread = threading.Thread(target=server.run, daemon=True)
@@ -86,24 +98,31 @@ class FakeVllm:
         return PlainTextResponse(
             f"# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds {self.process}\n"
             f'vllm:lora_requests_info{{max_lora="{self.keeps}",running_lora_adapters=""}} 1.0\n'
+            + self.more_metrics
         )
 
     async def _models(self, request: Request) -> Response:
         adapters = [{"id": name, "parent": self.alias, "root": root} for name, root in self.names.items()]
-        return JSONResponse({"data": [{"id": self.alias, "parent": None}, *adapters]})
+        base = {"id": self.alias, "parent": None, "max_model_len": self.longest}
+        return JSONResponse({"data": [base, *adapters]})
 
     async def _load(self, request: Request) -> Response:
         asked = await request.json()
         self.loads.append(asked)
         if asked["lora_name"] in self.names:
             return _error(400, "has already been loaded")
+        config = json.loads(Path(asked["lora_path"], "adapter_config.json").read_text())
+        if max(config["r"], *(config.get("rank_pattern") or {}).values(), 0) > self.max_rank:
+            return _error(500, f"LoRA rank is greater than max_lora_rank {self.max_rank}.")
         self.names[asked["lora_name"]] = asked["lora_path"]
         self._digest(asked["lora_name"])
+        while self.held is not None and not self.held.is_set():
+            await asyncio.sleep(0.01)
         return PlainTextResponse("Success")
 
     async def _unload(self, request: Request) -> Response:
-        del self.names[(await request.json())["lora_name"]]
-        return PlainTextResponse("Success")
+        known = self.names.pop((await request.json())["lora_name"], None)
+        return PlainTextResponse("Success") if known else _error(404, "cannot be found")
 
     def _digest(self, name: str) -> str:
         """Of the weights that answer; what is not in memory is read, whatever lies there now."""
@@ -146,6 +165,8 @@ class FakeVllm:
         yield _chunk({"model": name, "prompt_token_ids": ids, "choices": [_choice([], None)]})
         first, *rest = tokens
         yield _chunk({"model": name, "choices": [_choice([first], None)]})
+        for line in self.lines:
+            yield f"data: {line}\n\n".encode()
         if "fails" in prompt:
             yield _chunk({"error": {"message": "EngineDeadError", "code": 500}})
             yield b"data: [DONE]\n\n"
@@ -159,6 +180,16 @@ class FakeVllm:
         yield _chunk({"model": name, "choices": [_choice(rest, "stop")]})
         if "cut" not in prompt:
             yield b"data: [DONE]\n\n"
+
+
+class _Always:
+    """The same, with what some paths always answer."""
+
+    def __init__(self, app: Any, replies: dict[str, Response]) -> None:
+        self._app, self._replies = app, replies
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await (self._replies.get(scope.get("path", "")) or self._app)(scope, receive, send)
 
 
 def _choice(tokens: list[int], finish: str | None) -> dict[str, Any]:

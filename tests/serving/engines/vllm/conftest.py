@@ -65,8 +65,8 @@ class Rig:
         self.fake.said[manifest.weights_sha256] = (f"{name} {seed}", log_probs)
         return OnDisk(AdapterId(f"x/{name}", f"{seed:040}", manifest.weights_sha256), folder, manifest)
 
-    def open(self, *, slots: int = 4, **options: Any) -> VllmEngine:
-        server = Server(self.fake.url, silence_s=0.05)
+    def open(self, *, slots: int = 4, key: str = "", **options: Any) -> VllmEngine:
+        server = Server(self.fake.url, key=key, silence_s=0.05)
         model = VllmModel(
             get_base("phantom"),
             server,

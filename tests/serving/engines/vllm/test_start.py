@@ -39,9 +39,11 @@ def test_the_command_line_has_the_limits_of_the_settings(tmp_path):
         "--enable-lora --max-loras 4 --max-cpu-loras 4 --max-lora-rank 32 --max-num-seqs 16 "
         "--generation-config vllm --block-size 32 --enforce-eager"
     )
-    assert done.stderr == (
-        "then: medzoo serve --base phantom --engine vllm --engine-url http://127.0.0.1:8000 --dtype float32 "
-        "--slots 3\n"
+    here, then = done.stderr.splitlines()
+    assert here == f"the files of {get_base('phantom').pinned}: all here, in {get_base('phantom').folder}"
+    assert then == (
+        "then: MEDZOO_MAX_RANK=20 medzoo serve --base phantom --engine vllm --engine-url "
+        "http://127.0.0.1:8000 --dtype float32 --slots 3"
     )
 
 

@@ -62,7 +62,7 @@ def test_a_question_leaves_no_number_to_the_checkpoints_own_file(rig):
 def test_an_adapter_that_vllm_takes_and_does_not_apply_is_refused_and_its_name_taken_away(rig, three):
     engine = rig.open()
     rig.fake.blind = True
-    with pytest.raises(BadAdapter, match=r"a log-prob of its probe is 2\.1 .*from the base's it is 0"):
+    with pytest.raises(BadAdapter, match=r"its probe's log-probs are 2\.1 .*from the base's they are 0"):
         engine.warm(three[0]).result(60)
     assert len(rig.fake.names) == 1  # the base's
     rig.fake.blind = False
