@@ -78,7 +78,10 @@ def run(
     config = uvicorn.Config(
         app,
         http=connections(
-            most=settings.max_connections, head_timeout_s=settings.head_timeout_s, refusals=_refusals()
+            most=settings.max_connections,
+            head_timeout_s=settings.head_timeout_s,
+            refusals=_refusals(),
+            proxies=defence.callers.proxies,
         ),
         ws="none",
         loop="asyncio",  # also where a package has brought another

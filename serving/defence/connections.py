@@ -15,13 +15,15 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from serving.defence.addresses import is_loopback, network_of
 from serving.defence.gate import HEALTH
+from serving.defence.proxies import Proxies
 
 LINGER_S = 2.0
 """How long a client may go on sending after its reply; a connection closed at once loses the reply."""
 UNREAD_S = 30.0
 """How long replies may lie here unread."""
 SHARE = 4
-"""One address may have this part of all connections; this machine, where proxies are, may have them all."""
+"""One address may have this part of all connections; this machine and the operator's proxies may have them
+all."""
 SPARE = 8
 """Connections beyond all others, on which what watches over the server may ask how it is, no more."""
 SPARE_S = 1.0
@@ -38,13 +40,16 @@ class Refusals:
     unreadable: bytes
 
 
-def connections(*, most: int, head_timeout_s: float, refusals: Refusals) -> type[asyncio.Protocol]:
+def connections(
+    *, most: int, head_timeout_s: float, refusals: Refusals, proxies: Proxies | None = None
+) -> type[asyncio.Protocol]:
     """The protocol that uvicorn takes as its `http`: at most so many at once, and `SPARE` more."""
 
     class Connection(_Connection):
         pass
 
     Connection.most, Connection.head_timeout_s, Connection.refusals = most, head_timeout_s, refusals
+    Connection.proxies = proxies or Proxies()
     return Connection
 
 
@@ -52,6 +57,7 @@ class _Connection(H11Protocol):
     most: int
     head_timeout_s: float
     refusals: Refusals
+    proxies: Proxies
     _timer: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
     _heard = False
@@ -62,7 +68,8 @@ class _Connection(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(_Closing(transport, self))  # type: ignore[arg-type]
-        self.peer = _peer(self.client[0]) if self.client else ""
+        trusted = self.proxies.trusted({"client": self.client})
+        self.peer = _peer(self.client[0]) if self.client and not trusted else ""
         held = [one for one in self.connections if isinstance(one, _Connection)]
         self._is_spare = len(held) > self.most
         crowd = sum(one.peer == self.peer for one in held) if self.peer else 0

@@ -11,6 +11,7 @@ from typing import Any
 import uvicorn
 
 from serving.defence.connections import Refusals, connections
+from serving.defence.proxies import Proxies
 from tests.serving._clocks import MovedLoop
 
 LIMIT_S = 60
@@ -58,10 +59,18 @@ class Watched:
 
 
 @contextmanager
-def watched(app: Any, *, most: int = 6, head_timeout_s: float = LIMIT_S, **options: Any) -> Iterator[Watched]:
+def watched(
+    app: Any,
+    *,
+    most: int = 6,
+    head_timeout_s: float = LIMIT_S,
+    proxies: Proxies | None = None,
+    **options: Any,
+) -> Iterator[Watched]:
     """The application on a real server of this process, behind the connections under test."""
+    protocol: Any = connections(most=most, head_timeout_s=head_timeout_s, refusals=REFUSALS, proxies=proxies)
 
-    class Noting(connections(most=most, head_timeout_s=head_timeout_s, refusals=REFUSALS)):  # type: ignore[misc]
+    class Noting(protocol):
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             seen.made += 1

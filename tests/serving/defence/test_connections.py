@@ -5,6 +5,7 @@ import pytest
 
 from serving.defence import connections as module
 from serving.defence.connections import SPARE
+from serving.defence.proxies import Proxies, read_addresses
 from tests.serving.defence._watched import LIMIT_S, watched
 from tests.serving.defence.conftest import behind, error_of, everything
 
@@ -91,6 +92,15 @@ def test_one_address_has_a_part_of_all_connections_and_this_machine_has_no_such_
         far = [server.connect() for _ in range(3)]
         assert error_of(everything(far.pop())) == "crowded"
         for one in (*near, *far):
+            one.sendall(LAST)
+            assert everything(one).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_proxy_that_the_operator_named_may_have_all_connections(monkeypatch):
+    proxies = Proxies(addresses=read_addresses(("127.0.0.1",)))
+    monkeypatch.setattr(module, "is_loopback", lambda host: False)
+    with watched(behind(), most=8, proxies=proxies) as server:
+        for one in [server.connect() for _ in range(8)]:
             one.sendall(LAST)
             assert everything(one).startswith(b"HTTP/1.1 200 ")
 
