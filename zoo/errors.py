@@ -6,6 +6,7 @@ line prints both, the REST service answers with both. Nothing here knows where a
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class ZooError(Exception):
@@ -18,6 +19,10 @@ class ZooError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n  next: {self.hint}" if self.hint else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by what it says, for the constructors differ."""
+        return type(self).__new__, (type(self), self.message), vars(self)
 
 
 class BadInput(ZooError):

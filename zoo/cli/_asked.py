@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,11 @@ if TYPE_CHECKING:
 
 def questions_of(text: str, *, limit: int, seed: int) -> QuestionSet:
     """The questions of `NAME[/SPLIT][=FOLDER]`."""
+    return loader_of(text, limit=limit, seed=seed)()
+
+
+def loader_of(text: str, *, limit: int, seed: int) -> Callable[[], QuestionSet]:
+    """What reads the questions of `NAME[/SPLIT][=FOLDER]`, in this process or in another."""
     from zoo.datasets import load_questions
     from zoo.errors import BadInput
 
@@ -20,9 +27,8 @@ def questions_of(text: str, *, limit: int, seed: int) -> QuestionSet:
         raise BadInput(
             f"--benchmark {text!r} is not NAME[/SPLIT][=FOLDER]", hint="such as vqa-rad/test=data/vqa-rad"
         )
-    return load_questions(
-        name, split or "test", limit=limit, seed=seed, data_dir=Path(folder) if folder else None
-    )
+    at = Path(folder) if folder else None
+    return partial(load_questions, name, split or "test", limit=limit, seed=seed, data_dir=at)
 
 
 def adapter_folders(

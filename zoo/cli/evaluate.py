@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from zoo.cli._asked import adapter_folders, questions_of
+from zoo.cli._asked import adapter_folders, loader_of
 from zoo.cli._base import base_options, base_settings
+from zoo.cli._ray import check_ray, ray_options
 
 
 @click.command()
@@ -56,6 +57,7 @@ from zoo.cli._base import base_options, base_settings
     "--hub", help="Hub of adapters given as REPO.  [default: HF_ENDPOINT or https://huggingface.co]"
 )
 @base_options
+@ray_options
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Where predictions.jsonl goes.")
 @click.option("--sft", help="Name of the SFT adapter.  [default: the one of the variant sft]")
 @click.option("--record", is_flag=True, help="Write scores and answers into the adapter folders too.")
@@ -69,6 +71,8 @@ def evaluate(
     max_tokens: int,
     batch_size: int,
     hub: str | None,
+    ray: str | None,
+    workers: int | None,
     out: Path,
     sft: str | None,
     record: bool,
@@ -82,23 +86,28 @@ def evaluate(
     """
     from zoo.bases import get_base
 
+    check_ray(ray, workers)
     how, base = base_settings(options), get_base(base_name)
 
     from zoo.catalog import verified  # the rest imports torch, which takes seconds
     from zoo.cli._out import check_out
     from zoo.evaluation.answers import SFT
+    from zoo.evaluation.on_workers import Evaluation, predict_on
     from zoo.evaluation.part import check_unfinished, finish, kept
-    from zoo.evaluation.predict import adapter_names, predict
+    from zoo.evaluation.plan import adapter_names
+    from zoo.evaluation.predict import predict
     from zoo.evaluation.record import record as record_into
     from zoo.evaluation.run import Answered, EvaluationRun, benchmark_of, write_run
     from zoo.evaluation.score import score_predictions
     from zoo.evaluation.table import cut_lines, left_out_lines, score_table
+    from zoo.on_ray.shards import workers_of
     from zoo.records import PREDICTIONS_NAME, write_jsonl
     from zoo.vlm.model import load_base
 
     check_out(out)
     check_unfinished(out)
-    asked = [questions_of(text, limit=limit, seed=seed) for text in benchmarks]
+    loads = [loader_of(text, limit=limit, seed=seed) for text in benchmarks]
+    asked = [load() for load in loads]
     for questions in asked:
         for note in questions.notes:
             click.echo(f"{questions.name}/{questions.split}: {note}", err=True)
@@ -106,12 +115,24 @@ def evaluate(
     manifests = [verified(folder) for folder in folders]
     names = adapter_names(manifests)
     _check_sft([name for name, m in zip(names, manifests, strict=True) if m.variant.name == SFT], names, sft)
-    vlm = load_base(base, **how)
     numbers = {"max_tokens": max_tokens, "ablation": ablation, "seed": seed, "rows": batch_size}
-    found = predict(vlm, folders, asked, names=names, folder=out, **numbers)
+    if ray is None:
+        found = predict(load_base(base, **how), folders, asked, names=names, folder=out, **numbers)
+    else:
+        evaluation = Evaluation(
+            base=base_name,
+            how=how,
+            adapters=tuple(folders),
+            names=tuple(names),
+            benchmarks=tuple(loads),
+            numbers=numbers,
+        )
+        with workers_of(ray, count=workers, device=how["device"]) as processes:
+            click.echo(f"{processes}; each loads the base", err=True)
+            found = predict_on(processes, evaluation, asked, folder=out)
     run = EvaluationRun(
         base=base.pinned,
-        precision=vlm.precision,
+        precision=found.precision,
         adapters=[
             Answered(name=name, variant=m.variant.name, digest=m.weights_sha256, source=source)
             for name, m, source in zip(names, manifests, sources, strict=True)

@@ -68,7 +68,7 @@ def ground(
     from zoo.errors import BadInput
     from zoo.evaluation.ground import ground as look
     from zoo.evaluation.ground import write_rows
-    from zoo.evaluation.predict import adapter_names
+    from zoo.evaluation.plan import adapter_names
     from zoo.evaluation.report.grounded import MEASURES, grounding_tables, summed_up
     from zoo.evaluation.report.pictures import need_matplotlib
     from zoo.evaluation.report.terminal import as_text

@@ -28,7 +28,7 @@ from zoo.evaluation.grounding import (
     patch_mask,
     relative_attention,
 )
-from zoo.evaluation.predict import adapter_names
+from zoo.evaluation.plan import adapter_names
 from zoo.manifest import read_manifest
 from zoo.records import BASE, Question
 from zoo.vlm.attention import layer_attention

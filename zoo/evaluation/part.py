@@ -116,7 +116,7 @@ def _check_job(path: Path, job: Mapping[str, Any]) -> None:
         for key in {**job, **was}:
             if was.get(key) != job.get(key):
                 raise BadInput(
-                    f"{key}: {_short(job.get(key))} here, and {_short(was.get(key))} in the evaluation "
+                    f"{key}: {short(job.get(key))} here, and {short(was.get(key))} in the evaluation "
                     f"under way in {path.parent}",
                     hint=f"go on with the command of that one, choose another --out, or rm -r {path.parent}",
                 )
@@ -126,8 +126,8 @@ def _check_job(path: Path, job: Mapping[str, Any]) -> None:
     os.replace(part, path)
 
 
-def _short(value: Any) -> str:
-    """A value for people; of each digest its beginning."""
+def short(value: Any) -> str:
+    """A value of a job for people; of each digest its beginning."""
     return _DIGEST.sub(r"\1", value if isinstance(value, str) else json.dumps(value))
 
 

@@ -14,6 +14,7 @@ from types import TracebackType
 from PIL.Image import Image
 
 from zoo.datasets import QuestionSet
+from zoo.errors import BadInput
 from zoo.evaluation.ablation import noise_like
 from zoo.evaluation.asked import Asked
 from zoo.records import to_line
@@ -25,6 +26,9 @@ AT_ONCE = 16
 _THREADS = 4
 _NOISE = "noise "
 
+Keys = dict[tuple[int, str], str]
+"""The keys of pictures, by the number of their benchmark and their name there."""
+
 
 def pixels_digest(image: Image) -> str:
     """sha256 hex of a picture's mode, size and pixels: what a model was shown, whatever the file."""
@@ -33,23 +37,26 @@ def pixels_digest(image: Image) -> str:
 
 
 class Gallery:
-    """The pictures that the questions of some benchmarks are about. Each is opened here once, for its key."""
+    """The pictures that the questions of some benchmarks are about. Each is opened here once, for its key,
+    where the keys are not known already."""
 
-    def __init__(self, benchmarks: Sequence[QuestionSet]) -> None:
+    def __init__(self, benchmarks: Sequence[QuestionSet], keys: Keys | None = None) -> None:
+        self._benchmarks = benchmarks
+        self.keys = keys if keys is not None else self._read()
+        self._named = {key: name for name, key in reversed(self.keys.items())}
+
+    def _read(self) -> Keys:
         names = [
             (number, name)
-            for number, questions in enumerate(benchmarks)
+            for number, questions in enumerate(self._benchmarks)
             for name in dict.fromkeys(image for q in questions.questions for image in q.images)
         ]
-        self._benchmarks = benchmarks
         with ThreadPoolExecutor(_THREADS) as pool:
-            digests = pool.map(lambda one: pixels_digest(self._open(*one)), names)
-            self._keys = dict(zip(names, digests, strict=True))
-        self._named = {key: name for name, key in reversed(self._keys.items())}
+            return dict(zip(names, pool.map(lambda one: pixels_digest(self._open(*one)), names), strict=True))
 
     def key(self, benchmark: int, name: str) -> str:
         """The key of the picture of that name in that benchmark."""
-        return self._keys[benchmark, name]
+        return self.keys[benchmark, name]
 
     def noise_key(self, benchmark: int, name: str) -> str:
         """The key of the noise in its place."""
@@ -63,10 +70,25 @@ class Gallery:
             digest.update(f"{to_line(question)}{' '.join(keys)}\n".encode())
         return digest.hexdigest()
 
-    def open(self, key: str) -> Image:
-        """The picture of that key."""
-        image = self._open(*self._named[key.removeprefix(_NOISE)])
-        return noise_like(image, key.removeprefix(_NOISE)) if key.startswith(_NOISE) else image
+    def open(self, key: str) -> tuple[Image, str]:
+        """The picture of that key, and the sha256 of its pixels.
+
+        Raises:
+            BadInput: its file holds other pixels than those that the key was made of.
+        """
+        pixels = key.removeprefix(_NOISE)
+        number, name = self._named[pixels]
+        image = self._open(number, name)
+        if (found := pixels_digest(image)) != pixels:
+            raise BadInput(
+                f"the picture {name} of {self._benchmarks[number].name} is another one than when this "
+                "evaluation began",
+                hint="every worker needs the same files as this machine, and nobody who changes them",
+            )
+        if key == pixels:
+            return image, found
+        noise = noise_like(image, pixels)
+        return noise, pixels_digest(noise)
 
     def _open(self, benchmark: int, name: str) -> Image:
         return self._benchmarks[benchmark].open_image(name)
@@ -85,7 +107,7 @@ class Eyes:
         self._groups = [keys[start : start + AT_ONCE] for start in range(0, len(keys), AT_ONCE)]
         self._group_of = {key: n for n, group in enumerate(self._groups) for key in group}
         self._seen: dict[str, tuple[EncodedImage, str]] = {}
-        self._ahead: tuple[int, list[Future[Image]]] | None = None
+        self._ahead: tuple[int, list[Future[tuple[Image, str]]]] | None = None
         self._pool = ThreadPoolExecutor(_THREADS)
 
     def __enter__(self) -> "Eyes":
@@ -115,9 +137,9 @@ class Eyes:
         opened = self._open(group) if self._ahead is None or self._ahead[0] != group else self._ahead[1]
         images = [one.result() for one in opened]
         self._ahead = (group + 1, self._open(group + 1)) if group + 1 < len(self._groups) else None
-        encoded = self._vlm.encode_batch(images)
-        for key, features, image in zip(self._groups[group], encoded, images, strict=True):
-            self._seen[key] = features, pixels_digest(image)
+        encoded = self._vlm.encode_batch([image for image, _ in images])
+        for key, features, (_, digest) in zip(self._groups[group], encoded, images, strict=True):
+            self._seen[key] = features, digest
 
-    def _open(self, group: int) -> list[Future[Image]]:
+    def _open(self, group: int) -> list[Future[tuple[Image, str]]]:
         return [self._pool.submit(self._gallery.open, key) for key in self._groups[group]]

@@ -5,8 +5,7 @@ Needs a model; what the answers are worth is `zoo.evaluation.score`'s to say, wi
 
 import sys
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,32 +15,16 @@ from tqdm import tqdm
 
 from zoo.asking import Sampling
 from zoo.datasets import QuestionSet
-from zoo.errors import BadInput
-from zoo.evaluation.ablation import ablation_notes, asked_again, others
-from zoo.evaluation.asked import Asked, in_batches
+from zoo.evaluation.asked import Asked
 from zoo.evaluation.part import opened
-from zoo.evaluation.pictures import Eyes, Gallery
-from zoo.evaluation.run import versions, where
+from zoo.evaluation.pictures import Eyes
+from zoo.evaluation.plan import ROWS, Answerer, Plan, planned
 from zoo.manifest import AdapterManifest, read_manifest
-from zoo.records import BASE, Prediction
+from zoo.records import Prediction
 from zoo.vlm.bank import AdapterBank
 from zoo.vlm.decode import Row
 from zoo.vlm.generate import Generated, generate
 from zoo.vlm.model import VisionLanguageModel
-
-ROWS = 64
-"""Rows of one batch: questions times adapters, the base among them. More are a little faster and take more
-memory for their keys and values."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answerer:
-    """Who answers: the base, or an adapter."""
-
-    name: str
-    variant: str
-    digest: str
-    seed: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +34,8 @@ class Predictions:
     answers: list[Prediction]
     notes: list[list[str]]
     """Of each benchmark, what can be said of its image ablation."""
+    precision: str
+    """Of the base that answered, as `VisionLanguageModel.precision`."""
     resumed: int
     """Answers that were there when it began."""
     seconds: float
@@ -83,154 +68,90 @@ def predict(
     """
     began = time.monotonic()
     manifests = [read_manifest(adapter) for adapter in adapters]
-    if twice := _twice(["/".join(where(b)) for b in benchmarks]):
-        raise BadInput(f"the benchmark {twice} is asked for twice", hint="name each once")
-    for question in (question for benchmark in benchmarks for question in benchmark.questions):
-        if not 1 <= len(question.images) <= vlm.base.max_images:
-            raise BadInput(
-                f"{question.id} has {len(question.images)} images; {vlm.base.name} takes 1 to "
-                f"{vlm.base.max_images} in a question"
-            )
+    numbers: dict[str, Any] = {"max_tokens": max_tokens, "ablation": ablation, "seed": seed, "rows": rows}
+    plan = planned(vlm, manifests, benchmarks, names=names, **numbers)
+    fill_bank(vlm, adapters, manifests)
+    with Eyes(vlm, plan.gallery, plan.batches) as eyes:
+        todo = range(len(plan.batches))
+        return collected(
+            plan,
+            lambda first: (answered(vlm, eyes, plan, number) for number in todo[first:]),
+            folder=folder,
+            began=began,
+        )
+
+
+def fill_bank(
+    vlm: VisionLanguageModel, adapters: Sequence[Path], manifests: Sequence[AdapterManifest]
+) -> None:
+    """Lay a bank on the base, with each adapter in the slot of its place; slot 0 is the base.
+
+    Raises:
+        BadAdapter: an adapter folder fails one of the bank's load checks.
+    """
     bank = AdapterBank(vlm, slots=len(adapters) + 1, max_rank=max([m.lora.r for m in manifests], default=1))
     for slot, (adapter, manifest) in enumerate(zip(adapters, manifests, strict=True), start=1):
         bank.load(slot, adapter, manifest)
-    answerers = _answerers(manifests, names)
-    gallery = Gallery(benchmarks)
-    asked, notes = _asked(benchmarks, gallery, ablation=ablation, seed=seed)
-    batches = in_batches(
-        asked,
-        max(1, rows // len(answerers)),
-        length=lambda prompt: len(vlm.tokenizer(prompt, add_special_tokens=False)["input_ids"]),
-    )
+
+
+def collected(
+    plan: Plan,
+    ask: Callable[[int], Iterable[Sequence[Prediction]]],
+    *,
+    folder: Path | None,
+    began: float,
+) -> Predictions:
+    """All answers of a plan: those that `folder` holds, and the others as `ask` gives them, batch by batch
+    from the one of that number on; they are kept in `folder` as they come. `began` is of the monotonic clock.
+
+    Raises:
+        BadInput: `folder` holds another evaluation.
+    """
     given: list[Prediction] = []
+    first = 0
     with ExitStack() as stack:
         part = None
         if folder is not None:
-            numbers = {"max tokens": max_tokens, "ablation": ablation, "seed": seed, "batch size": rows}
-            job = _job(vlm, answerers, benchmarks, gallery, numbers)
-            part = stack.enter_context(opened(folder, job, batches, [a.name for a in answerers]))
+            names = [answerer.name for answerer in plan.answerers]
+            part = stack.enter_context(opened(folder, plan.job, plan.batches, names))
             given += part.answers
         resumed = len(given)
         bar = stack.enter_context(
-            tqdm(total=len(asked) * len(answerers), initial=resumed, desc="answers", unit="answer")
+            tqdm(total=len(plan.asked) * len(plan.answerers), initial=resumed, desc="answers", unit="answer")
         )
         if part is not None and (resumed or part.dropped):
             cut = f"; {part.dropped} of a batch that was cut off are asked again" if part.dropped else ""
             bar.write(f"{resumed} answers are there{cut}", file=sys.stderr)
-        eyes = stack.enter_context(Eyes(vlm, gallery, batches))
-        done = 0
-        for number, batch in enumerate(batches):
-            done += len(batch) * len(answerers)
-            if done <= resumed:
-                continue
-            new = _answer(vlm, eyes, number, batch, answerers, max_tokens=max_tokens)
+        there = 0
+        while there < resumed:
+            there += len(plan.due(first))
+            first += 1
+        for new in ask(first):
             if part is not None:
                 part.add(new)
             given += new
             bar.update(len(new))
-    due = {(a.name, *one.key): n for n, (a, one) in enumerate((a, one) for a in answerers for one in asked)}
-    given.sort(key=lambda p: due[p.adapter, p.dataset, p.split, p.shown, p.question_id])
-    return Predictions(answers=given, notes=notes, resumed=resumed, seconds=time.monotonic() - began)
+    return Predictions(
+        answers=plan.in_order(given),
+        notes=plan.notes,
+        precision=plan.precision,
+        resumed=resumed,
+        seconds=time.monotonic() - began,
+    )
 
 
-def adapter_name(manifest: AdapterManifest) -> str:
-    """The name an adapter has among predictions: its repo, or its variant before it has one."""
-    return manifest.repo or manifest.variant.name
-
-
-def adapter_names(manifests: Sequence[AdapterManifest]) -> list[str]:
-    """The names of some adapters; those of one name are told apart by their training's seed.
-
-    Raises:
-        BadInput: they have one seed too.
-    """
-    plain = [adapter_name(manifest) for manifest in manifests]
-    names = [
-        f"{name}-seed{manifest.training.seed}" if plain.count(name) > 1 else name
-        for name, manifest in zip(plain, manifests, strict=True)
-    ]
-    if twice := _twice([BASE, *names]):
-        raise BadInput(f"two adapters bear the name {twice}", hint="evaluate one of them, or each by itself")
-    return names
-
-
-def _twice(names: Sequence[str]) -> str | None:
-    return next((name for name, count in Counter(names).items() if count > 1), None)
-
-
-def _answerers(manifests: Sequence[AdapterManifest], names: Sequence[str] | None) -> list[Answerer]:
-    named = adapter_names(manifests) if names is None else names
-    if twice := _twice([BASE, *named]):
-        raise BadInput(f"two adapters bear the name {twice}")
-    return [
-        Answerer(name=BASE, variant=BASE, digest="", seed=0),
-        *(
-            Answerer(name=name, variant=m.variant.name, digest=m.weights_sha256, seed=m.training.seed)
-            for name, m in zip(named, manifests, strict=True)
-        ),
-    ]
-
-
-def _asked(
-    benchmarks: Sequence[QuestionSet], gallery: Gallery, *, ablation: int, seed: int
-) -> tuple[list[Asked], list[list[str]]]:
-    """All that is asked, in the order of the predictions, and what can be said of it by benchmark."""
-    asked, notes = [], []
-    for number, benchmark in enumerate(benchmarks):
-
-        def key(name: str, number: int = number) -> str:
-            return gallery.key(number, name)
-
-        again = asked_again(benchmark, ablation, seed=seed)
-        of_one_patient = [key, *filter(None, [benchmark.group_of])]
-        other = others((q.images for q in benchmark.questions), of_one_patient, seed=seed) if again else {}
-        asked += [Asked(q, "own", tuple(map(key, q.images))) for q in benchmark.questions]
-        asked += [
-            Asked(q, "noise", tuple(gallery.noise_key(number, name) for name in q.images)) for q in again
-        ]
-        swapped = [Asked(q, "other", tuple(map(key, other[q.images]))) for q in again if q.images in other]
-        asked += swapped
-        notes.append(ablation_notes(benchmark, noise=len(again), other=len(swapped)))
-    return asked, notes
-
-
-def _job(
-    vlm: VisionLanguageModel,
-    answerers: Sequence[Answerer],
-    benchmarks: Sequence[QuestionSet],
-    gallery: Gallery,
-    numbers: Mapping[str, int],
-) -> Mapping[str, Any]:
-    """All that decides the answers."""
-    return {
-        "base": vlm.identity,
-        "adapters": [f"{a.name} {a.digest}" for a in answerers[1:]],
-        "benchmarks": [f"{'/'.join(where(b))} {gallery.fingerprint(n)}" for n, b in enumerate(benchmarks)],
-        **numbers,
-        "versions": versions(),
-    }
-
-
-def _answer(
-    vlm: VisionLanguageModel,
-    eyes: Eyes,
-    number: int,
-    batch: Sequence[Asked],
-    answerers: Sequence[Answerer],
-    *,
-    max_tokens: int,
-) -> list[Prediction]:
+def answered(vlm: VisionLanguageModel, eyes: Eyes, plan: Plan, number: int) -> list[Prediction]:
     """Everyone's answers to one batch of questions, the base's first."""
-    seen, sampling = eyes.of(number, batch), Sampling(max_tokens=max_tokens)
+    batch, sampling = plan.batches[number], Sampling(max_tokens=plan.max_tokens)
+    seen = eyes.of(number, batch)
     rows = [
         Row(seen[one.pictures][0], one.question.prompt, slot, sampling)
-        for slot in range(len(answerers))
+        for slot in range(len(plan.answerers))
         for one in batch
     ]
-    due = [(answerer, one) for answerer in answerers for one in batch]
     return [
         _prediction(vlm, one, seen[one.pictures][1], answerer, answer)
-        for (answerer, one), answer in zip(due, generate(vlm, rows), strict=True)
+        for (answerer, one), answer in zip(plan.due(number), generate(vlm, rows), strict=True)
     ]
 
 

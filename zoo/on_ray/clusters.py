@@ -6,8 +6,10 @@
 import logging
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from zoo.errors import ClusterFailed
 
@@ -32,16 +34,17 @@ def start(*, cpus: int | None = None) -> Callable[[], None]:
         shutil.rmtree(folder, ignore_errors=True)
 
     try:
-        ray.init(
-            num_cpus=cpus,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            configure_logging=False,
-            object_store_memory=STORE_BYTES,
-            _temp_dir=os.path.join(folder, "r"),  # Ray opens this one to everybody, and the one around it not
-            _system_config={"automatic_object_spilling_enabled": False},
-        )
+        with _without_stderr():
+            ray.init(
+                num_cpus=cpus,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                configure_logging=False,
+                object_store_memory=STORE_BYTES,
+                _temp_dir=f"{folder}/r",  # Ray opens this one to everybody, and the one around it not
+                _system_config={"automatic_object_spilling_enabled": False},
+            )
     except BaseException:
         end()
         raise
@@ -58,7 +61,10 @@ def join(address: str) -> None:
     import ray
 
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
+        with _without_stderr():
+            ray.init(
+                address=address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False
+            )
     except Exception as error:
         raise ClusterFailed(
             f"the cluster at {address} cannot be joined ({type(error).__name__})",
@@ -68,6 +74,23 @@ def join(address: str) -> None:
 
 
 def hush() -> None:
-    """Ray's words on the terminal: what is lost is told by who asked for it."""
+    """Keep Ray's words from the terminal: what is lost is told by who asked for it."""
+    from ray._private import worker
+
+    worker.print_to_stdstream = lambda *_, **__: None  # what raylets say of processes that died
     for name in ("ray", "ray.serve"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Where Ray tells, past Python and its own settings, that it was told to tell nothing."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

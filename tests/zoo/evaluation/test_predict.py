@@ -26,7 +26,8 @@ from zoo.evaluation import predict as predicting
 from zoo.evaluation.asked import PICTURES, Asked, in_batches
 from zoo.evaluation.part import JOB_NAME, PART_NAME
 from zoo.evaluation.pictures import AT_ONCE, pixels_digest
-from zoo.evaluation.predict import adapter_names, predict
+from zoo.evaluation.plan import adapter_names
+from zoo.evaluation.predict import predict
 from zoo.manifest import read_manifest
 from zoo.records import PREDICTIONS_NAME, Prediction, Question, to_line
 from zoo.vlm.decode import Row

@@ -1,0 +1,165 @@
+"""Shards of a job, known by number, answered by processes of a cluster as one pass of Ray Data, in order.
+
+A worker is made once in each process and is told a shard's number; all else it knows by itself. Nothing is
+raised there, since Ray writes what is raised, message and all, into its logs: errors come back as data.
+"""
+
+import logging
+import os
+import pickle
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from zoo.errors import BadInput, ClusterFailed, ZooError
+from zoo.on_ray.clusters import HERE, join, start
+from zoo.on_ray.environment import set_up
+
+Reply = TypeVar("Reply")
+Worker = Callable[[int], Reply]
+"""Answers a shard by its number."""
+
+_WITHOUT_GPU = 2
+"""Workers where nobody says how many and there is no GPU to count by."""
+_TRIES = 4
+"""Processes that one shard may cost before it is believed that it ends every one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workers:
+    """Processes of a cluster that answer shards."""
+
+    where: str
+    """Of which cluster, for people."""
+    count: int
+    on_gpu: bool
+    """Whether each has a GPU of its own."""
+
+    def __str__(self) -> str:
+        gpus = ", a GPU each" if self.on_gpu else ""
+        return f"{self.count} worker{'s' * (self.count > 1)} in a cluster {self.where}{gpus}"
+
+    def answers(self, make: Callable[[], Worker[Reply]], shards: Sequence[int]) -> Iterator[Reply]:
+        """The replies to some shards, in the shards' order. `make` is called in each process, once.
+
+        A shard whose process died is asked again in another.
+
+        Raises:
+            ZooError: what `make` or a worker raised; of another exception the type alone is told.
+            ClusterFailed: one shard ended several processes, or the cluster ended.
+        """
+        import ray.data
+        from ray.exceptions import RayError
+
+        if not shards:
+            return
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.execution_options.preserve_order = True
+        count = min(self.count, len(shards))
+        asked = ray.data.from_items([{"shard": n} for n in shards], override_num_blocks=len(shards))
+        with warnings.catch_warnings(action="ignore"):  # the last two have no newer name in this Ray
+            answered = asked.map_batches(
+                _Process,
+                fn_constructor_args=(make, Path.cwd()),
+                batch_size=1,
+                compute=ray.data.ActorPoolStrategy(size=count, max_tasks_in_flight_per_actor=2),
+                num_cpus=1,
+                num_gpus=1 if self.on_gpu else 0,
+                max_restarts=-1,
+                max_task_retries=_TRIES - 1,
+            )
+        try:
+            for row in answered.iter_rows():
+                reply = pickle.loads(row["reply"])
+                if isinstance(reply, ZooError):
+                    raise reply
+                yield reply
+        except RayError as error:
+            raise ClusterFailed(
+                f"the cluster's workers end before they answer ({type(error).__name__})",
+                hint="fewer --workers take less memory; what was answered is kept, and the same command goes "
+                "on from there",
+            ) from error
+
+
+class _Process(Generic[Reply]):
+    """What Ray Data makes in each process, and asks one shard at a time."""
+
+    def __init__(self, make: Callable[[], Worker[Reply]], folder: Path) -> None:
+        self._make, self._folder = make, folder
+        self._worker: Worker[Reply] | None = None
+
+    def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[bytes]]:
+        return {"reply": [pickle.dumps(self._reply(int(shard))) for shard in batch["shard"]]}
+
+    def _reply(self, shard: int) -> Reply | ZooError:
+        try:
+            if self._worker is None:
+                _enter(self._folder)
+                self._worker = self._make()
+            return self._worker(shard)
+        except ZooError as error:
+            return error
+        except Exception as error:  # its message may quote a question
+            return ClusterFailed(
+                f"a worker failed ({type(error).__name__})", hint="the same without --ray tells why"
+            )
+
+
+def _enter(folder: Path) -> None:
+    """Stand where the command was typed, so that its paths hold."""
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise BadInput(
+            f"a worker has no folder {folder} ({error.strerror})",
+            hint="every node needs the same files under the same paths: docs/scale.md",
+        ) from None
+
+
+@contextmanager
+def workers_of(address: str, *, count: int | None, device: str) -> Iterator[Workers]:
+    """Workers of the cluster at `address`, which is started and ended here if it is `HERE`.
+
+    One a GPU where the cluster has any and `device` allows them; else two, or `count` of them.
+
+    Raises:
+        NotInstalled: there is no Ray, or not all that Ray Data needs.
+        BadInput: the cluster lets anybody in, it has fewer GPUs than workers, or none and `device` wants one,
+            or `device` names one of several.
+        ClusterFailed: it cannot be started or joined.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise BadInput(f"--device {device}: each worker has a device of its own", hint="--device cuda")
+    local = address == HERE
+    needs = ("fsspec", "pandas", "pyarrow")
+    set_up("--ray", extra="ray", local=local, processes=count or _WITHOUT_GPU, needs=needs)
+    import ray
+
+    if local:
+        try:
+            end = start(cpus=(count or _WITHOUT_GPU) + 1)  # one for what Ray Data runs beside them
+        except Exception as error:
+            raise ClusterFailed(
+                f"no cluster could be started here ({type(error).__name__})", hint="the same without --ray"
+            ) from error
+    else:
+        join(address)
+        end = ray.shutdown
+    try:
+        gpus = 0 if device == "cpu" else int(ray.cluster_resources().get("GPU", 0))
+        if device == "cuda" and not gpus:
+            raise BadInput("--device cuda: the cluster has no GPU", hint="--device cpu")
+        if gpus and count and count > gpus:
+            raise BadInput(
+                f"--workers {count}: the cluster has {gpus} GPUs, one a worker", hint="--device cpu"
+            )
+        where = "of this machine" if local else f"at {address}"
+        yield Workers(where=where, count=count or gpus or _WITHOUT_GPU, on_gpu=gpus > 0)
+    finally:
+        end()
