@@ -68,12 +68,13 @@ class SharedNames(Names):
         return head.sha if head else None
 
     def _follow(self) -> None:
-        """Take over the names, and let the commits be asked for that they stand for at other servers. That
-        they have moved is noted where they are resolved, which tells the registry too."""
+        """Take over the names, and let the commits be asked for that they stand for, or stood for, at other
+        servers. That they have moved is noted where they are resolved, which tells the registry too."""
         self.become({**self._given, **self._mirror.aliases})
         for alias, ref in self._mirror.aliases.items():
-            if head := self._mirror.heads.get(ref):
-                self.stood_for(alias, ref.repo, head.sha)
+            head = self._mirror.heads.get(ref)
+            for sha in (*([head.sha] if head else ()), *self._mirror.commits.get(ref, ())):
+                self.stood_for(alias, ref.repo, sha)
 
 
 class SharedHub:
@@ -122,6 +123,8 @@ def join(
 ) -> tuple[SharedNames, frozenset[str]]:
     """The names that all servers have, with those given here that none had yet, and which the servers had
     before; what differs is said."""
+    for line in shared.differences():
+        say(line)
     names = SharedNames(shared.mirror, shared.table, allow=allow, given=shared.table.unclaimed(aliases))
     for alias, ref in aliases.items():
         stands = names.aliases.get(alias)

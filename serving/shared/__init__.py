@@ -32,7 +32,7 @@ class Shared:
         self.table = NamesTable(self._store, scope)
         self.mirror = Mirror(self._store, self.table)
         self.tries = SharedTries(self._store)
-        self._limits = SharedLimits(self._store, quota)
+        self._limits, self._quota = SharedLimits(self._store, quota), quota
         self._counters = ThreadPoolExecutor(COUNTERS, thread_name_prefix="limits")
         self._ending = threading.Event()
         self._heart = threading.Thread(target=self._beat, name="shared heart", daemon=True)
@@ -41,6 +41,18 @@ class Shared:
     async def fresh(self) -> None:
         """Learn what keys and names are now; see `Mirror.fresh`."""
         await self.mirror.fresh()
+
+    def differences(self) -> list[str]:
+        """What the servers that live were told otherwise than this one, for its operator.
+
+        Raises:
+            Busy: the database does not answer.
+        """
+        return [
+            f"limits here are {_shown(self._quota)}, and {_shown(other)} at a server that runs: "
+            "set MEDZOO_REQUESTS_PER_MINUTE, MEDZOO_BURST and MEDZOO_MAX_CONCURRENT alike"
+            for other in self._limits.others()
+        ]
 
     async def enter(self, client: str) -> tuple[Verdict, str] | None:
         """A request has come, for the limits; None: the database is away, and this server's own hold."""
@@ -84,3 +96,7 @@ class Shared:
                 self._limits.beat()
             except Busy as error:
                 log.debug("%s", error.message)
+
+
+def _shown(quota: Quota) -> str:
+    return f"{quota.per_minute} a minute, {quota.burst} at a time, {quota.at_once} under way"

@@ -32,8 +32,13 @@ _BEGIN = text("INSERT INTO shared_under_way (id, client, server) VALUES (:id, :c
 _END = text("DELETE FROM shared_under_way WHERE id IN :ids").bindparams(bindparam("ids", expanding=True))
 _GONE = text("DELETE FROM shared_servers WHERE until < :before OR until > :beyond")
 _LIVE = text(
-    "INSERT INTO shared_servers (server, until) VALUES (:server, :until) "
+    "INSERT INTO shared_servers (server, until, per_minute, burst, at_once) "
+    "VALUES (:server, :until, :per_minute, :burst, :at_once) "
     "ON CONFLICT (server) DO UPDATE SET until = excluded.until"
+)
+_QUOTAS = text(
+    "SELECT DISTINCT per_minute, burst, at_once FROM shared_servers "
+    "WHERE until > :now AND until < :beyond AND per_minute IS NOT NULL ORDER BY 1, 2, 3"
 )
 
 
@@ -76,7 +81,8 @@ class SharedLimits:
         """
         with self._store.count() as connection:
             now = self._store.now(connection)
-            connection.execute(_LIVE, {"server": self._server, "until": now + LIVES_S})
+            alive = {"server": self._server, "until": now + LIVES_S, **vars(self._quota)}
+            connection.execute(_LIVE, alive)
             connection.execute(_GONE, {"before": now - LIVES_S, "beyond": _beyond(now)})
             connection.execute(
                 text("DELETE FROM shared_under_way WHERE server NOT IN (SELECT server FROM shared_servers)")
@@ -85,6 +91,17 @@ class SharedLimits:
             rested = {"before": now - max(RESTED_S, fills_s)}
             connection.execute(text("DELETE FROM shared_buckets WHERE filled_at < :before"), rested)
         self._tell()
+
+    def others(self) -> list[Quota]:
+        """The limits of servers that live where they are not this one's.
+
+        Raises:
+            Busy: the database does not answer.
+        """
+        with self._store.read() as connection:
+            now = self._store.now(connection)
+            rows = connection.execute(_QUOTAS, {"now": now, "beyond": _beyond(now)}).mappings()
+            return [quota for quota in (Quota(**row) for row in rows) if quota != self._quota]
 
     def end(self) -> None:
         """This server ends: nothing of it is under way any more."""

@@ -38,6 +38,7 @@ class Mirror:
         self._keys: Sequence[Key] = ()
         self._aliases: Mapping[str, RepoRef] = {}
         self._heads: dict[RepoRef, Head] = {}
+        self._commits: Mapping[RepoRef, Sequence[str]] = {}
         self._follow: Callable[[], None] = lambda: None
         self._known_at = 0.0
         self._away = False
@@ -60,6 +61,11 @@ class Mirror:
     def heads(self) -> Mapping[RepoRef, Head]:
         """The newest commit of each revision that any server was told."""
         return self._heads
+
+    @property
+    def commits(self) -> Mapping[RepoRef, Sequence[str]]:
+        """The commits that each revision stood for while a name had it, the newest first."""
+        return self._commits
 
     def follow(self, tell: Callable[[], None]) -> None:
         """Call `tell`, from any thread, whenever names or commits have changed, and once now."""
@@ -134,6 +140,7 @@ class Mirror:
                     self._keys = read_keys(connection)
                 if versions[self._table.scope] != self._versions.get(self._table.scope):
                     aliases, heads = self._table.aliases(connection), self._table.heads(connection)
+                    self._commits = self._table.commits(connection)
                     newer = {
                         ref: known
                         for ref, known in self._heads.items()

@@ -10,6 +10,23 @@ from serving.shared.store import Store
 from serving.shared.versions import changed
 from zoo.hub import RepoRef
 
+MOST_COMMITS = 64
+"""Of one revision that are remembered."""
+_STOOD = text(
+    "INSERT INTO shared_commits (scope, repo, revision, sha, turn) "
+    "VALUES (:scope, :repo, :revision, :sha, :turn) "
+    "ON CONFLICT (scope, repo, revision, sha) DO UPDATE SET turn = excluded.turn"
+)
+_OLD = text(
+    "DELETE FROM shared_commits "
+    "WHERE scope = :scope AND repo = :repo AND revision = :revision AND turn <= :old"
+)
+_NAMELESS = text(
+    "DELETE FROM shared_commits WHERE scope = :scope AND NOT EXISTS (SELECT 1 FROM shared_aliases one WHERE "
+    "one.scope = shared_commits.scope AND one.repo = shared_commits.repo "
+    "AND one.revision = shared_commits.revision AND NOT one.gone)"
+)
+
 
 @dataclass(frozen=True)
 class Head:
@@ -40,6 +57,17 @@ class NamesTable:
         rows = connection.execute(select(table).where(table.c.scope == self.scope))
         return {RepoRef(row.repo, row.revision): Head(row.sha, row.turn) for row in rows}
 
+    def commits(self, connection: Connection) -> dict[RepoRef, list[str]]:
+        """The commits that revisions stood for while a name had them, the newest first."""
+        table = schema.commits
+        rows = connection.execute(
+            select(table).where(table.c.scope == self.scope).order_by(table.c.turn.desc())
+        )
+        found: dict[RepoRef, list[str]] = {}
+        for row in rows:
+            found.setdefault(RepoRef(row.repo, row.revision), []).append(row.sha)
+        return found
+
     def unclaimed(self, aliases: Mapping[str, RepoRef]) -> dict[str, RepoRef]:
         """The names that nobody has ever given or taken away."""
         with self._store.read() as connection:
@@ -64,6 +92,7 @@ class NamesTable:
                 self._change(connection, alias, repo=ref.repo, revision=ref.revision, gone=False)
             else:
                 return False
+            connection.execute(_NAMELESS, {"scope": self.scope})
         return True
 
     def forget(self, alias: str) -> bool:
@@ -73,6 +102,7 @@ class NamesTable:
             if self._row(connection, alias) is not False:
                 return False
             self._change(connection, alias, gone=True)
+            connection.execute(_NAMELESS, {"scope": self.scope})
         return True
 
     def head(self, ref: RepoRef) -> tuple[Head, float] | None:
@@ -107,6 +137,11 @@ class NamesTable:
                     .values(sha=sha, turn=before.turn + 1, asked_at=now)
                 )
             row = connection.execute(select(table).where(*self._of(ref))).one()
+            if before is None or before.sha != row.sha:
+                which = {**vars(ref), "scope": self.scope, "old": row.turn - MOST_COMMITS}
+                for stood in (before, row) if before else (row,):
+                    connection.execute(_STOOD, {**which, "sha": stood.sha, "turn": stood.turn})
+                connection.execute(_OLD, which)
             return Head(row.sha, row.turn)
 
     def _of(self, ref: RepoRef) -> tuple[ColumnElement[bool], ...]:

@@ -46,6 +46,17 @@ heads = Table(
     Column("asked_at", Float(53), nullable=False),
 )
 """The commit that all servers of a scope stand on; `turn` counts what was written."""
+commits = Table(
+    "shared_commits",
+    metadata,
+    Column("scope", String(400), primary_key=True),
+    Column("repo", String(200), primary_key=True),
+    Column("revision", String(256), primary_key=True),
+    Column("sha", String(40), primary_key=True),
+    Column("turn", Integer, nullable=False),
+)
+"""The commits that a revision stood for while a name had it, by the turns of `heads`: what one of them
+answered can be asked for again."""
 buckets = Table(
     "shared_buckets",
     metadata,
@@ -66,8 +77,11 @@ servers = Table(
     metadata,
     Column("server", String(32), primary_key=True),
     Column("until", Float(53), nullable=False),
+    Column("per_minute", Integer),
+    Column("burst", Integer),
+    Column("at_once", Integer),
 )
-"""The servers that live, as long as they say so again and again."""
+"""The servers that live, as long as they say so again and again, and the limits that each was given."""
 under_way = Table(
     "shared_under_way",
     metadata,

@@ -23,11 +23,12 @@ from serving.shared import Mirror, NamesTable, Shared, Store
 from serving.shared.key_table import add_key, remove_key
 from serving.shared.limits import LIVES_S, SharedLimits
 from serving.shared.mirror import GRACE_S
+from serving.shared.names_table import MOST_COMMITS
 from serving.shared.schema import metadata
 from serving.shared.store import SHARED
 from serving.shared.tries_table import SharedTries
 from tests.serving.annotations.postgres import postgres, programs
-from zoo.errors import BadInput, Busy, HubUnreachable, UnknownName
+from zoo.errors import BadInput, Busy, HubUnreachable, NotAllowed, UnknownName
 from zoo.hub import RepoRef
 
 OLD, NEW = "1" * 40, "2" * 40
@@ -207,6 +208,31 @@ def test_what_a_revision_was_moved_to_at_one_server_holds_for_the_next_request_o
     assert b.names.latest(REF) == NEW
 
 
+def test_a_commit_that_a_name_stood_for_can_be_asked_for_at_a_server_that_starts_later(servers):
+    """So an answer that was given by it can be had again. What the operator took the name from cannot."""
+    a, shas = servers(), [f"{number:040x}" for number in range(MOST_COMMITS + 3)]
+    a.names.name("mdpo", REF)
+    a.names.name("pinned", RepoRef("local/sft", OLD))
+    head = None
+    for sha in shas:
+        head = a.table.told(REF, sha, head)
+    b = servers()
+    asked = [f"{REF.repo}@{sha}" for sha in shas]
+    assert [b.names.ref(one) for one in asked[-MOST_COMMITS:]] == [
+        RepoRef(REF.repo, sha) for sha in shas[-MOST_COMMITS:]
+    ]
+    with pytest.raises(NotAllowed):
+        b.names.ref(asked[0])
+    b.names.name("mdpo", RepoRef("local/mdpo", "v2"), replace=True)
+    b.names.name("mdpo", REF, replace=True)
+    late = servers()
+    for one in (a, b, late):
+        one.mirror.refresh()
+        assert one.names.ref(asked[-1])
+        with pytest.raises(NotAllowed):
+            one.names.ref(asked[-2])
+
+
 def test_with_the_database_away_names_stand_for_what_was_last_known_and_no_name_changes(servers, monkeypatch):
     hub = Hub()
     server = servers(hub)
@@ -340,6 +366,21 @@ def test_a_clock_that_is_set_back_holds_nobody_up_and_keeps_no_dead_server_alive
     assert limits.enter("ana")[0].allowed
 
 
+def test_a_server_that_was_given_other_limits_than_those_that_run_says_so(where):
+    first, same, other = (
+        Shared(where, scope="phantom", quota=Quota(per_minute=60, burst=burst, at_once=9))
+        for burst in (10, 10, 20)
+    )
+    assert other.differences() == [
+        "limits here are 60 a minute, 20 at a time, 9 under way, and 60 a minute, 10 at a time, 9 under way at "
+        "a server that runs: set MEDZOO_REQUESTS_PER_MINUTE, MEDZOO_BURST and MEDZOO_MAX_CONCURRENT alike"
+    ]
+    other.close()
+    assert same.differences() == []
+    for one in (first, same):
+        one.close()
+
+
 def test_a_request_that_ended_while_the_database_was_away_is_taken_off_at_the_next_beat(servers, monkeypatch):
     server = servers()
     limits = _limits(server, at_once=1)
@@ -419,20 +460,19 @@ def stopped(url):
     """PostgreSQL's processes, as if its disk hung: connections stay and nothing is answered."""
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.connect() as connection:
-        rows = connection.exec_driver_sql("SELECT pid FROM pg_stat_activity WHERE datname IS NOT NULL").all()
+        others = "SELECT pid FROM pg_stat_activity WHERE datname IS NOT NULL AND pid != pg_backend_pid()"
+        rows = connection.exec_driver_sql(others).all()
         folder = connection.exec_driver_sql("SHOW data_directory").scalar_one()
     engine.dispose()
-    main = int((Path(folder) / "postmaster.pid").read_text().splitlines()[0])
-    held = []
+    pids = [int((Path(folder) / "postmaster.pid").read_text().splitlines()[0]), *(row.pid for row in rows)]
     try:
-        for pid in (main, *(row.pid for row in rows)):
-            with suppress(ProcessLookupError):  # it was this function's own connection's
-                os.kill(pid, signal.SIGSTOP)
-                held.append(pid)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
         yield
     finally:
-        for pid in held:
-            os.kill(pid, signal.SIGCONT)
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 def test_a_server_of_postgresql_that_hangs_holds_no_request_for_ever(postgres_url, monkeypatch):
