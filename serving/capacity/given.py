@@ -36,10 +36,12 @@ class Times:
     """To bring an adapter from the Hub."""
     source: str
     """Who says so."""
+    of: str = ""
+    """The base and its precision that were measured; empty where nobody measured."""
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if name != "source" and not 0 <= value < math.inf:
+            if name not in ("source", "of") and not 0 <= value < math.inf:
                 raise BadInput(f"{name} is {value}, and a time is at least 0 s", hint="measure it again")
         if self.prompt_s + self.prompt_row_s <= 0 or self.step_s + self.step_row_s <= 0:
             raise BadInput("prompts or steps take no time at all", hint="measure them again")
@@ -53,23 +55,29 @@ class Times:
         return self.step_s + rows * self.step_row_s
 
 
-def read_times(path: Path) -> Times:
-    """The times in a file.
+def read_times(path: Path, *, of: str) -> Times:
+    """The times in a file, of a base in a precision.
 
     Raises:
-        BadInput: it is not there, or not what `medzoo plan serve --measure` writes.
+        BadInput: it is not there, not what `medzoo plan serve --measure` writes, or was measured on another.
     """
     from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
     strict = with_config(ConfigDict(extra="forbid"))(Times)
     try:
-        return TypeAdapter(strict).validate_json(path.read_bytes())
+        times = TypeAdapter(strict).validate_json(path.read_bytes())
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}", hint="medzoo plan serve --measure FILE") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise BadInput(f"{path}: {where}: {first['msg']}", hint="medzoo plan serve --measure FILE") from None
+    if times.of not in ("", of):
+        raise BadInput(
+            f"{path} has times of {times.of}, and the plan is for {of}",
+            hint="--base, --dtype and --load-in-... as they were measured, or --measure FILE anew",
+        )
+    return times
 
 
 @dataclass(frozen=True, kw_only=True)

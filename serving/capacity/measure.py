@@ -31,9 +31,10 @@ Value = TypeVar("Value")
 
 
 def measured(
-    model: Model, folder: Path, manifest: AdapterManifest, *, slots: int, rows: int, source: str
+    model: Model, folder: Path, manifest: AdapterManifest, *, slots: int, rows: int, of: str
 ) -> Times:
-    """Times of a model, each of whose slots gets the adapter in a folder; the medians of several tries.
+    """Times of a model, a base in a precision that `of` names, each of whose slots gets the adapter in a
+    folder; the medians of several tries.
 
     Raises:
         BadInput: `rows` is 1, or no answer had a second token.
@@ -55,7 +56,8 @@ def measured(
         load_disk_s=disk,
         load_host_s=host,
         fetch_s=ASKED + sum(file.stat().st_size for file in folder.iterdir() if file.is_file()) / FETCHED,
-        source=f"{source}; fetches assumed",
+        source=f"measured: {of} with {slots} slots, at 1 and {rows} rows; fetches assumed",
+        of=of,
     )
 
 

@@ -120,7 +120,7 @@ def least_replicas(times: Times, traffic: Traffic, place: Place, *, target_s: fl
             raise BadInput(
                 f"no number of replicas up to {most} with {place.routing} routing gives 95 of 100 "
                 f"first tokens within {target_s:g} s",
-                hint="--target with more seconds, or more --slots"
+                hint="--target with more seconds, more --slots, or fewer --users at a time"
                 + (", or --routing spread" if place.routing != "spread" else ""),
             )
         high = min(2 * high, most)

@@ -53,11 +53,18 @@ class Simulated:
 
 
 def simulate(
-    times: Times, traffic: Traffic, place: Place, *, questions: int, warm_up: int, seed: int = 0
+    times: Times,
+    traffic: Traffic,
+    place: Place,
+    *,
+    questions: int,
+    warm_up: int,
+    seed: int = 0,
+    asked: Callable[[], object] = bool,
 ) -> Simulated:
     """Let `warm_up` questions be asked that do not count, then `questions` that do, two or more, and all of
-    them end."""
-    run = _Run(times, traffic, place, warm_up=warm_up, questions=questions, seed=seed)
+    them end. `asked` is called for each."""
+    run = _Run(times, traffic, place, warm_up=warm_up, questions=questions, seed=seed, asked=asked)
     return run.go()
 
 
@@ -81,8 +88,17 @@ class _Group:
 
 class _Run:
     def __init__(
-        self, times: Times, traffic: Traffic, place: Place, *, warm_up: int, questions: int, seed: int
+        self,
+        times: Times,
+        traffic: Traffic,
+        place: Place,
+        *,
+        warm_up: int,
+        questions: int,
+        seed: int,
+        asked: Callable[[], object],
     ) -> None:
+        self._tell = asked
         self._times, self._traffic, self._place = times, traffic, place
         self._dice = random.Random(seed)
         self._events: list[tuple[float, int, Callable[[float], None]]] = []
@@ -156,6 +172,7 @@ class _Run:
 
     def _ask(self, user: int, group: "_Group", now: float) -> None:
         number, self._number = self._number, self._number + 1
+        self._tell()
         adapters = self._draw()
         where = self._home(adapters[0])
         question = Question(

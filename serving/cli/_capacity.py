@@ -128,8 +128,9 @@ class Capacity:
         """For people; each replica is started by `command`."""
         traffic, place, model = self.traffic, self.place, self.model
         found = textwrap.wrap(
-            f"{traffic.users} users, {traffic.think_s:g} s between questions, {traffic.adapters} adapters "
-            f"(Zipf {traffic.zipf:g}), {traffic.rows} a comparison, {traffic.tokens:g} tokens an answer"
+            f"{_many(traffic.users, 'user')}, {traffic.think_s:g} s between questions, "
+            f"{_many(traffic.adapters, 'adapter')} (Zipf {traffic.zipf:g}), {traffic.rows} a comparison, "
+            f"{_many(traffic.tokens, 'token')} an answer"
             + (f", {traffic.burst} ask at once" if traffic.burst > 1 else ""),
             80,
             subsequent_indent="  ",
@@ -154,7 +155,8 @@ class Capacity:
             f"used most: {model.limit}; of {place.slots} slots {model.slots_in_use:.1f} in use, "
             f"{model.at_once} comparisons at once"
         )
-        found.append(f"cold replicas fetch {model.cold_fetches:.0f} adapters in their first hour")
+        fetches = _many(round(model.cold_fetches), "adapter")
+        found.append(f"cold replicas fetch {fetches} in their first hour")
         if model.first_token_p95_s > self.target_s:
             found.append(f"too slow: --replicas left out looks for the least within {self.target_s:g} s")
         found.append(f"each replica: {command}")
@@ -182,6 +184,8 @@ def forecast_of(options: Mapping[str, Any], settings: Settings, times: Times, ad
     Raises:
         BadInput: more adapters a comparison than a server takes, or no number of replicas is enough.
     """
+    from tqdm import tqdm
+
     from serving.capacity.given import Place, Traffic
     from serving.capacity.model import forecast, least_replicas
     from serving.capacity.simulation import simulate
@@ -226,9 +230,16 @@ def forecast_of(options: Mapping[str, Any], settings: Settings, times: Times, ad
     if options["simulate"]:
         questions = max(_QUESTIONS, _BURSTS * traffic.burst)
         warm_up = 0 if place.cold else max(questions, 2 * traffic.users)
-        simulated = simulate(
-            times, traffic, place, questions=questions, warm_up=warm_up, seed=options["seed"]
-        )
+        with tqdm(total=warm_up + questions, desc="simulated", unit="question") as bar:
+            simulated = simulate(
+                times,
+                traffic,
+                place,
+                questions=questions,
+                warm_up=warm_up,
+                seed=options["seed"],
+                asked=bar.update,
+            )
     if options["plot"]:
         from serving.capacity.plot import plot
 
@@ -248,6 +259,10 @@ def _figures(found: Forecast | Simulated) -> dict[str, float]:
     figures = {name: getattr(found, name) for name, _ in _ROWS.values() if hasattr(found, name)}
     figures.setdefault("questions_per_s", getattr(found, "answered", 0) / getattr(found, "seconds", 1.0))
     return {**figures, "loads_per_h": found.loads_per_s * 3600}
+
+
+def _many(count: float, what: str) -> str:
+    return f"{count:.10g} {what}" + ("" if count == 1 else "s")
 
 
 def _told(value: float, unit: str) -> str:

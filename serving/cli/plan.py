@@ -115,13 +115,10 @@ def _measure(options: dict[str, Any], serving: Serving) -> None:
             "--measure needs an adapter of this base", hint="--adapter FOLDER, such as one of `medzoo pull`"
         )
     check_out(options["measure"], file=True, option="--measure")
-    base, dtype = get_base(options["base_name"]), options["dtype"]
-    if dtype == "auto":
-        dtype = {2: "bfloat16", 4: "float32"}[serving.precision.bytes]
     model = load_banked(
-        base,
+        get_base(options["base_name"]),
         device="auto",
-        dtype=dtype,
+        dtype=_dtype(options, serving),
         quantize=serving.precision.quantize,
         slots=serving.slots,
         max_rank=serving.max_rank,
@@ -133,8 +130,7 @@ def _measure(options: dict[str, Any], serving: Serving) -> None:
         read_manifest(options["adapter"]),
         slots=serving.slots,
         rows=serving.rows,
-        source=f"measured: {base.name} in {serving.precision.quantize or dtype} with {serving.slots} slots, "
-        f"at 1 and {serving.rows} rows",
+        of=_of(options, serving),
     )
     write_times(options["measure"], found)
     click.echo(f"times written to {options['measure']}", err=True)
@@ -146,12 +142,22 @@ def _times(options: dict[str, Any], shape: Shape, serving: Serving, place: Place
     from serving.capacity.given import read_times
 
     if path := options["times"] or options["measure"]:
-        return read_times(path)
+        return read_times(path, of=_of(options, serving))
     if not place.rates or not place.rates.bytes:
         raise BadInput(
             "how long that device takes is not known", hint="give --tflops and --bandwidth, or --times FILE"
         )
     return estimated(shape, serving, place.rates)
+
+
+def _of(options: dict[str, Any], serving: Serving) -> str:
+    """What times are of."""
+    return f"{options['base_name']} in {serving.precision.quantize or _dtype(options, serving)}"
+
+
+def _dtype(options: dict[str, Any], serving: Serving) -> str:
+    asked: str = options["dtype"]
+    return {2: "bfloat16", 4: "float32"}[serving.precision.bytes] if asked == "auto" else asked
 
 
 def _fewer(most: int, least: int) -> list[int]:

@@ -44,6 +44,12 @@ def test_a_question_alone_takes_its_load_the_wait_for_company_and_its_prompt() -
     assert (found.answered, found.hit_rate) == (2, 0.5)
 
 
+def test_each_question_is_told_so_that_a_long_simulation_shows_how_far_it_is() -> None:
+    told: list[bool] = []
+    simulated(questions=30, warm_up=20, asked=lambda: told.append(True))
+    assert len(told) == 50
+
+
 def test_a_cold_replica_fetches_first_and_once_for_all() -> None:
     alone = traffic(users=1, adapters=2, rows=2)
     warm = simulate(TIMES, alone, place(slots=2, max_rows=2), questions=2, warm_up=0)

@@ -23,8 +23,16 @@ from zoo.memory.work import Rates, first_token_seconds, token_seconds
 
 def test_times_come_back_as_they_were_written(tmp_path: Path) -> None:
     path = tmp_path / "times.json"
-    write_times(path, times(step_row_s=0.25))
-    assert read_times(path) == times(step_row_s=0.25)
+    found = replace(times(step_row_s=0.25), of="phantom in float32")
+    write_times(path, found)
+    assert read_times(path, of="phantom in float32") == found
+
+
+def test_times_of_another_base_or_precision_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "times.json"
+    write_times(path, replace(times(), of="phantom in float32"))
+    with pytest.raises(BadInput, match="times of phantom in float32, and the plan is for phantom in 4bit"):
+        read_times(path, of="phantom in 4bit")
 
 
 @pytest.mark.parametrize(
@@ -41,12 +49,12 @@ def test_times_that_cannot_be_are_refused_by_name(tmp_path: Path, change: dict[s
     path = tmp_path / "times.json"
     path.write_text(json.dumps({**asdict(times()), **change}))
     with pytest.raises(BadInput, match=says):
-        read_times(path)
+        read_times(path, of="")
 
 
 def test_a_file_of_times_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"none\.json: No such file"):
-        read_times(tmp_path / "none.json")
+        read_times(tmp_path / "none.json", of="")
 
 
 def test_what_is_worked_out_gives_the_plans_own_times_back() -> None:
@@ -138,7 +146,7 @@ def test_what_a_model_takes_is_told_apart(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "weights").write_bytes(bytes(1000))
     model: Any = _Model(clock)
     manifest: Any = None
-    found = measured(model, tmp_path, manifest, slots=3, rows=4, source="a clock")
+    found = measured(model, tmp_path, manifest, slots=3, rows=4, of="a clock in brass")
     assert found == Times(
         image_s=5.0,
         prompt_s=1.0,
@@ -148,7 +156,8 @@ def test_what_a_model_takes_is_told_apart(tmp_path: Path, monkeypatch: pytest.Mo
         load_disk_s=7.0,
         load_host_s=4.0,
         fetch_s=ASKED + 1000 / FETCHED,
-        source="a clock; fetches assumed",
+        source="measured: a clock in brass with 3 slots, at 1 and 4 rows; fetches assumed",
+        of="a clock in brass",
     )
     assert set(model.filled) == {1, 2, 3}
     assert REPETITIONS > 1
@@ -157,4 +166,4 @@ def test_what_a_model_takes_is_told_apart(tmp_path: Path, monkeypatch: pytest.Mo
 def test_one_row_alone_tells_no_line() -> None:
     nothing: Any = None
     with pytest.raises(BadInput, match="--max-rows of 2 or more"):
-        measured(nothing, Path(), nothing, slots=1, rows=1, source="")
+        measured(nothing, Path(), nothing, slots=1, rows=1, of="")

@@ -23,7 +23,7 @@ GPU = ["--base", "qwen3-vl-4b", "--gpu", "24GB"]
 def run(*words: str) -> str:
     done = CliRunner().invoke(plan, words, catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    return done.output
+    return done.stdout  # the bar of a simulation is beside it
 
 
 def planned(*words: str) -> dict[str, Any]:
@@ -52,6 +52,20 @@ def test_people_are_told_replicas_waits_and_what_to_type(timed: str) -> None:
     assert any(line.startswith("  adapters found in a slot") for line in lines)
     assert lines[-1] == "each replica: medzoo serve --base qwen3-vl-4b"
     assert not any("simulated" in line for line in lines)
+
+
+def test_one_is_told_as_one(timed: str) -> None:
+    words = ["--users", "1", "--adapters", "1", "--asked", "1", "--tokens", "1", "--times", timed]
+    said = " ".join(run("serve", *GPU, *words).split())
+    assert "1 user, 60 s between questions, 1 adapter (Zipf 1), 1 a comparison, 1 token an answer" in said
+    assert "cold replicas fetch 1 adapter in their first hour" in said
+
+
+def test_times_of_another_base_are_not_taken_for_a_plan(timed: str) -> None:
+    lent = json.loads(Path(timed).read_text())
+    Path(timed).write_text(json.dumps({**lent, "of": "phantom in float32"}))
+    with pytest.raises(BadInput, match="times of phantom in float32, and the plan is for qwen3-vl-4b in bfl"):
+        run("serve", *GPU, "--users", "40", "--times", timed)
 
 
 def test_the_simulation_stands_beside_the_model(
@@ -154,7 +168,7 @@ def test_this_machine_is_measured_with_a_real_adapter(tmp_path: Path) -> None:
     path = tmp_path / "times.json"
     words = ["--slots", "2", "--max-rows", "4", "--max-rank", "16", "--memory", "8GB"]
     run("serve", *words, "--measure", str(path), "--adapter", str(tmp_path / "one"))
-    found = read_times(path)
+    found = read_times(path, of="phantom in float32")
     assert found.source.startswith("measured: phantom in float32 with 2 slots, at 1 and 4 rows")
     assert min(found.load_host_s, found.prompt(0, 1), found.step(1)) > 0
     assert found.load_disk_s >= found.load_host_s
