@@ -372,8 +372,8 @@ def test_a_server_that_was_given_other_limits_than_those_that_run_says_so(where)
         for burst in (10, 10, 20)
     )
     assert other.differences() == [
-        "limits here are 60 a minute, 20 at a time, 9 under way, and 60 a minute, 10 at a time, 9 under way at "
-        "a server that runs: set MEDZOO_REQUESTS_PER_MINUTE, MEDZOO_BURST and MEDZOO_MAX_CONCURRENT alike"
+        "limits here are 60 a minute, 20 at a time, 9 under way, and 60 a minute, 10 at a time, 9 under way "
+        "at a server that runs: set MEDZOO_REQUESTS_PER_MINUTE, MEDZOO_BURST and MEDZOO_MAX_CONCURRENT alike"
     ]
     other.close()
     assert same.differences() == []
