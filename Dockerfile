@@ -24,7 +24,7 @@ COPY zoo zoo
 COPY model_cards model_cards
 COPY training training
 COPY serving serving
-RUN pip install --no-cache-dir --constraint constraints.txt '.[serve,hub,postgres,traces]'
+RUN pip install --no-cache-dir --constraint constraints.txt '.[serve,hub,postgres,traces,cluster]'
 
 # The demo's three adapters are trained here, once, so that a container starts with them.
 FROM build AS demo

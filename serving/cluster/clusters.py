@@ -7,6 +7,7 @@ from serving.settings import Settings
 from zoo.errors import EngineFailed
 from zoo.on_ray.clusters import HERE, hush, join, start
 from zoo.on_ray.environment import set_up
+from zoo.on_ray.private import forget_serve
 
 if TYPE_CHECKING:
     from serving.cluster.serves import ServeReplicas
@@ -29,7 +30,6 @@ def open_cluster(settings: Settings, *, name: str) -> "ServeReplicas":
 
 def _started(settings: Settings, name: str) -> "ServeReplicas":
     from ray import serve
-    from ray.serve.context import _set_global_client
 
     from serving.cluster.serves import QUIET, ServeReplicas, engines
 
@@ -38,7 +38,7 @@ def _started(settings: Settings, name: str) -> "ServeReplicas":
     def end() -> None:  # all of it; Serve's own end leaves a controller that complains on the terminal
         for one in ends:
             one()
-        _set_global_client(None)  # or the next cluster of this process is taken for this one
+        forget_serve()
 
     try:
         ends.append(start())

@@ -23,6 +23,7 @@ from serving.cluster.wire import Failed, Item, Order, ReplicaLost, Report
 from serving.core.requests import AdapterId
 from serving.settings import Settings
 from zoo.errors import EngineFailed
+from zoo.on_ray.private import PAST_THE_STORE
 
 QUIET = LoggingConfig(log_level="ERROR", enable_access_log=False)
 NOT_TOLD = ("annotations", "keys_file", "shared", "engine_key")
@@ -61,13 +62,12 @@ def engines(settings: Settings) -> serve.Application:
 
 
 class ServeReplicas:
-    """See `serving.cluster.engine.Replicas`. What is asked goes straight to the replica, past Ray's store of
-    objects, which may write what it holds to disk."""
+    """See `serving.cluster.replicas.Replicas`."""
 
     def __init__(self, handle: DeploymentHandle, *, end: Callable[[], None]) -> None:
         """`end` is called when nothing more is asked."""
-        self._handle = handle.options(_by_reference=False)
-        self._streams = handle.options(stream=True, _by_reference=False)
+        self._handle = handle.options(**PAST_THE_STORE)
+        self._streams = handle.options(stream=True, **PAST_THE_STORE)
         self._end = end
 
     async def run(self, order: Order) -> AsyncGenerator[list[Item], None]:

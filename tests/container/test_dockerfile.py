@@ -64,7 +64,7 @@ def test_what_is_copied_is_there_and_the_builder_is_sent_it() -> None:
 
 def test_the_extras_that_are_installed_exist_and_none_is_of_training() -> None:
     extras = [name for found in re.findall(r"'\.\[([\w,]+)\]'", TEXT) for name in found.split(",")]
-    assert sorted(extras) == ["evaluate", "hub", "postgres", "serve", "traces"]
+    assert sorted(extras) == ["cluster", "evaluate", "hub", "postgres", "serve", "traces"]
     assert set(extras) < set(PROJECT["optional-dependencies"])
 
 

@@ -5,13 +5,12 @@
 
 import logging
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from zoo.errors import ClusterFailed
+from zoo.on_ray import folders, private
 
 HERE = "local"
 """The address of the cluster that is started here."""
@@ -27,11 +26,11 @@ def start(*, cpus: int | None = None) -> Callable[[], None]:
     """
     import ray
 
-    folder = tempfile.mkdtemp(prefix="mz-", dir="/tmp")  # short: sockets lie in it
+    folder, remove = folders.make()
 
     def end() -> None:
         ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+        remove()
 
     try:
         with _without_stderr():
@@ -42,8 +41,7 @@ def start(*, cpus: int | None = None) -> Callable[[], None]:
                 logging_level=logging.ERROR,
                 configure_logging=False,
                 object_store_memory=STORE_BYTES,
-                _temp_dir=f"{folder}/r",  # Ray opens this one to everybody, and the one around it not
-                _system_config={"automatic_object_spilling_enabled": False},
+                **private.in_folder(f"{folder}/r"),  # Ray opens this one to all, and the one around it not
             )
     except BaseException:
         end()
@@ -75,9 +73,7 @@ def join(address: str) -> None:
 
 def hush() -> None:
     """Keep Ray's words from the terminal: what is lost is told by who asked for it."""
-    from ray._private import worker
-
-    worker.print_to_stdstream = lambda *_, **__: None  # what raylets say of processes that died
+    private.hush_raylets()
     for name in ("ray", "ray.serve"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 

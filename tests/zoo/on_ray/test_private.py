@@ -1,0 +1,50 @@
+"""An update of Ray that takes one of these away is seen here, and not by who runs a cluster."""
+
+import inspect
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from zoo.on_ray.private import PAST_THE_STORE, forget_serve, hush_raylets, in_folder
+
+pytest.importorskip("ray", reason="Ray is not installed: the extra `cluster`")
+
+
+def test_a_cluster_is_told_its_folder_and_the_store_is_passed_by_names_that_ray_has():
+    from ray._private import worker
+    from ray.serve.handle import DeploymentHandle
+
+    source = inspect.getsource(worker.init)
+    assert [name for name in in_folder("/tmp/x") if f'kwargs.pop("{name}"' not in source] == []
+    assert set(PAST_THE_STORE) <= set(inspect.signature(DeploymentHandle.options).parameters)
+
+
+def test_ray_reads_the_setting_that_keeps_questions_from_the_disk():
+    from ray._private import services
+
+    (setting,) = in_folder("/tmp/x")["_system_config"]
+    assert setting.encode() in Path(services.RAYLET_EXECUTABLE).read_bytes()
+
+
+def test_serve_forgets_its_client():
+    from ray.serve import context
+
+    context._set_global_client("a client")
+    forget_serve()
+    assert context._global_client is None
+
+
+def test_what_raylets_say_is_not_printed(monkeypatch):
+    from ray._private import worker
+
+    monkeypatch.setattr(worker, "print_to_stdstream", worker.print_to_stdstream)
+    said = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", said)
+    told = {"ip": "", "pid": "raylet", "lines": ["died"], "is_err": True}
+    worker.print_to_stdstream(told, ignore_prefix=False)
+    before = said.getvalue()
+    hush_raylets()
+    worker.print_to_stdstream(told, ignore_prefix=False)
+    assert "died" in before == said.getvalue()
