@@ -125,6 +125,10 @@ class Busy(ZooError):
         """Seconds after which it is worth trying again."""
 
 
+class DatabaseAway(Busy):
+    """The database that several servers share does not answer."""
+
+
 class TooSlow(ZooError):
     """A request that did not arrive whole in time."""
 

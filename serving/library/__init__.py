@@ -21,7 +21,7 @@ from serving.library.hub import ZooHub as ZooHub
 from serving.library.names import Names as Names
 from serving.library.names import name_adapters as name_adapters
 from serving.library.sharing import SharedCalls
-from zoo.errors import BadAdapter, HubError, HubUnreachable, ZooError
+from zoo.errors import BadAdapter, DatabaseAway, HubError, HubUnreachable, ZooError
 from zoo.hub import RepoRef, is_full_sha
 from zoo.manifest import CONFIG_NAME, MANIFEST_NAME, WEIGHTS_NAME, read_manifest
 
@@ -36,7 +36,7 @@ class Resolved:
     repo: str
     sha: str
     hub_unreachable: bool = False
-    """True if the Hub could not be asked and this is the last commit known."""
+    """True if the Hub, or what servers share, could not be asked and this is the last commit known."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,8 @@ class Library:
         The future raises:
             UnknownName, BadInput, NotAllowed: see `Names.ref`.
             NotOnHub: there is no such repo or revision.
-            HubUnreachable: the Hub does not answer, and never told this name's commit before.
+            HubUnreachable, DatabaseAway: the Hub, or what servers share, does not answer, and never told this
+                name's commit before.
             HubError, BadManifest: the fetch failed; all who wait are told why; the next tries again.
             BadAdapter: it bears the base's name.
             Busy: too much is asked of the Hub at once.
@@ -148,7 +149,7 @@ class Library:
         try:
             with _named(f"{ref} could not be resolved", self._watch, call="resolve"):
                 sha = self._hub.resolve(ref.repo, ref.revision)
-        except HubUnreachable:
+        except (HubUnreachable, DatabaseAway):
             known = self._hub.last_resolved(ref.repo, ref.revision)
             if known is None:
                 raise

@@ -34,7 +34,7 @@ class SharedNames(Names):
         mirror.follow(self._follow)
 
     def name(self, alias: str, ref: RepoRef, *, replace: bool = False) -> None:
-        """See `Names.name`. Raises: Busy: the database does not answer."""
+        """See `Names.name`. Raises: DatabaseAway: the database does not answer."""
         self.check(alias, replace=True)
         named = self._table.name(alias, ref, replace=replace)
         self._mirror.refresh()
@@ -43,7 +43,7 @@ class SharedNames(Names):
             raise Busy(f"{alias!r} was taken away at another server just now")
 
     def forget(self, alias: str) -> RepoRef:
-        """See `Names.forget`. Raises: Busy: the database does not answer."""
+        """See `Names.forget`. Raises: DatabaseAway: the database does not answer."""
         ref = self.aliases.get(alias)
         forgotten = self._table.forget(alias)
         self._mirror.refresh()
@@ -57,7 +57,7 @@ class SharedNames(Names):
         self._mirror.follow(self._follow)
 
     def publish(self) -> None:
-        """See `Names.publish`. Raises: Busy: the database does not answer."""
+        """See `Names.publish`. Raises: DatabaseAway: the database does not answer."""
         self._table.seed(self._given)
         self._given = {}
         self._mirror.refresh()
@@ -87,26 +87,23 @@ class SharedHub:
         """See `Hub.resolve`. With the database away no commit is taken that the others may not know.
 
         Raises:
-            HubUnreachable: the Hub or the database does not answer; `last_resolved` knows what all stand on.
+            HubUnreachable, DatabaseAway: the one or the other does not answer; `last_resolved` knows what all
+                stand on.
         """
         ref = RepoRef(repo, revision)
+        before, age_s = self._table.head(ref) or (None, 0.0)
+        if before is not None and 0 <= age_s < FRESH_S:  # less than none: the clock was set back
+            return self._mirror.note(ref, before).sha
         try:
-            found = self._table.head(ref)
-            before, age_s = found or (None, 0.0)
-            if before is not None and 0 <= age_s < FRESH_S:  # less than none: the clock was set back
-                return self._mirror.note(ref, before).sha
-            try:
-                sha = self._hub.resolve(repo, revision)
-            except HubUnreachable:
-                known = self._hub.last_resolved(repo, revision)
-                if before is None and known is not None:
-                    before = self._table.told(ref, known, None, asked=False)
-                if before is not None:
-                    self._mirror.note(ref, before)
-                raise
-            return self._mirror.note(ref, self._table.told(ref, sha, before)).sha
-        except Busy as error:
-            raise HubUnreachable(f"{ref}: {error.message}", hint=error.hint) from error
+            sha = self._hub.resolve(repo, revision)
+        except HubUnreachable:
+            known = self._hub.last_resolved(repo, revision)
+            if before is None and known is not None:
+                before = self._table.told(ref, known, None, asked=False)
+            if before is not None:
+                self._mirror.note(ref, before)
+            raise
+        return self._mirror.note(ref, self._table.told(ref, sha, before)).sha
 
     def last_resolved(self, repo: str, revision: str) -> str | None:
         """The commit that all servers stand on, as this one last heard."""

@@ -33,7 +33,8 @@ class Who(Reply):
     seed: int = Field(description="Of the sample; a greedy answer does not read it.", examples=[0])
     hub_unreachable: bool = Field(
         default=False,
-        description="True: the Hub was out of reach; this is the last commit known for the name.",
+        description="True: the Hub, or the database that servers share, was out of reach; this is the last "
+        "commit known for the name.",
     )
 
     @classmethod

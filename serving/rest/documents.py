@@ -32,6 +32,7 @@ EXAMPLES: tuple[errors.ZooError, ...] = (
     errors.EngineFailed("the engine failed on this comparison (RuntimeError)"),
     errors.HubError("http://hub answered 400"),
     errors.HubUnreachable("http://hub does not answer", hint="try again later"),
+    errors.DatabaseAway("the servers' shared database does not answer (OperationalError)"),
     errors.Stopped("the server is stopping"),
     errors.DeadlinePassed("no answer within 120 s", hint="ask again later"),
 )
@@ -47,7 +48,7 @@ _MEANINGS = {
     429: "Too much at once; Retry-After tells when to come back.",
     500: "The engine, or the server, failed on this request alone.",
     502: "The Hub refused, or gave something broken.",
-    503: "The server is stopping, or the Hub does not answer; Retry-After tells when to come back.",
+    503: "The server is stopping, or Hub or database do not answer; Retry-After tells when to come back.",
     504: "It took too long and was given up.",
 }
 ANSWER_HEADERS: dict[str, Any] = {

@@ -39,6 +39,7 @@ STATUSES: tuple[tuple[type[errors.ZooError], int], ...] = (
     (errors.NoKey, 401),
     (errors.NotAllowed, 403),
     (errors.NotOpen, 409),
+    (errors.DatabaseAway, 503),
     (errors.Busy, 429),
     (errors.TooSlow, 408),
     (errors.Stopped, 503),

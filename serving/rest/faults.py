@@ -6,10 +6,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from zoo import errors
 
-CODES: tuple[tuple[type[errors.ZooError], str], ...] = (
+CODES: tuple[tuple[type[errors.ZooError], str | None], ...] = (
     (errors.UnknownName, "model_not_found"),
     (errors.NotOnHub, "model_not_found"),
     (errors.NoKey, "invalid_api_key"),
+    (errors.DatabaseAway, None),  # a kind of Busy that no client has caused
     (errors.Busy, "rate_limit_exceeded"),
 )
 """OpenAI's own words, for the clients that look for them."""

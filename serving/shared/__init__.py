@@ -11,7 +11,7 @@ from serving.shared.mirror import Mirror as Mirror
 from serving.shared.names_table import NamesTable as NamesTable
 from serving.shared.store import Store as Store
 from serving.shared.tries_table import SharedTries
-from zoo.errors import Busy
+from zoo.errors import DatabaseAway
 
 COUNTERS = 4
 """Requests that are counted at once."""
@@ -26,7 +26,7 @@ class Shared:
 
         Raises:
             BadInput: it cannot be opened; see `Store`.
-            Busy: it does not answer.
+            DatabaseAway: it does not answer.
         """
         self._store = Store(where)
         self.table = NamesTable(self._store, scope)
@@ -46,7 +46,7 @@ class Shared:
         """What the servers that live were told otherwise than this one, for its operator.
 
         Raises:
-            Busy: the database does not answer.
+            DatabaseAway: the database does not answer.
         """
         return [
             f"limits here are {_shown(self._quota)}, and {_shown(other)} at a server that runs: "
@@ -61,7 +61,7 @@ class Shared:
         counted = self._counters.submit(self._limits.enter, client)
         try:
             return await asyncio.shield(asyncio.wrap_future(counted))
-        except Busy:
+        except DatabaseAway:
             return None
         except asyncio.CancelledError:  # whoever asked has gone
             counted.add_done_callback(self._let_go)
@@ -80,7 +80,7 @@ class Shared:
         self.mirror.close()
         try:
             self._limits.end()
-        except Busy as error:
+        except DatabaseAway as error:
             log.warning("%s: what was under way here counts for some seconds more", error.message)
         self._store.close()
 
@@ -94,7 +94,7 @@ class Shared:
             self.mirror.refresh()
             try:
                 self._limits.beat()
-            except Busy as error:
+            except DatabaseAway as error:
                 log.debug("%s", error.message)
 
 

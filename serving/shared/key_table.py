@@ -24,7 +24,7 @@ def add_key(store: Store, key: Key) -> None:
 
     Raises:
         BadInput: there is one of that name.
-        Busy: the database does not answer.
+        DatabaseAway: the database does not answer.
     """
     with store.act() as connection:
         changed(connection, KEYS)
@@ -38,7 +38,7 @@ def remove_key(store: Store, name: str) -> None:
 
     Raises:
         UnknownName: there is none of that name.
-        Busy: the database does not answer.
+        DatabaseAway: the database does not answer.
     """
     with store.act() as connection:
         changed(connection, KEYS)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, text
 
 from serving.defence.pace import Quota, Verdict
 from serving.shared.store import Store
-from zoo.errors import Busy
+from zoo.errors import DatabaseAway
 
 BEAT_S = 5.0
 LIVES_S = 20.0
@@ -46,7 +46,7 @@ class SharedLimits:
     """The quota of each client, over all servers; used from any thread. Each call waits for the database."""
 
     def __init__(self, store: Store, quota: Quota) -> None:
-        """Raises: Busy: the database does not answer."""
+        """Raises: DatabaseAway: the database does not answer."""
         self._store, self._quota = store, quota
         self._server = secrets.token_hex(16)
         self._lock = threading.Lock()
@@ -58,13 +58,13 @@ class SharedLimits:
         """A request has come; with its id, by which one that is allowed must `leave`.
 
         Raises:
-            Busy: the database does not answer.
+            DatabaseAway: the database does not answer.
         """
         request = secrets.token_hex(16)
         try:
             with self._store.count() as connection:
                 return self._enter(connection, client, request), request
-        except Busy:
+        except DatabaseAway:
             self._note(request)  # it may have been kept all the same
             raise
 
@@ -77,7 +77,7 @@ class SharedLimits:
         """Say that this server lives, and clear away what belongs to none that does.
 
         Raises:
-            Busy: the database does not answer.
+            DatabaseAway: the database does not answer.
         """
         with self._store.count() as connection:
             now = self._store.now(connection)
@@ -96,7 +96,7 @@ class SharedLimits:
         """The limits of servers that live where they are not this one's.
 
         Raises:
-            Busy: the database does not answer.
+            DatabaseAway: the database does not answer.
         """
         with self._store.read() as connection:
             now = self._store.now(connection)
@@ -150,7 +150,7 @@ class SharedLimits:
         try:
             with self._store.count() as connection:
                 connection.execute(_END, {"ids": ids})
-        except Busy:
+        except DatabaseAway:
             with self._lock:
                 self._left += ids
 

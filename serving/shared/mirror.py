@@ -17,7 +17,7 @@ from serving.shared.key_table import KEYS, read_keys
 from serving.shared.names_table import Head, NamesTable
 from serving.shared.store import Store
 from serving.shared.versions import read_versions
-from zoo.errors import BadInput, Busy
+from zoo.errors import BadInput, DatabaseAway
 from zoo.hub import RepoRef
 
 GRACE_S = 5.0
@@ -31,7 +31,7 @@ class Mirror:
     def __init__(
         self, store: Store, table: NamesTable, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Raises: Busy: the database does not answer."""
+        """Raises: DatabaseAway: the database does not answer."""
         self._store, self._table, self._clock = store, table, clock
         self._turn = threading.Lock()
         self._versions: Mapping[str, int] = {}
@@ -99,7 +99,7 @@ class Mirror:
         """Read what has changed; where that fails, go on with what is known and say so in the log."""
         try:
             self._read()
-        except Busy as error:
+        except DatabaseAway as error:
             if not self._away:
                 log.warning("%s; going on with what is known of names and limits", error.message)
             self._away = True

@@ -1,4 +1,4 @@
-"""The database that several servers share: each act a transaction, each failure `Busy`.
+"""The database that several servers share: each act a transaction, each failure `DatabaseAway`.
 
 After a failure it is left alone for as long as the vain wait took, so that requests do not each wait for a
 server that is away.
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from serving import databases
-from zoo.errors import Busy
+from zoo.errors import DatabaseAway
 
 SHARED = databases.Kind(
     name="the servers' shared database",
@@ -61,7 +61,7 @@ class Store:
         """A connection to read by.
 
         Raises:
-            Busy: the database does not answer.
+            DatabaseAway: it does not answer.
         """
         with self._answering(), self._readers.connect() as connection:
             yield connection
@@ -102,8 +102,10 @@ class Store:
             raise _away(type(getattr(error, "orig", None) or error).__name__) from None
 
 
-def _away(why: str) -> Busy:
-    return Busy(f"{SHARED.name} does not answer ({why})", hint="ask again in a few seconds", after_s=3)
+def _away(why: str) -> DatabaseAway:
+    return DatabaseAway(
+        f"{SHARED.name} does not answer ({why})", hint="ask again in a few seconds", after_s=3
+    )
 
 
 def _forgetful(connection: Any, _: Any) -> None:

@@ -27,11 +27,11 @@ class SharedTries:
         self._store = store
 
     def begin(self, name: str, address: str) -> float:
-        """See `Tries.begin`. Raises: Busy: the database does not answer."""
+        """See `Tries.begin`. Raises: DatabaseAway: the database does not answer."""
         return self._change(name, address, lambda found, now: found.begin(name, address, now=now))
 
     def won(self, name: str, address: str) -> None:
-        """See `Tries.won`. Raises: Busy: the database does not answer."""
+        """See `Tries.won`. Raises: DatabaseAway: the database does not answer."""
         self._change(name, address, lambda found, _: found.won(name, address))
 
     def _change(self, name: str, address: str, change: Callable[[Tries, float], T]) -> T:

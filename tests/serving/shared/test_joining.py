@@ -11,7 +11,7 @@ from serving.opening import build_service
 from serving.settings import read_settings
 from serving.shared import Shared
 from tests.serving.conftest import FakeModel
-from zoo.errors import BadInput, Busy, UnknownName, WrongBase
+from zoo.errors import BadInput, DatabaseAway, UnknownName, WrongBase
 from zoo.hub import RepoRef
 
 MDPO, SFT = RepoRef("local/mdpo"), RepoRef("local/sft")
@@ -148,11 +148,13 @@ def test_with_the_database_away_answers_say_that_the_commit_is_the_last_one_know
     assert not old.hub_unreachable
 
     def away(*_):
-        raise Busy("away")
+        raise DatabaseAway("away")
 
     for name in ("read", "act", "count"):
         monkeypatch.setattr(part._store, name, away)
     rig.hub.add("local/mdpo", "7" * 40, make_adapter("newer", seed=7))
     found = one.get("mdpo").result(60).resolved
     assert (found.sha, found.hub_unreachable) == (old.sha, True)
+    with pytest.raises(DatabaseAway):
+        one.get("local/mdpo@v9", RepoRef("local/mdpo", "v9")).result(60)
     monkeypatch.undo()

@@ -28,7 +28,7 @@ from serving.shared.schema import metadata
 from serving.shared.store import SHARED
 from serving.shared.tries_table import SharedTries
 from tests.serving.annotations.postgres import postgres, programs
-from zoo.errors import BadInput, Busy, HubUnreachable, NotAllowed, UnknownName
+from zoo.errors import BadInput, DatabaseAway, HubUnreachable, NotAllowed, UnknownName
 from zoo.hub import RepoRef
 
 OLD, NEW = "1" * 40, "2" * 40
@@ -65,7 +65,7 @@ class Server:
         """The database answers no more."""
 
         def away(*_):
-            raise Busy("away")
+            raise DatabaseAway("away")
 
         for name in ("read", "act", "count"):
             monkeypatch.setattr(self.store, name, away)
@@ -241,13 +241,13 @@ def test_with_the_database_away_names_stand_for_what_was_last_known_and_no_name_
     hub.says = NEW
     server.lose(monkeypatch)
     server.mirror.refresh()
-    with pytest.raises(HubUnreachable):
+    with pytest.raises(DatabaseAway):
         server.hub.resolve(REF.repo, REF.revision)
     assert server.hub.last_resolved(REF.repo, REF.revision) == OLD
     assert server.names.ref("mdpo") == REF
-    with pytest.raises(Busy):
+    with pytest.raises(DatabaseAway):
         server.names.name("mdpo", RepoRef("local/other"), replace=True)
-    with pytest.raises(Busy):
+    with pytest.raises(DatabaseAway):
         server.names.forget("mdpo")
     assert server.names.aliases == {"mdpo": REF}
 
@@ -397,7 +397,7 @@ def test_a_server_without_its_database_has_no_word_of_the_others_and_does_not_wa
     shared = Shared(where, scope="phantom", quota=Quota(per_minute=60, burst=1, at_once=1))
 
     def away(*_):
-        raise Busy("away")
+        raise DatabaseAway("away")
 
     async def main():
         verdict, request = await shared.enter("ana")
@@ -450,7 +450,7 @@ def test_a_server_of_postgresql_that_ends_is_away_and_hides_no_request(tmp_path)
     assert shared.mirror.away
     assert shared.mirror.find(token) == key
     assert asyncio.run(shared.enter("ana")) is None
-    with pytest.raises(Busy):
+    with pytest.raises(DatabaseAway):
         shared.table.name("mdpo", REF, replace=False)
     shared.close()
 
@@ -514,9 +514,9 @@ def test_what_the_url_asks_of_postgresql_is_kept_beside_what_servers_need(postgr
 def test_a_database_that_failed_is_left_alone_for_a_moment(tmp_path):
     now = [0.0]
     store = Store(str(tmp_path / "shared.db"), clock=lambda: now[0])
-    with pytest.raises(Busy, match="OperationalError"), store.read() as connection:
+    with pytest.raises(DatabaseAway, match="OperationalError"), store.read() as connection:
         connection.exec_driver_sql("SELECT * FROM nowhere")
-    with pytest.raises(Busy, match="a moment ago"), store.read():
+    with pytest.raises(DatabaseAway, match="a moment ago"), store.read():
         pass
     now[0] += 1.1
     with store.read() as connection:
