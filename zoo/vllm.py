@@ -26,6 +26,8 @@ from zoo.tensor_header import BadHeader
 
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """What `--max-lora-rank` may be."""
+LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+"""Of the language model, which alone an adapter may change."""
 _PREFIX = "base_model.model."
 _TOWERS = (
     ("model.vision_tower.", "vision_tower."),

@@ -33,11 +33,11 @@ SLOTS, RANK = 8, 16
 class Vllm:
     """A process group that can be killed and begun anew on its port."""
 
-    def __init__(self, folder: Path, log: Path) -> None:
-        self.port, self._log = free_port(), log
+    def __init__(self, folder: Path, log: Path, *, dtype: str = "float32") -> None:
+        self.port, self.folder, self._log = free_port(), folder, log
         settings = read_settings(base="phantom", slots=SLOTS, max_rank=RANK)
-        start = vllm_start(settings, folder, dtype="float32", port=self.port, cpu=True)
-        small = ("--max-model-len", "2048", "--kv-cache-memory-bytes", "64M")
+        start = vllm_start(settings, folder, dtype=dtype, port=self.port, cpu=True)
+        small = ("--max-model-len", "1024", "--kv-cache-memory-bytes", "64M")
         self._words = [str(Path(PYTHON).with_name("vllm")), *start.words[1:], *small]
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},

@@ -1,13 +1,16 @@
 """What docs/engines.md says of vLLM, on the real one. The tests run in this order: the last one ends it."""
 
 import os
+import re
 import signal
 import statistics
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from PIL import Image
 from safetensors.torch import load_file, save
@@ -22,7 +25,7 @@ from serving.engines.vllm.server import Server
 from tests.vllm.conftest import RANK, SLOTS, Vllm
 from zoo.asking import Piece, Sampling, question
 from zoo.bases import get_base
-from zoo.errors import BadAdapter, EngineFailed
+from zoo.errors import BadAdapter, BadInput, EngineFailed
 from zoo.phantom.scans import make_scan
 from zoo.vlm.weights import AdapterFiles
 
@@ -98,11 +101,8 @@ def test_answers_stream_side_by_side(engine: VllmEngine, eight: list[OnDisk]) ->
     assert sorted(first.values())[1] < last[0]
 
 
-def test_adapters_that_vllm_takes_without_a_word_are_refused_by_their_probe(
-    model: VllmModel, engine: VllmEngine, eight: list[OnDisk]
-) -> None:
-    good = eight[0]
-    engine.warm(good).result(300)
+def refuse_tampered(model: VllmModel, good: OnDisk) -> None:
+    """What vLLM takes with a 200 and does not apply as it was trained."""
     config = (good.folder / "adapter_config.json").read_bytes()
     tensors = load_file(good.folder / "adapter_model.safetensors")
     odd = {
@@ -112,12 +112,35 @@ def test_adapters_that_vllm_takes_without_a_word_are_refused_by_their_probe(
         "another's numbers": {name: -one if "lora_B" in name else one for name, one in tensors.items()},
     }  # fmt: skip
     for what, some in odd.items():
-        content = AdapterFiles(config, memoryview(save(some)))
-        copy = model._copies.put(content, in_use=())
-        before = {one["id"] for one in model._run(model.server.models())}
-        with pytest.raises(BadAdapter, match="a log-prob of its probe is"):
+        copy = model._copies.put(AdapterFiles(config, memoryview(save(some))), in_use=())
+        before = model._run(model.server.models())
+        with pytest.raises(BadAdapter, match="its probe's log-probs are"):
             model._run(model._adapters.load(SLOTS + 1, copy, good.manifest))
-        assert {one["id"] for one in model._run(model.server.models())} == before, what
+        assert model._run(model.server.models()) == before, what
+
+
+def test_adapters_that_vllm_takes_without_a_word_are_refused_by_their_probe(
+    model: VllmModel, engine: VllmEngine, eight: list[OnDisk]
+) -> None:
+    engine.warm(eight[0]).result(300)
+    refuse_tampered(model, eight[0])
+
+
+def test_in_bfloat16_eight_are_proved_by_how_the_base_rounds_and_tampered_ones_are_refused(
+    vllm: Vllm, eight: list[OnDisk], tmp_path: Path
+) -> None:
+    rounded = Vllm(vllm.folder, tmp_path / "log", dtype="bfloat16")
+    try:
+        rounded.begin()
+        model = VllmModel(
+            get_base("phantom"), Server(rounded.url), dtype="bfloat16", slots=SLOTS, max_rank=RANK
+        )
+        engine = VllmEngine(model, Registry(slots=SLOTS), slots=SLOTS)
+        assert len({row[0] for row in answers(engine, work(3, None, *eight))}) == 1 + len(eight)
+        refuse_tampered(model, eight[0])
+        engine.close()
+    finally:
+        rounded.kill(signal.SIGKILL)
 
 
 def test_one_that_was_published_anew_answers_for_itself_at_once(
@@ -129,6 +152,73 @@ def test_one_that_was_published_anew_answers_for_itself_at_once(
     ours = [answers(embedded, work(3, one)) for one in (before, after)]
     assert said == ours * 2
     assert ours[0] != ours[1]
+
+
+def test_an_adapter_comes_and_is_proved_while_others_answer(
+    engine: VllmEngine,
+    embedded: EmbeddedEngine,
+    eight: list[OnDisk],
+    make_adapter_with_probe: Callable[..., OnDisk],
+) -> None:
+    late = make_adapter_with_probe("late", seed=60)
+    begun = threading.Event()
+    asked = work(3, None, *eight[:5], max_tokens=200)
+    answering = engine.submit(asked, lambda piece: begun.set())
+    assert begun.wait(120)
+    answered_late = answers(engine, work(2, late))
+    assert not answering.done.done(), "it was over before the adapter came, which shows nothing"
+    said = [(one.text, one.tokens) for one in answering.done.result(300)]
+    assert said == [row[:2] for row in answers(embedded, asked)]
+    assert answered_late == answers(embedded, work(2, late))
+
+
+def generated(vllm: Vllm) -> int:
+    """Tokens that it has made so far."""
+    told = httpx2.get(f"{vllm.url}/metrics", trust_env=False).text
+    return int(float(re.findall(r"^vllm:generation_tokens_total\{.*\} (.+)$", told, re.MULTILINE)[0]))
+
+
+def test_a_question_that_nobody_waits_for_any_more_is_ended_at_vllm_too(
+    vllm: Vllm, engine: VllmEngine, eight: list[OnDisk]
+) -> None:
+    long, short = work(3, *eight, max_tokens=500, temperature=2.0), work(0, None, max_tokens=1)
+    whole = sum(one[1] for one in answers(engine, long))
+    before, begun = generated(vllm), threading.Event()
+    ticket = engine.submit(long, lambda piece: begun.set())
+    assert begun.wait(120)
+    ticket.cancel()
+    alone = False
+    while not alone:  # until nothing runs there but what is asked now
+        so_far = generated(vllm)
+        answers(engine, short)
+        alone = generated(vllm) == so_far + 1
+    assert generated(vllm) - before < whole / 2
+
+
+def test_limits_that_vllm_was_not_started_with_are_told_at_the_start_or_to_who_asked(
+    vllm: Vllm, engine: VllmEngine
+) -> None:
+    with pytest.raises(BadAdapter, match=rf"LoRA rank 64 is greater than max_lora_rank {RANK}"):
+        VllmModel(get_base("phantom"), Server(vllm.url), dtype="float32", slots=SLOTS, max_rank=64)
+    with pytest.raises(BadInput, match="vLLM was started for 1024 together"):
+        answers(engine, work(3, None, max_tokens=1000))
+
+
+def test_a_second_server_on_the_same_vllm_gets_its_own_and_takes_nothing_away(
+    vllm: Vllm, engine: VllmEngine, embedded: EmbeddedEngine, eight: list[OnDisk]
+) -> None:
+    said: list[str] = []
+    ours = answers(embedded, work(3, None, *eight))
+    assert answers(engine, work(3, None, *eight)) == ours
+    second = VllmModel(
+        get_base("phantom"), Server(vllm.url), dtype="float32", slots=SLOTS, max_rank=RANK, say=said.append
+    )
+    other = VllmEngine(second, Registry(slots=SLOTS), slots=SLOTS)
+    both = [one.submit(work(3, None, *eight)) for one in (engine, other)]
+    assert [[row.text for row in one.done.result(300)] for one in both] == [[row[0] for row in ours]] * 2
+    other.close()
+    assert answers(engine, work(3, None, *eight)) == ours
+    assert "adapters that this server did not load" in said[0]
 
 
 def test_the_time_of_a_comparison_of_eight_is_told(

@@ -14,7 +14,7 @@ from zoo.errors import BadInput
 from zoo.model_files import FolderFiles
 from zoo.tensor_files import INDEX_NAME, read_tensor_files
 from zoo.tensor_header import LENGTH_BYTES
-from zoo.vllm import RANKS
+from zoo.vllm import LAYERS, RANKS
 
 _VARIABLES = {
     "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True",
@@ -56,6 +56,9 @@ def vllm_start(settings: Settings, folder: Path, *, dtype: str, port: int, cpu: 
         *("vllm", "serve", str(folder), "--served-model-name", NAME),
         *("--host", "127.0.0.1", "--port", str(port), "--dtype", dtype),
         *("--enable-lora", "--max-loras", loras, "--max-cpu-loras", loras, "--max-lora-rank", str(rank)),
+        # Else the head is wrapped too, and a vLLM on a CPU ends when a probe is put while others answer:
+        # for a prompt's log-probs it takes the map of the rows that answer (`add_lora_logits`).
+        *("--lora-target-modules", *LAYERS),
         *("--max-num-seqs", str(settings.max_rows), "--generation-config", "vllm"),
         *(_CPU_OPTIONS if cpu else ()),
     )

@@ -38,6 +38,8 @@ class FakeVllm:
         self.loads: list[dict[str, Any]] = []
         self.process = 1000.0
         self.well, self.blind = True, False
+        self.looks = threading.Semaphore(0)
+        """One more for each time that its health was asked."""
         """Blind: it takes every folder and answers as the base."""
         self.alias = "base"
         self.echo: str | None = None
@@ -92,6 +94,7 @@ class FakeVllm:
         self.names, self.memory = {}, {}
 
     async def _health(self, request: Request) -> Response:
+        self.looks.release()
         return Response(status_code=200 if self.well else 503)
 
     async def _metrics(self, request: Request) -> Response:

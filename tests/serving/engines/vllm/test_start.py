@@ -36,7 +36,8 @@ def test_the_command_line_has_the_limits_of_the_settings(tmp_path):
     ]
     assert command == (
         f"vllm serve {folder} --served-model-name base --host 127.0.0.1 --port 8000 --dtype float32 "
-        "--enable-lora --max-loras 4 --max-cpu-loras 4 --max-lora-rank 32 --max-num-seqs 16 "
+        "--enable-lora --max-loras 4 --max-cpu-loras 4 --max-lora-rank 32 "
+        "--lora-target-modules q_proj k_proj v_proj o_proj gate_proj up_proj down_proj --max-num-seqs 16 "
         "--generation-config vllm --block-size 32 --enforce-eager"
     )
     here, then = done.stderr.splitlines()
