@@ -110,8 +110,22 @@ def make_pairs(
     Raises:
         BadInput: see `training.pairs.build.build_pairs`.
     """
+    with tools_of(variant, base, sources, vlm=vlm, start=start) as tools:
+        return build_pairs(variant.name, variant.steps, tools, out, base=base.pinned)
+
+
+@contextmanager
+def tools_of(
+    variant: Variant,
+    base: Base,
+    sources: Sources,
+    *,
+    vlm: VisionLanguageModel | None = None,
+    start: Start | None = None,
+) -> Iterator[Tools]:
+    """What the steps of one stage use; its policy is `vlm` with the adapter `start`."""
     with _policy(variant, sources, vlm, start) as policy:
-        tools = Tools(
+        yield Tools(
             questions=sources.questions,
             seed=sources.seed,
             policy=policy,
@@ -120,7 +134,6 @@ def make_pairs(
             similarity=_similarity(variant, base),
             heat_maps=sources.heat_maps,
         )
-        return build_pairs(variant.name, variant.steps, tools, out, base=base.pinned)
 
 
 def resolved_numbers(variant: Variant, base: Base, changes: Mapping[str, Any]) -> Numbers:

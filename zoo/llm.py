@@ -9,10 +9,11 @@ import json
 import logging
 import os
 import re
+import secrets
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -79,6 +80,12 @@ class Usage:
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(**{name: number + getattr(other, name) for name, number in asdict(self).items()})
+
+    def __sub__(self, other: "Usage") -> "Usage":
+        return Usage(**{name: number - getattr(other, name) for name, number in asdict(self).items()})
+
     def __str__(self) -> str:
         return (
             f"{self.calls} calls, {self.cached} from the cache; "
@@ -137,6 +144,11 @@ class ChatEndpoint:
         """Of all calls so far through this object."""
         return self._usage
 
+    def count(self, usage: Usage) -> None:
+        """Count what was asked of the same model elsewhere as asked here."""
+        with self._lock:
+            self._usage += usage
+
     def replies(self, prompts: Sequence[Prompt], reply: type[Reply]) -> list[Reply | Failed]:
         """One checked reply a prompt, in the prompts' order; prompts of the same text are asked once.
 
@@ -193,15 +205,15 @@ class ChatEndpoint:
         cached = path.is_file()
         answer = _read(path) if cached else self._ask(body)
         if not cached:
-            _write(path, answer)
-        with self._lock:
-            self._usage = replace(
-                self._usage,
-                calls=self._usage.calls + (not cached),
-                cached=self._usage.cached + cached,
-                prompt_tokens=self._usage.prompt_tokens + answer.prompt_tokens,
-                completion_tokens=self._usage.completion_tokens + answer.completion_tokens,
+            answer = _kept(path, answer)
+        self.count(
+            Usage(
+                calls=int(not cached),
+                cached=int(cached),
+                prompt_tokens=answer.prompt_tokens,
+                completion_tokens=answer.completion_tokens,
             )
+        )
         return answer
 
     def _ask(self, body: dict[str, Any]) -> _Answer:
@@ -320,8 +332,17 @@ def _read(path: Path) -> _Answer:
         raise BadRecord(f"{path} is no cached answer of a model", hint=f"remove it: rm {path}") from error
 
 
-def _write(path: Path, answer: _Answer) -> None:
+def _kept(path: Path, answer: _Answer) -> _Answer:
+    """Keep an answer; where another process has kept one to the same call meanwhile, that is the answer."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
+    part = path.with_suffix(f".{secrets.token_hex(4)}.part")
     part.write_text(json.dumps(asdict(answer), ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        answer = _read(path)
+    except OSError:  # a disk without hard links
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return answer

@@ -61,6 +61,21 @@ def test_replies_come_in_the_prompts_order_and_the_same_text_is_asked_once(
     assert make().replies([], Word) == []
 
 
+def test_two_processes_that_make_one_call_at_once_go_on_with_one_answer(make: Make, llm_server: Any) -> None:
+    """Whichever was kept first: what each says next is the same."""
+    other = make()
+    said = iter(("mine", "theirs"))
+
+    def script(model: str, messages: list[dict[str, str]]) -> str:
+        word = next(said)
+        if word == "mine":  # while the first waits for its reply the other asks, is answered and keeps it
+            assert other.replies(prompts("a"), Word) == [Word(word="theirs")]
+        return json.dumps({"word": word})
+
+    llm_server.script = script
+    assert make().replies(prompts("a"), Word) == [Word(word="theirs")]
+
+
 def test_what_was_answered_is_never_asked_again_and_its_tokens_are_counted_again(
     make: Make, llm_server: Any, tmp_path: Path
 ) -> None:

@@ -124,8 +124,9 @@ def parse_settings(words: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def sources(out: Path, options: Mapping[str, Any], *, seed: int) -> Sources:
-    """The questions and models that `question_options` name; `out` is the folder that is being made."""
+def sources(out: Path, options: Mapping[str, Any], *, seed: int, says: bool = True) -> Sources:
+    """The questions and models that `question_options` name; `out` is the folder that is being made. `says`:
+    whether what is to be known of the questions is told."""
     from training.pairs.answers import FileAnswers
     from training.stages import Sources
     from zoo.datasets import get_dataset, load_questions
@@ -138,7 +139,7 @@ def sources(out: Path, options: Mapping[str, Any], *, seed: int) -> Sources:
         seed=seed,
         data_dir=options["data_dir"],
     )
-    for note in questions.notes:
+    for note in questions.notes if says else ():
         click.echo(note, err=True)
     named = named_model(options)
     models = [

@@ -18,6 +18,7 @@ from training.cli.options import (
     typed,
 )
 from zoo.cli._base import BASE_NAMES, base_options, base_settings
+from zoo.cli._ray import check_ray, ray_options
 
 
 @click.command()
@@ -27,6 +28,7 @@ from zoo.cli._base import BASE_NAMES, base_options, base_settings
 @SET
 @REFERENCE
 @base_options
+@ray_options
 @SEED
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to make.")
 def pairs(
@@ -34,6 +36,8 @@ def pairs(
     base_name: str,
     settings: tuple[str, ...],
     reference: str,
+    ray: str | None,
+    workers: int | None,
     seed: int,
     out: Path,
     **options: Any,
@@ -48,6 +52,7 @@ def pairs(
     from zoo.datasets import get_dataset
     from zoo.errors import BadInput
 
+    check_ray(ray, workers)
     how, base = base_settings(options), get_base(base_name)
     check_out(out)
     if out.exists():
@@ -65,20 +70,39 @@ def pairs(
 
     stage = (*variant.earlier, variant)[0]
     found = sources(out, options, seed=seed)
-    vlm = start = None
-    if reference != "base" and not (stage.needs_policy and found.answers is None):
+    asks_model = stage.needs_policy and found.answers is None
+    if reference != "base" and not asks_model:
         click.echo(f"--reference {reference} makes no difference: these pairs ask no model of it", err=True)
-    if stage.needs_policy and found.answers is None:
-        from zoo.vlm.model import load_base
+    if reference == "sft" and asks_model:
+        raise BadInput(
+            "--reference sft trains an adapter first, which `pairs` does not",
+            hint="--reference FOLDER, or `medzoo train` without --pairs",
+        )
+    if ray is None:
+        vlm = start = None
+        if asks_model:
+            from zoo.vlm.model import load_base
 
-        if reference == "sft":
-            raise BadInput(
-                "--reference sft trains an adapter first, which `pairs` does not",
-                hint="--reference FOLDER, or `medzoo train` without --pairs",
-            )
-        vlm = load_base(base, **how)
-        start = find_start(vlm, reference)
-    report = make_pairs(stage, base, found, out, vlm=vlm, start=start)
+            vlm = load_base(base, **how)
+            start = find_start(vlm, reference)
+        report = make_pairs(stage, base, found, out, vlm=vlm, start=start)
+    else:
+        from training.cli._pairs_on_workers import PairSet, pairs_on
+        from zoo.on_ray.shards import workers_of
+
+        told = PairSet(
+            variant=variant_name,
+            settings=settings,
+            base=base_name,
+            how=how,
+            reference=reference if asks_model else "base",
+            options=options,
+            seed=seed,
+            out=out,
+        )
+        with workers_of(ray, count=workers, device=how["device"] if asks_model else "cpu") as processes:
+            click.echo(f"{processes}{'; each loads the base' if asks_model else ''}", err=True)
+            report = pairs_on(processes, told, found)
     for line in report.lines():
         click.echo(line)
     for model in (found.writer, *found.debaters):

@@ -11,9 +11,10 @@ that was killed goes on from its last whole batch, which `OUT.part` holds.
 import hashlib
 import json
 import os
+import secrets
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -42,8 +43,23 @@ _IDENTITY_NAME = ".identity.json"
 _SHARDS = ".shards"
 
 
-def build_pairs(name: str, steps: Sequence[Step], tools: Tools, out: Path, *, base: str) -> PairReport:
+MakeShards = Callable[[Sequence[int]], Iterable[int]]
+"""Makes shards of those numbers, and gives each number once its shard is there, in order."""
+
+
+def build_pairs(
+    name: str,
+    steps: Sequence[Step],
+    tools: Tools,
+    out: Path,
+    *,
+    base: str,
+    make_shards: MakeShards | None = None,
+) -> PairReport:
     """Make the pair set of the variant `name` by its steps, for the base `name@revision`.
+
+    With `make_shards` others make the shards, each by a `Builder` of the same set; `tools` are then asked for
+    their names alone.
 
     Raises:
         BadInput: `out` exists already, `OUT.part` is of another build, or no question gave a pair.
@@ -51,16 +67,19 @@ def build_pairs(name: str, steps: Sequence[Step], tools: Tools, out: Path, *, ba
     if out.exists():
         raise BadInput(f"{out} exists already", hint=f"choose another --out, or remove it: rm -r {out}")
     questions = tools.questions.questions
-    part = out.with_name(out.name + ".part")
+    part = part_of(out)
     _open_part(part, _identity(name, steps, tools, base))
-    batches = [questions[start : start + _BATCH] for start in range(0, len(questions), _BATCH)]
-    with tqdm(total=len(questions), desc="pairs", unit="question") as bar:
-        for number, batch in enumerate(batches):
-            shard = part / _SHARDS / f"{number:06d}"
-            if not shard.with_suffix(".json").exists():
-                _write_shard(part, shard, _run(steps, batch, tools))
-            bar.update(len(batch))
-    shards = [part / _SHARDS / f"{number:06d}" for number in range(len(batches))]
+    if make_shards is None:
+        make_shards = Builder(name, steps, tools, out, base=base).all
+    sizes = [len(questions[start : start + _BATCH]) for start in range(0, len(questions), _BATCH)]
+    missing = [number for number in range(len(sizes)) if not _is_there(part, number)]
+    there = len(questions) - sum(sizes[number] for number in missing)
+    with tqdm(total=len(questions), initial=there, desc="pairs", unit="question") as bar:
+        for number in make_shards(missing):
+            if not _is_there(part, number):
+                raise BadInput(f"{part}: the shard {number} that a worker wrote is not there", hint=_ONE_DISK)
+            bar.update(sizes[number])
+    shards = [_shard(part, number) for number in range(len(sizes))]
     pairs = [pair for shard in shards for pair in read_jsonl(shard.with_suffix(".jsonl"), PreferencePair)]
     dropped: Counter[str] = Counter()
     for shard in shards:
@@ -101,6 +120,52 @@ def build_pairs(name: str, steps: Sequence[Step], tools: Tools, out: Path, *, ba
     return report
 
 
+class Builder:
+    """Makes shards of a pair set that is being built, in this process or in another."""
+
+    def __init__(self, name: str, steps: Sequence[Step], tools: Tools, out: Path, *, base: str) -> None:
+        """See `build_pairs`.
+
+        Raises:
+            BadInput: the set that is being built at `out` is another one, or none is.
+        """
+        self._steps, self._tools, self._part = steps, tools, part_of(out)
+        if not (self._part / _IDENTITY_NAME).is_file():
+            raise BadInput(f"a worker does not see {self._part}", hint=_ONE_DISK)
+        if differ := _differing(self._part, _identity(name, steps, tools, base)):
+            raise BadInput(
+                f"a worker would make {self._part} with other {', '.join(differ)}",
+                hint="every node needs the same packages and files: docs/scale.md",
+            )
+
+    def make(self, number: int) -> None:
+        """Make the shard of that number: the batch's images, then its pairs, then, last, its drops."""
+        batch = self._tools.questions.questions[number * _BATCH : (number + 1) * _BATCH]
+        _write_shard(self._part, _shard(self._part, number), _run(self._steps, batch, self._tools))
+
+    def all(self, numbers: Sequence[int]) -> Iterator[int]:
+        """Make those one by one."""
+        for number in numbers:
+            self.make(number)
+            yield number
+
+
+_ONE_DISK = "--out must be on a disk that all workers and this machine see under one path: docs/scale.md"
+
+
+def part_of(out: Path) -> Path:
+    """Where a pair set lies until it is whole."""
+    return out.with_name(out.name + ".part")
+
+
+def _shard(part: Path, number: int) -> Path:
+    return part / _SHARDS / f"{number:06d}"
+
+
+def _is_there(part: Path, number: int) -> bool:
+    return _shard(part, number).with_suffix(".json").exists()
+
+
 def steps_as_data(steps: Sequence[Step]) -> list[dict[str, Any]]:
     """The steps with their numbers as JSON-ready data."""
     found = []
@@ -139,16 +204,21 @@ def _digest(lines: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
+def _differing(part: Path, identity: dict[str, Any]) -> list[str]:
+    """In what the unfinished build in a folder is another one."""
+    path = part / _IDENTITY_NAME
+    was = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    here = json.loads(json.dumps(identity))
+    return [key for key in {**here, **was} if was.get(key) != here.get(key)]
+
+
 def _open_part(part: Path, identity: dict[str, Any]) -> None:
     """Make the folder of an unfinished build, or see that the one there is of this build."""
-    path = part / _IDENTITY_NAME
-    text = json.dumps(identity, indent=2) + "\n"
     if part.exists():
-        was = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        if was == json.loads(text):
+        differ = _differing(part, identity)
+        if not differ:
             return
         if any((part / _SHARDS).glob("*.json")):
-            differ = [key for key in identity if was.get(key) != json.loads(text)[key]]
             raise BadInput(
                 f"{part} holds an unfinished pair set with other {', '.join(differ)}",
                 hint=f"choose another --out, or remove it: rm -r {part}",
@@ -157,7 +227,7 @@ def _open_part(part: Path, identity: dict[str, Any]) -> None:
     fresh = part.with_name(part.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     (fresh / _SHARDS).mkdir(parents=True)
-    (fresh / _IDENTITY_NAME).write_text(text, encoding="utf-8")
+    (fresh / _IDENTITY_NAME).write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
     os.replace(fresh, part)
 
 
@@ -204,11 +274,17 @@ def _checked(draft: Draft) -> Draft | Dropped:
 
 def _write_shard(part: Path, shard: Path, came: Sequence[Draft | Dropped]) -> None:
     """The batch's images, then its pairs, then, last, its drops: with them the batch is done."""
-    write_jsonl(shard.with_suffix(".jsonl"), [_pair(part, d) for d in came if isinstance(d, Draft)])
+    pairs, done = _own_part(part), _own_part(part)
+    write_jsonl(pairs, [_pair(part, d) for d in came if isinstance(d, Draft)])
+    os.replace(pairs, shard.with_suffix(".jsonl"))
     reasons = Counter(d.reason for d in came if isinstance(d, Dropped))
-    done = shard.with_suffix(".json.part")
     done.write_text(json.dumps(reasons) + "\n", encoding="utf-8")
     os.replace(done, shard.with_suffix(".json"))
+
+
+def _own_part(part: Path) -> Path:
+    """A file to write that no other process writes, where it goes with the shards if it is left."""
+    return part / _SHARDS / f"{secrets.token_hex(6)}.part"
 
 
 def _pair(folder: Path, draft: Draft) -> PreferencePair:
@@ -218,11 +294,11 @@ def _pair(folder: Path, draft: Draft) -> PreferencePair:
         stem = _file_name(draft.id.removesuffix("/pair"))
         rejected_images = tuple(f"rejected/{stem}-{i}.png" for i in range(len(draft.rejected_images)))
         for name, image in zip(rejected_images, draft.rejected_images, strict=True):
-            _save(folder / name, image)
+            _save(folder, name, image)
     images = tuple(f"images/{_file_name(name)}.png" for name in question.images)
     for name, image in zip(images, draft.images, strict=True):
         if not (folder / name).exists():
-            _save(folder / name, image)
+            _save(folder, name, image)
     return PreferencePair(
         id=draft.id,
         question_id=question.id,
@@ -239,11 +315,11 @@ def _pair(folder: Path, draft: Draft) -> PreferencePair:
     )
 
 
-def _save(path: Path, image: Image.Image) -> None:
-    path.parent.mkdir(exist_ok=True)
-    part = path.with_suffix(".png.part")
+def _save(folder: Path, name: str, image: Image.Image) -> None:
+    (folder / name).parent.mkdir(exist_ok=True)
+    part = _own_part(folder)
     image.save(part, format="PNG")
-    os.replace(part, path)
+    os.replace(part, folder / name)
 
 
 def _file_name(name: str) -> str:

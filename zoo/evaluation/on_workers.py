@@ -12,8 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from zoo.bases import get_base
 from zoo.datasets import QuestionSet
 from zoo.errors import BadInput
@@ -25,7 +23,7 @@ from zoo.manifest import read_manifest
 from zoo.on_ray.shards import Workers
 from zoo.records import Prediction
 from zoo.vlm.model import load_base, load_outline
-from zoo.vlm.precision import choose_dtype
+from zoo.vlm.precision import settled
 
 _MOST = 8
 """Batches of a shard: more are lost with a worker, and fewer are asked for more often."""
@@ -62,7 +60,7 @@ def predict_on(
         ZooError: what went wrong in a worker, or with all of them.
     """
     began = time.monotonic()
-    evaluation = replace(evaluation, how=_settled(evaluation.how, on_gpu=workers.on_gpu))
+    evaluation = replace(evaluation, how=settled(evaluation.how, on_gpu=workers.on_gpu))
     dtype, quantize = evaluation.how["dtype"], evaluation.how["quantize"]
     plan = planned(
         load_outline(get_base(evaluation.base)),
@@ -113,16 +111,6 @@ class _Worker:
     def __call__(self, shard: int) -> tuple[Mapping[str, Any], list[list[Prediction]]]:
         numbers = range(len(self._plan.batches))[shard : shard + self._size]
         return self._plan.job, [answered(self._vlm, self._eyes, self._plan, number) for number in numbers]
-
-
-def _settled(how: Mapping[str, Any], *, on_gpu: bool) -> dict[str, Any]:
-    """How to load the base, with nothing left for each process to choose."""
-    device = torch.device("cuda" if on_gpu else "cpu")
-    dtype = how["dtype"]
-    if dtype == "auto" and on_gpu and not torch.cuda.is_available():
-        dtype = "bfloat16"  # this machine has no GPU to ask
-    name = str(choose_dtype(dtype, device)).removeprefix("torch.")
-    return {**how, "device": device.type, "dtype": name}
 
 
 def _check(plan: Plan, job: Mapping[str, Any]) -> None:

@@ -1,6 +1,8 @@
 """Where a base lies and in what precision it computes. Knows no family, no quantisation and no file."""
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -42,3 +44,13 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     if name not in DTYPES:
         raise UnknownName("dtype", name, ("auto", *DTYPES))
     return DTYPES[name]
+
+
+def settled(how: Mapping[str, Any], *, on_gpu: bool) -> dict[str, Any]:
+    """What `load_base` is told beside the base, with nothing left to choose for each of several processes,
+    which have a GPU of their own each or none."""
+    device, dtype = torch.device("cuda" if on_gpu else "cpu"), how["dtype"]
+    if dtype == "auto" and on_gpu and not torch.cuda.is_available():
+        dtype = "bfloat16"  # this machine has no GPU to ask
+    name = str(choose_dtype(dtype, device)).removeprefix("torch.")
+    return {**how, "device": device.type, "dtype": name}

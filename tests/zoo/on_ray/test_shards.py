@@ -2,7 +2,6 @@
 
 import inspect
 import pickle
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -64,10 +63,3 @@ def test_every_error_of_the_zoo_can_be_sent_to_another_process():
 def test_a_device_that_all_workers_would_share_is_refused(device):
     with pytest.raises(BadInput, match=f"--device {device}"), workers_of("local", count=2, device=device):
         pass
-
-
-@pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: the extra `ray`")
-def test_what_keeps_rays_words_from_the_terminal_is_still_there():
-    from ray._private import worker
-
-    assert "print_to_stdstream(" in inspect.getsource(worker.listen_error_messages)
