@@ -14,6 +14,7 @@ _ALWAYS = {
     "RAY_ENABLE_AUTO_CONNECT": "0",  # what is left of a handle would start a cluster of its own
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # it writes on the terminal
+    "RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS": "1",  # one that hangs will not end by itself
     "RAY_SERVE_LOG_TO_STDERR": "0",
     "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(MESSAGE_BYTES),
     "RAY_SERVE_QUEUE_LENGTH_RESPONSE_DEADLINE_S": "2",  # a replica in a step of its model is no slower

@@ -1,5 +1,6 @@
 """Ray Serve on both sides without a cluster: what crosses is pickled as it is between processes."""
 
+import asyncio
 import threading
 import time
 
@@ -10,8 +11,12 @@ from serving.cluster.replica import Place
 from serving.core.engine import OnDisk, Work
 from serving.core.registry import Registry
 from serving.core.requests import AdapterId
+from serving.defence.pace import Quota
+from serving.opening import build_service
 from serving.settings import read_settings
+from serving.shared import Shared
 from tests._adapters import random_adapter
+from tests.serving.conftest import FakeHub
 from zoo.asking import Sampling, question
 from zoo.bases import get_base
 from zoo.errors import BadInput
@@ -110,3 +115,30 @@ def test_what_a_replica_does_not_need_it_is_not_told():
     (told,) = engines(settings)._bound_deployment.init_args
     assert "SECRET" not in repr(told.model_dump())
     assert (told.annotations, told.keys_file, told.shared) == (None, None, None)
+
+
+def test_names_that_servers_share_stand_for_the_same_at_a_cluster(
+    engine, adapters, image, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("serving.opening.open_engine", lambda *_, **__: engine)
+    hub, quota = FakeHub(), Quota(per_minute=60, burst=9, at_once=9)
+    for one in adapters:
+        hub.add(one.id.repo, one.id.sha, one.folder)
+    parts = [Shared(str(tmp_path / "shared.db"), scope="phantom", quota=quota) for _ in range(2)]
+
+    def answered_by(service, part):
+        part.mirror.refresh()  # as before every request
+        return service.compare([image], "What is shown?", ["mine", "base"]).answers[0].adapter.digest
+
+    try:
+        first, second = (
+            build_service(read_settings(slots=3), hub=hub, aliases={}, say=pytest.fail, shared=part)
+            for part in parts
+        )
+        asyncio.run(first.load("mine", "zoo/0"))
+        assert answered_by(second, parts[1]) == adapters[0].id.digest
+        asyncio.run(second.load("mine", "zoo/1", replace=True))
+        assert answered_by(first, parts[0]) == adapters[1].id.digest
+    finally:
+        for part in parts:
+            part.close()
