@@ -23,6 +23,9 @@ from zoo.__main__ import medzoo
 from zoo.bases import get_base
 from zoo.datasets import load_questions
 from zoo.errors import BadInput
+from zoo.memory.peak import Precision
+from zoo.memory.shape import shape_of
+from zoo.memory.training import held_weights
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,12 +67,14 @@ def told(model, device):
     share_out(model, device)
     parameters = list(model.model.language_model.layers.parameters())
     kept = sum(p.to_local().numel() for p in parameters)
-    print(f"<kept {kept / sum(p.numel() for p in parameters)}>", file=sys.__stderr__, flush=True)
+    every = [getattr(p, "_local_tensor", p) for p in model.parameters()]
+    told = f"<kept {kept / sum(p.numel() for p in parameters)}, bytes {sum(p.nbytes for p in every)}>"
+    print(told, file=sys.__stderr__, flush=True)
 
 zoo.vlm.model.share_out = told
 main()
 """
-"""`medzoo`, telling how much of the base's layers each process keeps."""
+"""`medzoo`, telling how much each process keeps of the base's layers, and of the base in all."""
 
 
 def launch(*words: str, config: str = "ddp", machines: int = 1) -> list[subprocess.CompletedProcess[str]]:
@@ -240,12 +245,14 @@ def test_a_variant_that_blows_up_ends_no_other_of_a_list_of_two_processes(
 def test_two_machines_that_share_the_layers_out_train_to_the_bit_like_two_processes(
     words: list[str], two: Path, tmp_path: Path
 ) -> None:
-    """FSDP by the configuration in `deploy`, two launchers of one process each."""
+    """FSDP by the configuration in `deploy`, two launchers of one process each; they keep what is planned."""
     program, out = tmp_path / "sharded.py", tmp_path / "sharded"
     program.write_text(SHARDED)
     ended = launch(str(program), *words, "--out", str(out), config="fsdp", machines=2)
     assert [one.returncode for one in ended] == [0, 0], [one.stderr for one in ended]
-    assert [re.findall(r"<kept (.*?)>", one.stderr) for one in ended] == [["0.5"], ["0.5"]]
+    planned = held_weights(shape_of(get_base("phantom")), Precision(bytes=4), processes=2)
+    told = f"0.5, bytes {sum(planned.values()) - planned['layers that run']}"
+    assert [re.findall(r"<kept (.*?)>", one.stderr) for one in ended] == [[told], [told]]
     assert [one.stdout.count("6 steps on 11 pairs") for one in ended] == [1, 0]
     assert entries(out) == entries(two)
     weights = [(folder / "adapter_model.safetensors").read_bytes() for folder in (out, two)]

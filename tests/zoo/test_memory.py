@@ -164,6 +164,16 @@ def test_a_training_step_by_hand() -> None:
     assert peak.highest == "forward and backward"
 
 
+def test_layers_that_are_shared_out_by_hand() -> None:
+    """Of 1040 bytes of the language model 16 are the last norm's; a third of 1024, rounded up, is 342, and
+    both layers are whole when the first of them runs. One of a batch of three pairs each; a LoRA's gradient
+    of 28 numbers three times."""
+    three = training_peak(SHAPE, replace(STEP, batch=3, micro_batch=3, processes=3))
+    one = training_peak(SHAPE, STEP)
+    assert three.held == {**one.held, "language model": 342 + 16, "layers that run": 1024}
+    assert three.passes == {**one.passes, "exchange": 3 * 112}
+
+
 def test_a_server_by_hand() -> None:
     """A slot of rank 8: 224 numbers, 896 bytes. Rows gather at rank 3 rounded to 8. Keys and values of a
     token: 2 * 2 * 2 layers * 4 = 32; 2 rows of 6 are there when prompts run, 4 columns more come after.

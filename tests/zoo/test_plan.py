@@ -40,6 +40,26 @@ def test_what_does_not_fit_names_a_command_that_does() -> None:
     assert planned("train", *asked, "--gradient-checkpointing")["train"]["fits"]
 
 
+def test_a_base_that_is_too_large_for_one_gpu_is_planned_for_several() -> None:
+    asked = ("--base", "llava-med-v1.5", "--gpu", "12GB", "--dtype", "bfloat16", *RATES)
+    alone, four = (planned("train", *asked, "--processes", n)["train"] for n in ("1", "4"))
+    assert not alone["fits"]
+    assert not four["fits"]
+    launch, words = (shlex.split(part) for part in four["instead"].split(" -m training "))
+    assert launch == [
+        "accelerate",
+        "launch",
+        "--config_file",
+        "deploy/accelerate/fsdp.yaml",
+        "--num_processes",
+        "4",
+    ]
+    assert words[:5] == ["dpo", "--base", "llava-med-v1.5", "--dtype", "bfloat16"]
+    again = [word for word in words[1:] if word not in ("--out", "OUT")]
+    assert planned("train", "--gpu", "12GB", *RATES, *again, "--processes", "4")["train"]["fits"]
+    assert any("reads the base into its machine's memory" in fact for fact in four["facts"])
+
+
 def test_a_server_that_does_not_fit_is_told_with_variables_and_options() -> None:
     found = planned("serve", "--base", "llava-med-v1.5", "--gpu", "12GB", *RATES)["serve"]
     assert not found["fits"]
@@ -91,6 +111,8 @@ def test_people_see_parts_a_total_and_whether_it_fits() -> None:
         (["--gpu", "24GB", "--memory", "8GB"], BadInput, "exclude each other"),
         (["--gpu", "1GB", *RATES], BadInput, "CUDA itself"),
         (["--gpu", "24GB", "--dtype", "float16", *RATES], BadInput, "does not train"),
+        (["--memory", "24GB", "--processes", "2"], BadInput, "plans for GPUs"),
+        (["--gpu", "24GB", "--load-in-4bit", "--processes", "2", *RATES], BadInput, "cannot be shared out"),
     ],
 )
 def test_what_cannot_be_planned_is_refused(words: list[str], error: type[Exception], says: str) -> None:

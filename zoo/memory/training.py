@@ -78,6 +78,13 @@ class Step:
     lengths: Lengths
     pairs: int
     """Of the whole run, each with images of its own."""
+    processes: int = 1
+    """That share the base's layers, and each batch, out among them (`zoo.vlm.sharded`)."""
+
+    @property
+    def share(self) -> int:
+        """Pairs of a batch that a process runs at most."""
+        return ceil(self.batch / self.processes)
 
     @property
     def rows(self) -> tuple[int, ...]:
@@ -101,13 +108,13 @@ class Step:
 
 
 def training_peak(shape: Shape, step: Step) -> Peak:
-    """The memory of a step once the optimiser's state is there."""
+    """The memory of a step, of one process, once the optimiser's state is there."""
     lora = shape.language.lora(step.rank, step.targets)
-    precision, pairs, lengths = step.precision, min(step.micro_batch, step.batch), step.lengths
+    precision, pairs, lengths = step.precision, min(step.micro_batch, step.share), step.lengths
     images = pairs * len(step.responses) * lengths.images
     features = feature_bytes(shape, precision, tokens=lengths.image)
     kept = step.pairs * len(step.responses) * lengths.images * features
-    held = weight_bytes(shape, precision) | {
+    held = held_weights(shape, precision, processes=step.processes) | {
         "LoRA": 4 * lora * (2 if step.starts else 1),
         "optimiser": 8 * lora,
         "features of a step's images": 0 if precision.lazy else images * features,
@@ -122,7 +129,7 @@ def training_peak(shape: Shape, step: Step) -> Peak:
         a_layer=(_HOLES_CHECKPOINTED if step.checkpointing else _HOLES) + bool(precision.quantize),
     )
     gradients = 4 * lora
-    earlier = gradients if pairs < step.batch else 0
+    earlier = gradients if pairs < step.share else 0
     at_once = min(images, IMAGES_AT_ONCE)
     return Peak(
         {name: size for name, size in held.items() if size},
@@ -130,9 +137,22 @@ def training_peak(shape: Shape, step: Step) -> Peak:
             "images": vision_bytes(shape, precision, tokens=lengths.image, images=at_once),
             "forward and backward": earlier + _pass_bytes(shape, step, pairs, lora),
             "update": gradients + (0 if precision.lazy else gradients),  # a GPU updates all tensors together
-        },
+        }
+        # Their own, these end to end, and the sum that comes back.
+        | ({"exchange": 3 * gradients} if step.processes > 1 else {}),
         loading_bytes(shape, precision),
     )
+
+
+def held_weights(shape: Shape, precision: Precision, *, processes: int) -> dict[str, int]:
+    """Each part's weights in one of so many processes, and the layers that are whole there while they run:
+    one, and the next, which is fetched meanwhile."""
+    found, language = weight_bytes(shape, precision), shape.language
+    if processes > 1:
+        layers = (language.linear_weights + language.other_weights - language.hidden) * precision.bytes
+        found["language model"] -= layers - ceil(layers / processes)
+        found["layers that run"] = min(2, language.layers) * layers // language.layers
+    return found
 
 
 def host_bytes(shape: Shape, step: Step) -> int:
