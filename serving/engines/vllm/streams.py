@@ -10,13 +10,14 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Future
 from functools import partial
+from typing import cast, get_args
 
 from serving.engines.model import Row
 from serving.engines.vllm.adapters import Adapters
 from serving.engines.vllm.chat import question_body
 from serving.engines.vllm.server import Lost, Refused, Server
 from serving.engines.vllm.words import check_name, check_words
-from zoo.asking import Piece
+from zoo.asking import Finish, Piece
 from zoo.errors import EngineFailed
 from zoo.vlm.decode import decoded
 from zoo.vlm.model import VisionLanguageModel
@@ -178,10 +179,10 @@ class Streams:
                             yield Piece(number, new + text.rest(), tokens, "stop")
                             return  # leaving the stream ends the request
                     if why := choice.finish_reason:
-                        if why not in ("stop", "length"):
+                        if why not in get_args(Finish):
                             raise Lost(f"an end without an answer: {why[:20]}")
                         ended = True
-                        last = Piece(number, new + text.rest(), tokens, why)
+                        last = Piece(number, new + text.rest(), tokens, cast(Finish, why))
                     elif new:
                         yield Piece(number, new, tokens)
             if not ended:
