@@ -4,12 +4,15 @@ import asyncio
 import json
 import logging
 import threading
+import time
 
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
+from serving.core.engine import Work
 from serving.engines.vllm.server import Server
-from zoo.errors import BadAdapter, BadInput, EngineFailed
+from zoo.asking import Sampling, question
+from zoo.errors import BadAdapter, BadInput, DeadlinePassed, EngineFailed
 
 SECRET = "geheim-4711"
 CHAT, MODELS, LOAD = "/v1/chat/completions", "/v1/models", "/v1/load_lora_adapter"
@@ -235,3 +238,22 @@ def test_a_stream_left_in_the_moment_in_which_it_began_is_ended_at_vllm_too(monk
 
     assert asyncio.run(leave())
     assert len(closed) == 1
+
+
+def test_a_deadline_that_passes_in_the_middle_of_an_answer_ends_it_at_vllm_too(rig, monkeypatch):
+    engine = rig.open()
+    begun = threading.Event()
+    work = Work(
+        images=(rig.outline.image,),
+        turns=question("silent but well"),
+        adapters=(None,),
+        sampling=Sampling(),
+        deadline=time.monotonic() + 3600,
+    )
+    ticket = engine.submit(work, lambda piece: begun.set())
+    assert begun.wait(60)
+    monkeypatch.setattr(engine, "_clock", lambda: work.deadline)
+    with pytest.raises(DeadlinePassed):
+        ticket.done.result(60)
+    assert rig.fake.left.wait(60)
+    assert len(rig.fake.names) == 1
