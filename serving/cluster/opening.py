@@ -42,7 +42,7 @@ def open_remote(
             max_rows=settings.max_rows,
             max_waiting_rows=settings.max_waiting_rows,
             alike=common(settings),
-            silent_s=min(15.0, max(2.0, settings.timeout_s / 8)),  # of a replica that hangs
+            silent_s=min(15.0, max(5.0, settings.timeout_s / 8)),  # of a replica that hangs
             watch=watch,
         )
     except BaseException:

@@ -20,6 +20,7 @@ from serving.core.registry import Registry
 from serving.core.requests import AdapterId
 from serving.core.watch import Watch, guarded
 from serving.defence.logs import set_up_logs
+from serving.engines.embedded import IDLE_S
 from serving.engines.opened import open_embedded
 from serving.futures import arrived, post
 from serving.library import Hub, Library, ZooHub
@@ -79,8 +80,8 @@ class EngineReplica:
         base = get_base(settings.base)
         self._base, self._where, self._metrics, self._pulse = base.pinned, where or place, Metrics(), Pulse()
         self._settings = common(settings)
-        # One turn that takes half of a question's time; one that compiles may.
-        self._stuck_s = math.inf if settings.compile else settings.timeout_s / 2
+        # In one turn for half of a question's time; one that compiles may be.
+        self._stuck_s = math.inf if settings.compile else max(4 * IDLE_S, settings.timeout_s / 2)
         watch = guarded(self._metrics, self._pulse)
         if settings.traces:
             from serving.traces import open_traces  # an extra's libraries

@@ -82,8 +82,9 @@ class Tries:
                         f"{TRIES} replicas were lost, one after the other, with this", hint="ask again"
                     ) from None
                 self._watch.again(why.reason)
-                with on_behalf(order.origin):
-                    log.warning("a replica was %s, what it had to do begins anew", why.reason)
+                if not why.error:
+                    with on_behalf(order.origin):
+                        log.warning("a replica was %s, what it had to do begins anew", why.reason)
                 if why.reason == "lost":
                     await asyncio.sleep(self._again_s * lost)
                 told.anew()

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from PIL import Image
 
@@ -240,6 +241,14 @@ def test_what_was_asked_is_in_no_file_of_the_clusters(trial):
     read = [path for path in files if path.is_file() and not path.is_symlink() and os.access(path, os.R_OK)]
     assert any("replica" in path.name for path in read)
     assert [path for path in read if MARK in path.read_bytes()] == []
+
+
+def test_other_machines_reach_one_port_of_each_replica_and_no_other(trial):
+    mine = {trial.server.child.pid, *below(trial.server.child.pid)}
+    every = psutil.net_connections("tcp")
+    heard = {one.laddr for one in every if one.pid in mine and one.status == psutil.CONN_LISTEN}
+    beyond = [one for one in heard if not one.ip.removeprefix("::ffff:").startswith("127.")]
+    assert len(heard) > len(beyond) == 2, sorted(heard)
 
 
 def test_it_ends_with_nothing_left(trial):

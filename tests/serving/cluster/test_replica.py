@@ -15,6 +15,7 @@ from serving.cluster.wire import Alive, Begun, Done, Failed, Order, raised
 from serving.core.engine import OnDisk, Work
 from serving.core.origin import NOBODY
 from serving.core.requests import AdapterId
+from serving.engines.embedded import IDLE_S
 from serving.settings import read_settings
 from tests.serving._brought import brought
 from zoo.asking import Piece, Sampling, question
@@ -201,3 +202,11 @@ def test_an_adapter_that_was_evicted_as_soon_as_it_was_loaded_was_loaded(replica
     monkeypatch.setattr(replica._engine, "held", lambda adapter: None)
     (done,) = sent(replica, asked)
     assert done.held == (asked.work.adapters[0].id.digest,)
+
+
+def test_an_engine_that_has_nothing_to_do_is_not_stuck_however_short_a_questions_time_is(rig, replica):
+    made = EngineReplica(read_settings(slots=2, timeout_s=1), where=lambda: HERE, hub=rig.hub)
+    try:
+        assert made._stuck_s > 2 * IDLE_S  # in which it goes round
+    finally:
+        made.close()

@@ -8,6 +8,7 @@ import pytest
 
 from serving.cluster.engine import RemoteEngine
 from serving.cluster.replica import Place
+from serving.cluster.wire import ReplicaLost
 from serving.core.engine import OnDisk, Work
 from serving.core.registry import Registry
 from serving.core.requests import AdapterId
@@ -19,7 +20,7 @@ from tests._adapters import random_adapter
 from tests.serving.conftest import FakeHub
 from zoo.asking import Sampling, question
 from zoo.bases import get_base
-from zoo.errors import BadInput
+from zoo.errors import BadInput, EngineFailed
 
 pytest.importorskip("ray", reason="Ray is not installed: the extra `cluster`")
 LIMIT_S = 60
@@ -142,3 +143,52 @@ def test_names_that_servers_share_stand_for_the_same_at_a_cluster(
     finally:
         for part in parts:
             part.close()
+
+
+class Handle:
+    """A handle of Ray Serve whose stream ends with an error."""
+
+    def __init__(self, error):
+        self.error, self.run, self.cancelled = error, self, False
+
+    def options(self, **_):
+        return self
+
+    def remote(self, _):
+        return self
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        raise self.error
+
+    def cancel(self):
+        self.cancelled = True
+
+
+def rpc(code):
+    import grpc
+
+    return grpc.aio.AioRpcError(grpc.StatusCode[code], grpc.aio.Metadata(), grpc.aio.Metadata(), "SECRET")
+
+
+@pytest.mark.parametrize(
+    "error", [lambda: rpc("CANCELLED"), lambda: rpc("INTERNAL"), asyncio.CancelledError], ids=str
+)
+def test_a_stream_that_is_cut_off_below_is_a_lost_replica_and_never_an_answer(error):
+    from serving.cluster.serves import ServeReplicas
+
+    handle = Handle(error())
+    with pytest.raises(ReplicaLost):
+        asyncio.run(anext(ServeReplicas(handle, end=lambda: None).run(None)))
+    assert handle.cancelled
+
+
+def test_a_question_that_is_too_large_for_the_replicas_says_so_and_what_to_set():
+    from serving.cluster.serves import ServeReplicas
+
+    with pytest.raises(EngineFailed, match="larger than the replicas take") as found:
+        asyncio.run(anext(ServeReplicas(Handle(rpc("RESOURCE_EXHAUSTED")), end=lambda: None).run(None)))
+    assert "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH" in str(found.value)
+    assert "SECRET" not in str(found.value)
