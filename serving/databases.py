@@ -161,8 +161,8 @@ def _bounded(answer_s: float) -> Callable[..., Any]:
     import psycopg  # an extra's library
 
     class Bounded(psycopg.Connection[Any]):
-        def wait(self, answer: Any, *args: Any, **options: Any) -> Any:
-            return super().wait(self._in_time(answer), *args, **options)
+        def wait(self, gen: Generator[Any, Any, Any], *args: Any, **options: Any) -> Any:
+            return super().wait(self._in_time(gen), *args, **options)
 
         def _in_time(self, answer: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
             ends = time.monotonic() + answer_s
@@ -189,9 +189,14 @@ def _of_file(path: Path, kind: Kind) -> URL:
 
 
 def _make_private(path: Path, kind: Kind) -> None:
-    """Make a new file that nobody else can read; what SQLite lays beside it gets the same mode."""
+    """Make a new file that nobody else can read; what SQLite lays beside it gets the same mode. One that is
+    there is not opened: to close it would let go of every lock that this process has on it (fcntl(2)), and
+    another process would then take SQLite's log away from under it."""
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise BadInput(f"{kind.name} {path} cannot be written: Permission denied") from None
     except OSError as error:
         raise BadInput(f"{kind.name} {path} cannot be written: {error.strerror}") from None
 

@@ -1,6 +1,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -522,6 +524,27 @@ def test_a_database_that_failed_is_left_alone_for_a_moment(tmp_path):
     with store.read() as connection:
         assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
     store.close()
+
+
+def test_two_processes_that_keep_ratings_and_shared_state_in_one_file_see_each_others(tmp_path):
+    """What one has written reaches the file, whoever else opens and closes it."""
+    path = str(tmp_path / "all.db")
+    shared = Store(path)
+    _, key = new_key("ana", "read")
+    add_key(shared, key)
+    ratings_of_this_one = Database(path)
+    opens = "import sys; from serving.shared import Store; Store(sys.argv[1]).close()"
+    subprocess.run([sys.executable, "-c", opens, path], check=True)
+    _, later = new_key("ben", "read")
+    add_key(shared, later)
+    reads = (
+        "import sys; from serving.shared import Store; from serving.shared.key_table import read_keys\n"
+        "with Store(sys.argv[1]).read() as one: print(*(key.name for key in read_keys(one)))"
+    )
+    said = subprocess.run([sys.executable, "-c", reads, path], check=True, capture_output=True, text=True)
+    assert said.stdout.split() == ["ana", "ben"]
+    ratings_of_this_one.close()
+    shared.close()
 
 
 def test_no_key_lies_in_the_database_in_clear(tmp_path):
