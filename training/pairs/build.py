@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -41,6 +42,8 @@ PAIRS_NAME = "pairs.jsonl"
 _BATCH = 64
 _IDENTITY_NAME = ".identity.json"
 _SHARDS = ".shards"
+_SEEN_S = 65.0
+"""Longest that a network's disk may still say of a file that it is not there: NFS's 60 seconds and some."""
 
 
 MakeShards = Callable[[Sequence[int]], Iterable[int]]
@@ -76,7 +79,7 @@ def build_pairs(
     there = len(questions) - sum(sizes[number] for number in missing)
     with tqdm(total=len(questions), initial=there, desc="pairs", unit="question") as bar:
         for number in make_shards(missing):
-            if not _is_there(part, number):
+            if not _appears(part, number):
                 raise BadInput(f"{part}: the shard {number} that a worker wrote is not there", hint=_ONE_DISK)
             bar.update(sizes[number])
     shards = [_shard(part, number) for number in range(len(sizes))]
@@ -164,6 +167,14 @@ def _shard(part: Path, number: int) -> Path:
 
 def _is_there(part: Path, number: int) -> bool:
     return _shard(part, number).with_suffix(".json").exists()
+
+
+def _appears(part: Path, number: int) -> bool:
+    """Whether a shard that was written is there, on a network's disk perhaps after a while."""
+    ends = time.monotonic() + _SEEN_S
+    while not (there := _is_there(part, number)) and time.monotonic() < ends:
+        time.sleep(0.5)
+    return there
 
 
 def steps_as_data(steps: Sequence[Step]) -> list[dict[str, Any]]:

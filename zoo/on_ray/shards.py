@@ -130,8 +130,8 @@ def workers_of(address: str, *, count: int | None, device: str) -> Iterator[Work
 
     Raises:
         NotInstalled: there is no Ray, or not all that Ray Data needs.
-        BadInput: the cluster lets anybody in, it has fewer GPUs than workers, or none and `device` wants one,
-            or `device` names one of several.
+        BadInput: the cluster lets anybody in, it has too few GPUs or cores for the workers, or `device` names
+            one of several.
         ClusterFailed: it cannot be started or joined.
     """
     if device not in ("auto", "cpu", "cuda"):
@@ -143,7 +143,7 @@ def workers_of(address: str, *, count: int | None, device: str) -> Iterator[Work
 
     if local:
         try:
-            end = start(cpus=(count or _WITHOUT_GPU) + 1)  # one for what Ray Data runs beside them
+            end = start(cpus=max(count or _WITHOUT_GPU, os.cpu_count() or 1) + 1)  # one is Ray Data's own
         except Exception as error:
             raise ClusterFailed(
                 f"no cluster could be started here ({type(error).__name__})", hint="the same without --ray"
@@ -152,14 +152,17 @@ def workers_of(address: str, *, count: int | None, device: str) -> Iterator[Work
         join(address)
         end = ray.shutdown
     try:
-        gpus = 0 if device == "cpu" else int(ray.cluster_resources().get("GPU", 0))
+        has = ray.cluster_resources()
+        gpus = 0 if device == "cpu" else int(has.get("GPU", 0))
         if device == "cuda" and not gpus:
             raise BadInput("--device cuda: the cluster has no GPU", hint="--device cpu")
-        if gpus and count and count > gpus:
+        most, each = (gpus, "GPU") if gpus else (int(has.get("CPU", 0)), "CPU")
+        count = count or gpus or _WITHOUT_GPU
+        if count > most:
             raise BadInput(
-                f"--workers {count}: the cluster has {gpus} GPUs, one a worker", hint="--device cpu"
+                f"--workers {count}: the cluster has {most} {each}s, one a worker", hint=f"--workers {most}"
             )
         where = "of this machine" if local else f"at {address}"
-        yield Workers(where=where, count=count or gpus or _WITHOUT_GPU, on_gpu=gpus > 0)
+        yield Workers(where=where, count=count, on_gpu=gpus > 0)
     finally:
         end()
