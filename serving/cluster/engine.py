@@ -17,7 +17,7 @@ from typing import Any, Literal
 from serving.cluster.replicas import Replicas
 from serving.cluster.standing import LOOK_S, Standing
 from serving.cluster.tries import AGAIN_S, Tries
-from serving.cluster.wire import Failed, Order, raised
+from serving.cluster.wire import Order, failed, raised
 from serving.core.engine import Look, OnDisk, Work
 from serving.core.origin import on_behalf, origin
 from serving.core.registry import Registry
@@ -167,7 +167,7 @@ class RemoteEngine:
                 answers = self._replicas.unload(adapter)
             except Exception as error:  # the edge: whatever it was, it is this future's
                 log.error("an adapter could not be unloaded: %s", type(error).__name__)
-                answers = [Failed("EngineFailed", {"message": "the replicas could not be asked", "hint": ""})]
+                answers = [failed(EngineFailed("the replicas could not be asked", hint="do it again later"))]
             wrong = [one for one in answers if one]
             if wrong:
                 done.set_exception(raised(wrong[0]))
@@ -237,9 +237,8 @@ class RemoteEngine:
         except Exception as error:  # the edge: its message may quote a question
             with on_behalf(asked.order.origin):
                 log.error("a comparison failed: %s", type(error).__name__)
-            end = self._counted(
-                EngineFailed(f"the engine failed on this comparison ({type(error).__name__})")
-            )
+            what = f"the engine failed on this comparison ({type(error).__name__})"
+            end = self._counted(EngineFailed(what, hint="ask again"))
         self._settle(asked, end)
 
     def _left(self, asked: _Asked) -> float | None:
@@ -253,10 +252,10 @@ class RemoteEngine:
 
     def _settle(self, asked: _Asked, end: Any) -> None:
         with self._changed:
+            mine = asked in self._open  # of two threads that settle it the first
             self._open.discard(asked)
-            mine = not asked.done.done() and asked.done.set_running_or_notify_cancel()
             self._changed.notify_all()
-        if not mine:
+        if not mine or not asked.done.set_running_or_notify_cancel():
             return
         if isinstance(end, Exception):
             asked.done.set_exception(end)

@@ -35,6 +35,14 @@ class _Elsewhere(Exception):
         self.reason, self.at, self.error = reason, at, error
 
 
+class _Refused(Exception):
+    """What a replica says of the order, and has counted."""
+
+    def __init__(self, error: ZooError) -> None:
+        super().__init__()
+        self.error = error
+
+
 class Tries:
     """Gives orders to replicas of a base until one has done what was ordered."""
 
@@ -67,6 +75,11 @@ class Tries:
             among = tuple(name for name in self._standing() if name not in shunned)
             try:
                 return await self._once(replace(order, left_s=left(), among=among), told, tell)
+            except _Refused as refused:
+                raise refused.error from None
+            except ZooError as error:
+                self._watch.failed(type(error).__name__)
+                raise
             except _Elsewhere as why:
                 if why.error and (why.at in shunned or not set(self._standing()) - shunned - {why.at}):
                     self._watch.failed(type(why.error).__name__)
@@ -118,7 +131,7 @@ class Tries:
                             case Failed(kind="Busy"):
                                 raise _Elsewhere("busy", at=at, error=raised(item))
                             case Failed():
-                                raise raised(item)
+                                raise _Refused(raised(item))
         except TimeoutError:
             raise _Elsewhere("silent", at=at) from None
         except ReplicaLost:
@@ -130,5 +143,7 @@ class Tries:
         wanted = [one.id.digest if one else self._base for one in order.work.adapters]
         if list(held) != wanted:
             log.error("a replica answers with other weights than it was asked for")
-            self._watch.failed(EngineFailed.__name__)
-            raise EngineFailed("a replica has other weights than were asked for, so its answers are withheld")
+            raise EngineFailed(
+                "a replica has other weights than were asked for, so its answers are withheld",
+                hint="ask again; if it goes on, start the cluster again",
+            )

@@ -103,7 +103,8 @@ def common(settings: Settings) -> dict[str, object]:
 def failed(error: BaseException) -> Failed:
     """An error as data; of one that is not the zoo's only the type, for its message may quote a question."""
     if not isinstance(error, ZooError):
-        error = EngineFailed(f"the engine failed on this comparison ({type(error).__name__})")
+        what = f"the engine failed on this comparison ({type(error).__name__})"
+        error = EngineFailed(what, hint="ask again")
     return Failed(type(error).__name__, dict(vars(error)))
 
 

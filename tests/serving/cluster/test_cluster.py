@@ -176,7 +176,6 @@ class Trial:
 def trial(tmp_path_factory):
     """A trial that was run, its server still there."""
     folder = tmp_path_factory.mktemp("cluster")
-    before = set(Path("/tmp").glob("mz-*"))
     vlm = load_base(get_base("phantom"), device="cpu")
     with serving(folder / "hub") as hub:
         shelf = Shelf(hub, Forge(vlm), folder / "adapters", repos=REPOS, versions=1)
@@ -198,7 +197,8 @@ def trial(tmp_path_factory):
             environment=environment,
         ) as server:
             found = Trial(server, shelf)
-            found.folders = set(Path("/tmp").glob("mz-*")) - before
+            commands = " ".join(below(server.child.pid).values())
+            found.folders = {Path(one) for one in re.findall(r"/tmp/mz-\w+", commands)}
             asyncio.run(found.run())
             found.base_says = _base_says(vlm)
             yield found

@@ -80,10 +80,11 @@ def test_a_replica_that_is_ending_is_not_the_end_of_the_question(over):
 @pytest.mark.parametrize("other", [("a", " c"), ("x",), ("a",)])
 def test_another_replica_that_answers_otherwise_is_an_error_and_not_an_answer(over, other):
     replicas = Scripted([*says("a", " b", " c")[:3], ReplicaLost()], says(*other))
-    told = []
+    told, watch = [], Counted()
     with pytest.raises(EngineFailed, match=r"another one (answers|ends)"):
-        over(replicas).submit(work(FIRST), told.append).done.result(LIMIT_S)
+        over(replicas, watch=watch).submit(work(FIRST), told.append).done.result(LIMIT_S)
     assert [piece.text for piece in told] == ["a", " b"]
+    assert watch.failures == ["EngineFailed"]
 
 
 def test_a_question_that_loses_three_replicas_fails_by_name_and_is_counted(over):
@@ -200,14 +201,15 @@ def test_a_replica_that_comes_with_other_settings_does_not_count_and_is_told_of_
 
 
 def test_a_replicas_error_is_told_whole_and_by_its_own_type(over):
-    error = UnknownName("adapter", "mdop", ["mdpo"])
+    error, watch = UnknownName("adapter", "mdop", ["mdpo"]), Counted()
     with pytest.raises(UnknownName) as found:
-        over(Scripted([failed(error)])).submit(work(FIRST)).done.result(LIMIT_S)
+        over(Scripted([failed(error)]), watch=watch).submit(work(FIRST)).done.result(LIMIT_S)
     assert str(found.value) == str(error)
+    assert watch.failures == []  # which the replica has counted
 
 
 def test_an_unforeseen_error_is_told_by_its_type_alone(over):
-    with pytest.raises(EngineFailed, match=r"failed on this comparison \(KeyError\)$"):
+    with pytest.raises(EngineFailed, match=r"failed on this comparison \(KeyError\)\n"):
         over(Scripted([KeyError("SECRET")])).submit(work(FIRST)).done.result(LIMIT_S)
 
 
@@ -271,6 +273,16 @@ def test_draining_waits_for_what_is_under_way_and_takes_no_more(over):
     assert replicas.cancelled.is_set()
     assert replicas.closed == 1
     assert not engine.alive
+
+
+def test_what_another_thread_is_settling_is_not_settled_twice(over):
+    replicas = Scripted([asyncio.Event()])
+    engine = over(replicas)
+    ticket = engine.submit(work(FIRST))
+    engine._open.remove(ticket)
+    ticket.done.set_running_or_notify_cancel()  # so far has the other one come
+    engine._settle(ticket, Stopped("the server is stopping"))
+    assert not ticket.done.done()
 
 
 def test_the_list_tells_which_adapters_are_in_a_slot_anywhere(over):
