@@ -76,13 +76,13 @@ class Standing:
         Returns:
             Each way in which one differs from what it should be.
         """
-        wrong = ""
+        reports, unlike, wrong = list[Report](), list[str](), ""
         try:
-            found = self._replicas.reports(self._registry.pinned, timeout_s=self._answer_s)
+            told = self._replicas.reports(self._registry.pinned, timeout_s=self._answer_s)
+            unlike = sorted({difference for one in told for difference in self._unlike(one)})
+            reports = sorted((one for one in told if not self._unlike(one)), key=lambda one: one.replica)
         except Exception as error:  # the edge: a cluster that is away is one without replicas
-            found, wrong = [], f"the replicas could not be asked: {type(error).__name__}"
-        unlike = sorted({difference for one in found for difference in self._unlike(one)})
-        reports = sorted((one for one in found if not self._unlike(one)), key=lambda one: one.replica)
+            wrong = f"the replicas could not be asked: {type(error).__name__}"
         resident = {adapter for one in reports for adapter in one.resident}
         with self._lock:
             gone, self._resident = self._resident - resident, resident

@@ -329,6 +329,12 @@ def test_replicas_that_cannot_be_asked_are_none(over):
     replicas = Scripted()
     engine = over(replicas)
     assert engine.alive
+    replicas.running = ["of another version"]
+    engine._standing.look()
+    assert not engine.alive
+    replicas.running = [report(0)]
+    engine._standing.look()
+    assert engine.alive
     replicas.reports = lambda *_, **__: 1 / 0
     engine._standing.look()
     assert not engine.alive
