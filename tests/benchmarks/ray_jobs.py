@@ -1,6 +1,6 @@
 """Two workers of `medzoo evaluate --ray` against one process, by answers a second once they answer.
 
-The same 1600 questions to the phantom base and two random adapters, float32, on the CPU. On two cores each
+The same 800 questions to the phantom base and two random adapters, float32, on the CPU. On two cores each
 worker has a core, and so has the one process where OMP_NUM_THREADS=1. What starting takes is told by itself:
 the cluster, and from there to the first shard, the workers' imports and bases among it. Each worker's first
 shard does not count. Where Ray is not installed there are no figures.
@@ -24,7 +24,7 @@ from zoo.evaluation.predict import predict
 from zoo.on_ray.shards import Workers, workers_of
 from zoo.vlm.model import load_base
 
-QUESTIONS, NAMES, REPETITIONS = 1600, ("one", "two"), 3
+QUESTIONS, NAMES, REPETITIONS = 800, ("one", "two"), 3
 NUMBERS = {"max_tokens": 64, "ablation": 0, "seed": 0, "rows": 64}
 
 

@@ -19,6 +19,8 @@ from training.start import policy_name
 from training.variant import Variant
 from training.variants import get_variant
 from zoo.bases import get_base
+from zoo.errors import BadInput
+from zoo.evaluation.run import versions
 from zoo.llm import ChatEndpoint, Usage
 from zoo.on_ray.shards import Workers
 from zoo.vlm.ask import Asker
@@ -41,6 +43,8 @@ class PairSet:
     """Those of `question_options`."""
     seed: int
     out: Path
+    versions: Mapping[str, str]
+    """Of the packages that decide what a model says, where the command was typed."""
 
 
 def pairs_on(workers: Workers, told: PairSet, found: Sources) -> PairReport:
@@ -74,6 +78,11 @@ class _Worker:
     """Makes shards, and tells of each what its language models were asked for it."""
 
     def __init__(self, told: PairSet) -> None:
+        if versions() != told.versions:
+            raise BadInput(
+                f"packages: {dict(told.versions)} here, and {versions()} in a worker",
+                hint="every node needs the same packages: docs/scale.md",
+            )
         stage, base = _stage(told), get_base(told.base)
         found = sources(told.out, told.options, seed=told.seed, says=False)
         vlm = start = None

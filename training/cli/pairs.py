@@ -88,6 +88,7 @@ def pairs(
         report = make_pairs(stage, base, found, out, vlm=vlm, start=start)
     else:
         from training.cli._pairs_on_workers import PairSet, pairs_on
+        from zoo.evaluation.run import versions
         from zoo.on_ray.shards import workers_of
 
         told = PairSet(
@@ -99,6 +100,7 @@ def pairs(
             options=options,
             seed=seed,
             out=out,
+            versions=versions(),
         )
         with workers_of(ray, count=workers, device=how["device"] if asks_model else "cpu") as processes:
             click.echo(f"{processes}{'; each loads the base' if asks_model else ''}", err=True)

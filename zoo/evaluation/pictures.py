@@ -25,6 +25,7 @@ AT_ONCE = 16
 """Pictures that are open and encoded at once."""
 _THREADS = 4
 _NOISE = "noise "
+_SAME_FILES = "every worker needs the same files as this machine, and nobody who changes them"
 
 Keys = dict[tuple[int, str], str]
 """The keys of pictures, by the number of their benchmark and their name there."""
@@ -55,7 +56,17 @@ class Gallery:
             return dict(zip(names, pool.map(lambda one: pixels_digest(self._open(*one)), names), strict=True))
 
     def key(self, benchmark: int, name: str) -> str:
-        """The key of the picture of that name in that benchmark."""
+        """The key of the picture of that name in that benchmark.
+
+        Raises:
+            BadInput: it is not among the keys that were given.
+        """
+        if (benchmark, name) not in self.keys:
+            raise BadInput(
+                f"{self._benchmarks[benchmark].name} asks about the picture {name}, and did not when this "
+                "evaluation began",
+                hint=_SAME_FILES,
+            )
         return self.keys[benchmark, name]
 
     def noise_key(self, benchmark: int, name: str) -> str:
@@ -83,7 +94,7 @@ class Gallery:
             raise BadInput(
                 f"the picture {name} of {self._benchmarks[number].name} is another one than when this "
                 "evaluation began",
-                hint="every worker needs the same files as this machine, and nobody who changes them",
+                hint=_SAME_FILES,
             )
         if key == pixels:
             return image, found

@@ -94,6 +94,11 @@ def test_a_worker_that_would_make_another_set_writes_nothing(told):
     assert not list(told.out.with_name("out.part").glob(".shards/*"))
 
 
+def test_a_worker_with_other_packages_is_refused(told):
+    with pytest.raises(BadInput, match=r"packages: .*'torch': '1.0'.* here, and"):
+        made(told, Here(lambda words: replace(words, versions={**words.versions, "torch": "1.0"})))
+
+
 def test_a_worker_that_does_not_see_the_commands_disk_says_so(told, tmp_path):
     with pytest.raises(BadInput, match="a worker does not see") as refused:
         made(told, Here(lambda words: replace(words, out=tmp_path / "elsewhere")))

@@ -131,6 +131,17 @@ def test_a_worker_that_finds_other_pixels_under_a_pictures_name_refuses_it(folde
         predict_on(Here(), spoiled, [QUESTIONS()], folder=tmp_path)
 
 
+def test_a_worker_whose_benchmark_has_other_questions_refuses_it_by_name(folders, tmp_path):
+    for limit, said in (
+        (40, "phantom asks about the picture .*, and did not"),
+        (20, "benchmarks: .* in a worker"),
+    ):
+        other = told(folders, benchmarks=(partial(load_questions, "phantom", "test", limit=limit),))
+        with pytest.raises(BadInput, match=said):
+            predict_on(Here(), other, [QUESTIONS()], folder=tmp_path)
+    assert (tmp_path / PART_NAME).read_bytes() == b""
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

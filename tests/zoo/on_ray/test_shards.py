@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import zoo.errors
-from zoo.errors import BadInput, ClusterFailed, UnknownName, ZooError
+from zoo.errors import BadInput, ClusterFailed, NotInstalled, UnknownName, ZooError
 from zoo.on_ray.shards import _Process, workers_of
 
 
@@ -63,3 +63,11 @@ def test_every_error_of_the_zoo_can_be_sent_to_another_process():
 def test_a_device_that_all_workers_would_share_is_refused(device):
     with pytest.raises(BadInput, match=f"--device {device}"), workers_of("local", count=2, device=device):
         pass
+
+
+@pytest.mark.parametrize("lacks", ["ray", "pandas"])
+def test_what_a_job_needs_and_is_not_installed_is_told_with_the_extra_that_has_it(lacks, monkeypatch):
+    monkeypatch.setattr("zoo.on_ray.environment.find_spec", lambda name: None if name == lacks else object())
+    with pytest.raises(NotInstalled) as refused, workers_of("local", count=2, device="cpu"):
+        pass
+    assert (refused.value.message, refused.value.hint) == ("--ray needs Ray", "pip install 'medvlm-zoo[ray]'")
