@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from zoo.on_ray import environment
 from zoo.on_ray.private import PAST_THE_STORE, forget_serve, hush_raylets, in_folder
 
 pytest.importorskip("ray", reason="Ray is not installed: the extra `cluster`")
@@ -48,3 +49,20 @@ def test_what_raylets_say_is_not_printed(monkeypatch):
     hush_raylets()
     worker.print_to_stdstream(told, ignore_prefix=False)
     assert "died" in before == said.getvalue()
+
+
+def test_ray_reads_the_variables_that_are_set_for_it():
+    import ray
+
+    where = (
+        "_private/ray_constants.py",
+        "_private/auto_init_hook.py",
+        "_private/worker.py",
+        "_common/usage/usage_lib.py",
+        "_private/authentication/grpc_authentication_server_interceptor.py",
+        "serve/_private/constants.py",
+    )
+    read = "".join((Path(ray.__file__).parent / name).read_text(encoding="utf-8") for name in where)
+    names = {*environment._ALWAYS, "RAY_AUTH_MODE", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"}
+    names -= {"RAY_BACKEND_LOG_LEVEL"}  # which is read by what is not Python
+    assert sorted(name for name in names if name not in read) == []
