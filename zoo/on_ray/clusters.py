@@ -35,6 +35,7 @@ def start(*, cpus: int | None = None) -> Callable[[], None]:
     try:
         with _without_stderr():
             ray.init(
+                address=HERE,  # or RAY_ADDRESS, where it is set, names one to join
                 num_cpus=cpus,
                 include_dashboard=False,
                 log_to_driver=False,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from zoo.errors import BadInput, ClusterFailed, ZooError
-from zoo.on_ray.clusters import HERE, join, start
+from zoo.on_ray.clusters import HERE, STORE_BYTES, join, start
 from zoo.on_ray.environment import set_up
 
 Reply = TypeVar("Reply")
@@ -122,6 +122,19 @@ def _enter(folder: Path) -> None:
         ) from None
 
 
+def _see_memory(shared: Path) -> None:
+    """See that what workers answer stays in memory: Ray takes a file on disk where shared memory is small, as
+    containers have it."""
+    if not shared.is_dir():
+        return
+    has = os.statvfs(shared)
+    if (free := has.f_bavail * has.f_bsize) < STORE_BYTES:
+        raise ClusterFailed(
+            f"{shared} has {free // 1024**2} MB free, and answers would be kept on disk in its place",
+            hint=f"--ray needs {STORE_BYTES // 1024**2} MB there (docker run --shm-size 256m); or leave it out",
+        )
+
+
 @contextmanager
 def workers_of(address: str, *, count: int | None, device: str) -> Iterator[Workers]:
     """Workers of the cluster at `address`, which is started and ended here if it is `HERE`.
@@ -139,6 +152,8 @@ def workers_of(address: str, *, count: int | None, device: str) -> Iterator[Work
     local = address == HERE
     needs = ("fsspec", "pandas", "pyarrow")
     set_up("--ray", extra="ray", local=local, processes=count or _WITHOUT_GPU, needs=needs)
+    if local:
+        _see_memory(Path("/dev/shm"))
     import ray
 
     if local:

@@ -3,6 +3,7 @@
 import inspect
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -71,3 +72,18 @@ def test_what_a_job_needs_and_is_not_installed_is_told_with_the_extra_that_has_i
     with pytest.raises(NotInstalled) as refused, workers_of("local", count=2, device="cpu"):
         pass
     assert (refused.value.message, refused.value.hint) == ("--ray needs Ray", "pip install 'medvlm-zoo[ray]'")
+
+
+def test_answers_are_not_kept_on_disk_where_shared_memory_is_small(monkeypatch):
+    """As in a container, which has 64 MB of it unless it is told otherwise."""
+    monkeypatch.setattr("os.statvfs", lambda _: SimpleNamespace(f_bavail=2**14, f_bsize=2**12))
+    monkeypatch.setattr("zoo.on_ray.shards.set_up", lambda *_, **__: None)
+    started = []
+    monkeypatch.setattr("zoo.on_ray.shards.start", lambda **_: started.append(1))
+    with (
+        pytest.raises(ClusterFailed, match="/dev/shm has 64 MB free") as refused,
+        workers_of("local", count=2, device="cpu"),
+    ):
+        pass
+    assert "--shm-size" in refused.value.hint
+    assert started == []
