@@ -174,7 +174,9 @@ def rpc(code):
 
 
 @pytest.mark.parametrize(
-    "error", [lambda: rpc("CANCELLED"), lambda: rpc("INTERNAL"), asyncio.CancelledError], ids=str
+    "error",
+    [lambda: rpc("CANCELLED"), lambda: rpc("INTERNAL"), asyncio.CancelledError],
+    ids=("cancelled", "internal", "task cancelled"),
 )
 def test_a_stream_that_is_cut_off_below_is_a_lost_replica_and_never_an_answer(error):
     from serving.cluster.serves import ServeReplicas
