@@ -23,6 +23,7 @@ from typing import Any
 from PIL import Image
 from tqdm import tqdm
 
+from training.alone import LOCK_NAME, alone
 from training.pairs.prompts import prompt_ids
 from training.pairs.report import (
     PairReport,
@@ -67,8 +68,15 @@ def build_pairs(
     Raises:
         BadInput: `out` exists already, `OUT.part` is of another build, or no question gave a pair.
     """
-    if out.exists():
-        raise BadInput(f"{out} exists already", hint=f"choose another --out, or remove it: rm -r {out}")
+    with alone(part_of(out), doing="making pairs in"):
+        if out.exists():
+            raise BadInput(f"{out} exists already", hint=f"choose another --out, or remove it: rm -r {out}")
+        return _build(name, steps, tools, out, base=base, make_shards=make_shards)
+
+
+def _build(
+    name: str, steps: Sequence[Step], tools: Tools, out: Path, *, base: str, make_shards: MakeShards | None
+) -> PairReport:
     questions = tools.questions.questions
     part = part_of(out)
     _open_part(part, _identity(name, steps, tools, base))
@@ -120,6 +128,7 @@ def build_pairs(
     shutil.rmtree(part / _SHARDS)  # last, so that a build killed before is gone on with
     (part / _IDENTITY_NAME).unlink()
     os.replace(part, out)
+    (out / LOCK_NAME).unlink(missing_ok=True)  # held until here, so that nobody begins anew
     return report
 
 
@@ -224,22 +233,22 @@ def _differing(part: Path, identity: dict[str, Any]) -> list[str]:
 
 
 def _open_part(part: Path, identity: dict[str, Any]) -> None:
-    """Make the folder of an unfinished build, or see that the one there is of this build."""
-    if part.exists():
-        differ = _differing(part, identity)
-        if not differ:
-            return
-        if any((part / _SHARDS).glob("*.json")):
-            raise BadInput(
-                f"{part} holds an unfinished pair set with other {', '.join(differ)}",
-                hint=f"choose another --out, or remove it: rm -r {part}",
-            )
-        shutil.rmtree(part)  # nothing was finished in it
-    fresh = part.with_name(part.name + ".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    (fresh / _SHARDS).mkdir(parents=True)
-    (fresh / _IDENTITY_NAME).write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
-    os.replace(fresh, part)
+    """Begin an unfinished build in its folder, or see that the one there is of this build."""
+    differ = _differing(part, identity)
+    if not differ:
+        (part / _SHARDS).mkdir(exist_ok=True)  # gone where it was stopped at its very end
+        return
+    if any((part / _SHARDS).glob("*.json")):
+        raise BadInput(
+            f"{part} holds an unfinished pair set with other {', '.join(differ)}",
+            hint=f"choose another --out, or remove it: rm -r {part}",
+        )
+    for folder in (_SHARDS, "images", "rejected"):  # nothing was finished in them
+        shutil.rmtree(part / folder, ignore_errors=True)
+    (part / _SHARDS).mkdir()
+    fresh = _own_part(part)
+    fresh.write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
+    os.replace(fresh, part / _IDENTITY_NAME)
 
 
 def _run(steps: Sequence[Step], batch: Sequence[Question], tools: Tools) -> list[Draft | Dropped]:

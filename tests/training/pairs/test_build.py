@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -178,6 +179,44 @@ def test_a_build_stopped_while_its_report_was_written_goes_on(
             build("mdpo", questions, tmp_path / "p", policy=Scripted(["something else"] * 40))
     build("mdpo", questions, tmp_path / "p", policy=Scripted([]))
     assert files_of(tmp_path / "p") == files_of(tmp_path / "whole")
+
+
+def test_a_build_stopped_before_it_got_its_name_is_made_again(
+    questions: QuestionSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build("mdpo", questions, tmp_path / "whole", policy=Scripted(["something else"] * 40))
+    rmtree = shutil.rmtree
+
+    def stopped(folder: Path, **options: Any) -> None:
+        finished = any(folder.glob("*.json"))
+        rmtree(folder, **options)
+        if finished:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("training.pairs.build.shutil.rmtree", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            build("mdpo", questions, tmp_path / "p", policy=Scripted(["something else"] * 40))
+        assert not (tmp_path / "p").exists()
+    rest = Scripted(["something else"] * 40)
+    build("mdpo", questions, tmp_path / "p", policy=rest)
+    assert rest.script == []
+    assert files_of(tmp_path / "p") == files_of(tmp_path / "whole")
+
+
+def test_a_second_build_into_a_folder_is_refused_while_the_first_is_at_work(
+    questions: QuestionSet, tmp_path: Path
+) -> None:
+    class Interrupted(Scripted):
+        def answers(self, requests: Sequence[Request]) -> list[str]:
+            with pytest.raises(BadInput, match="another process is making pairs in"):
+                build("mdpo", questions, tmp_path / "p", policy=Scripted(["of the second"] * 40))
+            return super().answers(requests)
+
+    build("mdpo", questions, tmp_path / "p", policy=Interrupted(["something else"] * 40))
+    build("mdpo", questions, tmp_path / "whole", policy=Scripted(["something else"] * 40))
+    assert files_of(tmp_path / "p") == files_of(tmp_path / "whole")
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["p", "whole"]
 
 
 @pytest.mark.parametrize("changed", ["known", "given", "policy", "wordings", "heat maps"])
