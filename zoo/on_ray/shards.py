@@ -131,7 +131,7 @@ def _see_memory(shared: Path) -> None:
     if (free := has.f_bavail * has.f_bsize) < STORE_BYTES:
         raise ClusterFailed(
             f"{shared} has {free // 1024**2} MB free, and answers would be kept on disk in its place",
-            hint=f"--ray needs {STORE_BYTES // 1024**2} MB there (docker run --shm-size 256m); or leave it out",
+            hint=f"--ray needs {STORE_BYTES // 1024**2} MB: docker run --shm-size 256m; or do without it",
         )
 
 
