@@ -122,13 +122,17 @@ def tools_of(
     *,
     vlm: VisionLanguageModel | None = None,
     start: Start | None = None,
+    precision: str = "",
 ) -> Iterator[Tools]:
-    """What the steps of one stage use; its policy is `vlm` with the adapter `start`."""
+    """What the steps of one stage use; its policy is `vlm` with the adapter `start`. `precision` is that of
+    a model elsewhere, for which the sources' answers stand."""
+    asked = vlm if variant.needs_policy and sources.answers is None else None
     with _policy(variant, sources, vlm, start) as policy:
         yield Tools(
             questions=sources.questions,
             seed=sources.seed,
             policy=policy,
+            precision=asked.precision if asked else precision,
             writer=sources.writer,
             debaters=sources.debaters,
             similarity=_similarity(variant, base),

@@ -25,7 +25,7 @@ from zoo.llm import ChatEndpoint, Usage
 from zoo.on_ray.shards import Workers
 from zoo.vlm.ask import Asker
 from zoo.vlm.model import load_base, load_outline
-from zoo.vlm.precision import settled
+from zoo.vlm.precision import in_words, settled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +55,11 @@ def pairs_on(workers: Workers, told: PairSet, found: Sources) -> PairReport:
         ZooError: what went wrong in a worker, or with all of them.
     """
     told = replace(told, how=settled(told.how, on_gpu=workers.on_gpu))
-    stage, base = _stage(told), get_base(told.base)
+    stage, base, precision = _stage(told), get_base(told.base), ""
     if stage.needs_policy and found.answers is None:  # the model's name alone is needed here
         vlm = load_outline(base)
         named = Asker(vlm, name=policy_name(base, find_start(vlm, told.reference)))
-        found = replace(found, answers=named)
+        found, precision = replace(found, answers=named), in_words(told.how)
 
     def make_shards(numbers: Sequence[int]) -> Iterator[int]:
         made = workers.answers(partial(_Worker, told), numbers)
@@ -68,7 +68,7 @@ def pairs_on(workers: Workers, told: PairSet, found: Sources) -> PairReport:
                 model.count(usage)
             yield number
 
-    with tools_of(stage, base, found) as tools:
+    with tools_of(stage, base, found, precision=precision) as tools:
         return build_pairs(
             stage.name, stage.steps, tools, told.out, base=base.pinned, make_shards=make_shards
         )

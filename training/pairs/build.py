@@ -210,6 +210,7 @@ def _identity(name: str, steps: Sequence[Step], tools: Tools, base: str) -> dict
         "given": _digest([json.dumps(given, sort_keys=True)]),
         "prompts": prompt_ids(),
         "policy": tools.policy.name if tools.policy else None,
+        "precision": tools.precision,
         "similarity": tools.similarity.name if tools.similarity else None,
         "heat_maps": fingerprint(tools.heat_maps) if tools.heat_maps else None,
         "writer": tools.writer.name if tools.writer else None,

@@ -137,6 +137,8 @@ class Tools:
     questions: QuestionSet
     seed: int
     policy: Policy | None = None
+    precision: str = ""
+    """In which the policy computes, where it is a model, as `VisionLanguageModel.precision`."""
     writer: TextModel | None = None
     """A language model as writer and judge; None: the rules of the lexicon stand in, and say so."""
     debaters: tuple[TextModel, ...] = ()

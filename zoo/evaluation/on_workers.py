@@ -23,7 +23,7 @@ from zoo.manifest import read_manifest
 from zoo.on_ray.shards import Workers
 from zoo.records import Prediction
 from zoo.vlm.model import load_base, load_outline
-from zoo.vlm.precision import settled
+from zoo.vlm.precision import in_words, settled
 
 _MOST = 8
 """Batches of a shard: more are lost with a worker, and fewer are asked for more often."""
@@ -61,13 +61,12 @@ def predict_on(
     """
     began = time.monotonic()
     evaluation = replace(evaluation, how=settled(evaluation.how, on_gpu=workers.on_gpu))
-    dtype, quantize = evaluation.how["dtype"], evaluation.how["quantize"]
     plan = planned(
         load_outline(get_base(evaluation.base)),
         [read_manifest(adapter) for adapter in evaluation.adapters],
         benchmarks,
         names=evaluation.names,
-        precision=f"{dtype} {quantize or ''}".rstrip(),
+        precision=in_words(evaluation.how),
         **evaluation.numbers,
     )
     size = max(1, min(_MOST, len(plan.batches) // (_SHARDS * workers.count)))

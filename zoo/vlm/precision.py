@@ -54,3 +54,8 @@ def settled(how: Mapping[str, Any], *, on_gpu: bool) -> dict[str, Any]:
         dtype = "bfloat16"  # this machine has no GPU to ask
     name = str(choose_dtype(dtype, device)).removeprefix("torch.")
     return {**how, "device": device.type, "dtype": name}
+
+
+def in_words(how: Mapping[str, Any]) -> str:
+    """The `VisionLanguageModel.precision` of a base that is loaded so; `how` is settled."""
+    return f"{how['dtype']} {how['quantize'] or ''}".rstrip()

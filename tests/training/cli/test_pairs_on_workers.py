@@ -1,6 +1,7 @@
 """Several processes make the pair set that one makes. The processes are made here, without a cluster."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import cycle
 
@@ -110,3 +111,24 @@ def test_a_shard_that_was_written_elsewhere_is_missed(told, monkeypatch):
     monkeypatch.setattr("training.pairs.build._SEEN_S", 0.6)
     with pytest.raises(BadInput, match="the shard 0 that a worker wrote is not there"):
         made(told, Here())
+
+
+def test_answers_of_two_precisions_never_come_into_one_set(tmp_path, monkeypatch):
+    def made(dtype, *more):
+        words = ["mdpo", "--limit", "24", "--device", "cpu", "--dtype", dtype, "--out", str(tmp_path / "out")]
+        return CliRunner().invoke(pairs, [*words, *more])
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("training.pairs.build.write_report", stopped)
+        made("float32")
+    assert (tmp_path / "out.part").is_dir()
+    monkeypatch.setattr("zoo.on_ray.shards.workers_of", lambda *_, **__: nullcontext(Here()))
+    for more in ([], ["--ray"]):
+        refused = made("bfloat16", *more).exception
+        assert isinstance(refused, BadInput)
+        assert "holds an unfinished pair set with other precision" in refused.message
+    next((tmp_path / "out.part" / ".shards").glob("*.json")).unlink()
+    assert made("float32", "--ray").exception is None
