@@ -72,7 +72,6 @@ def opened(
     """
     check_unfinished(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _check_job(folder / JOB_NAME, json.loads(json.dumps(job)))
     with (folder / PART_NAME).open("ab", buffering=0) as file:  # so that a full disk is told at once
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -80,6 +79,7 @@ def opened(
             raise BadInput(
                 f"another process is evaluating into {folder}", hint="wait for it, or choose another --out"
             ) from None
+        _check_job(folder / JOB_NAME, json.loads(json.dumps(job)))  # of two that begin at once one names it
         dropped = _cut_last_line(folder / PART_NAME)
         answers = read_jsonl(folder / PART_NAME, Prediction)
         whole = _whole_batches(folder, answers, batches, adapters)
