@@ -142,18 +142,28 @@ class Builder:
             BadInput: the set that is being built at `out` is another one, or none is.
         """
         self._steps, self._tools, self._part = steps, tools, part_of(out)
+        self._identity = _identity(name, steps, tools, base)
+        self._see_same()
+
+    def make(self, number: int) -> None:
+        """Make the shard of that number: the batch's images, then its pairs, then, last, its drops.
+
+        Raises:
+            BadInput: meanwhile another set is being built there, or none.
+        """
+        batch = self._tools.questions.questions[number * _BATCH : (number + 1) * _BATCH]
+        came = _run(self._steps, batch, self._tools)
+        self._see_same()  # a worker may outlive its command, which was killed, and the set
+        _write_shard(self._part, _shard(self._part, number), came)
+
+    def _see_same(self) -> None:
         if not (self._part / _IDENTITY_NAME).is_file():
             raise BadInput(f"a worker does not see {self._part}", hint=_ONE_DISK)
-        if differ := _differing(self._part, _identity(name, steps, tools, base)):
+        if differ := _differing(self._part, self._identity):
             raise BadInput(
                 f"a worker would make {self._part} with other {', '.join(differ)}",
                 hint="every node needs the same packages and files: docs/scale.md",
             )
-
-    def make(self, number: int) -> None:
-        """Make the shard of that number: the batch's images, then its pairs, then, last, its drops."""
-        batch = self._tools.questions.questions[number * _BATCH : (number + 1) * _BATCH]
-        _write_shard(self._part, _shard(self._part, number), _run(self._steps, batch, self._tools))
 
     def all(self, numbers: Sequence[int]) -> Iterator[int]:
         """Make those one by one."""

@@ -219,6 +219,22 @@ def test_a_second_build_into_a_folder_is_refused_while_the_first_is_at_work(
     assert sorted(one.name for one in tmp_path.iterdir()) == ["p", "whole"]
 
 
+def test_what_outlives_its_command_writes_nothing_into_the_set_of_the_next(
+    questions: QuestionSet, tmp_path: Path
+) -> None:
+    part = tmp_path / "p.part"
+
+    class Outlived(Scripted):
+        def answers(self, requests: Sequence[Request]) -> list[str]:
+            identity = part / ".identity.json"
+            identity.write_text(identity.read_text().replace('"seed": 0', '"seed": 1'))
+            return super().answers(requests)
+
+    with pytest.raises(BadInput, match="with other seed"):
+        build("mdpo", questions, tmp_path / "p", policy=Outlived(["something else"] * 40))
+    assert not [one for one in part.rglob("*") if one.suffix in (".png", ".jsonl")]
+
+
 @pytest.mark.parametrize("changed", ["known", "given", "policy", "wordings", "heat maps"])
 def test_an_unfinished_build_is_known_by_all_that_its_pairs_are_made_from(
     questions: QuestionSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
