@@ -7,11 +7,14 @@ raised there, since Ray writes what is raised, message and all, into its logs: e
 import logging
 import os
 import pickle
+import signal
+import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, Generic, TypeVar
 
 from zoo.errors import BadInput, ClusterFailed, ZooError
@@ -74,7 +77,7 @@ class Workers:
                 max_task_retries=_TRIES - 1,
             )
         try:
-            for row in answered.iter_rows():
+            for row in _interruptible(answered.iter_rows()):
                 reply = pickle.loads(row["reply"])
                 if isinstance(reply, ZooError):
                     raise reply
@@ -85,6 +88,30 @@ class Workers:
                 hint="fewer --workers take less memory; what was answered is kept, and the same command goes "
                 "on from there",
             ) from error
+
+
+def _interruptible(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The same rows, and Ctrl-C between them at the latest: one that comes in a destructor of Ray's is only
+    printed there, and all would go on."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield from rows
+        return
+    interrupted = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        interrupted = True
+        before(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        for row in rows:
+            if interrupted:
+                raise KeyboardInterrupt
+            yield row
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _Process(Generic[Reply]):

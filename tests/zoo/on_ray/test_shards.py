@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ import pytest
 
 import zoo.errors
 from zoo.errors import BadInput, ClusterFailed, NotInstalled, UnknownName, ZooError
-from zoo.on_ray.shards import _Process, workers_of
+from zoo.on_ray.shards import _interruptible, _Process, workers_of
 
 
 def reply(make, shard=3, folder=None):
@@ -87,3 +88,21 @@ def test_answers_are_not_kept_on_disk_where_shared_memory_is_small(monkeypatch):
         pass
     assert "--shm-size" in refused.value.hint
     assert started == []
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_ctrl_c_that_a_destructor_swallows_ends_the_job_before_its_next_shard():
+    class Interrupted:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    def rows():
+        for number in range(3):
+            Interrupted()
+            yield {"shard": number}
+
+    before, given = signal.getsignal(signal.SIGINT), []
+    with pytest.raises(KeyboardInterrupt):
+        given.extend(row["shard"] for row in _interruptible(rows()))
+    assert given == []
+    assert signal.getsignal(signal.SIGINT) is before
