@@ -1,11 +1,8 @@
 """Caddy with the file that compose.yaml mounts, before a server of this process: what it passes on, when."""
 
 import asyncio
-import shutil
 import ssl
-import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,17 +15,13 @@ from starlette.routing import Route
 
 from serving.defence.origins import Originated
 from serving.defence.proxies import Proxies, read_addresses
+from tests._caddy import LIMIT_S, caddy, needs_caddy
 from tests._ports import free_port
 from tests.container._dockerfile import ROOT
 from tests.serving._served import served
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(shutil.which("caddy") is None, reason="caddy is not here: apt-get install caddy"),
-]
+pytestmark = [pytest.mark.slow, needs_caddy]
 PIECES = 3
-LIMIT_S = 60
-"""How long anything may take before a test that hangs ends."""
 READ = threading.Semaphore(0)
 """Pieces of the stream that the client has read."""
 
@@ -59,34 +52,18 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     text = text.replace(
         "admin off\n", f"admin off\nskip_install_trust\nhttp_port {http}\nhttps_port {https}\n"
     )
-    (folder / "Caddyfile").write_text(text)
     routes = Starlette(routes=[Route("/heard", heard), Route("/stream", stream)])
     app = Originated(routes, Proxies(addresses=read_addresses(("127.0.0.1",))))
     with served(app) as server:
-        environment = {
-            "PATH": "/usr/bin:/bin",
-            "HOME": str(folder),
-            "XDG_DATA_HOME": str(folder),
-            "MEDZOO_NAME": "localhost",
-            "MEDZOO_SERVER": server.removeprefix("http://"),
-        }
-        command = ["caddy", "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
-        with (folder / "log").open("w") as log:
-            child = subprocess.Popen(command, env=environment, stderr=log, stdout=log)
-        try:
-            ends = time.monotonic() + LIMIT_S
-            while True:
-                try:
-                    assert client().get(f"https://localhost:{https}/heard").status_code == 200
-                    break
-                except httpx.HTTPError:
-                    assert child.poll() is None, (folder / "log").read_text()
-                    assert time.monotonic() < ends, (folder / "log").read_text()
-                    time.sleep(0.1)
-            yield f"https://localhost:{https}"
-        finally:
-            child.terminate()
-            child.wait(LIMIT_S)
+        address = f"https://localhost:{https}"
+        with caddy(
+            folder,
+            text,
+            answers=lambda: client().get(f"{address}/heard"),
+            MEDZOO_NAME="localhost",
+            MEDZOO_SERVER=server.removeprefix("http://"),
+        ):
+            yield address
 
 
 def client() -> httpx.Client:

@@ -19,10 +19,6 @@ from zoo.manifest import AdapterManifest
 from zoo.records import BASE, Prediction
 from zoo.vlm.model import VisionLanguageModel
 
-ROWS = 64
-"""Rows of one batch: questions times adapters, the base among them. More are a little faster and take more
-memory for their keys and values."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Answerer:
@@ -68,11 +64,11 @@ def planned(
     manifests: Sequence[AdapterManifest],
     benchmarks: Sequence[QuestionSet],
     *,
-    names: Sequence[str] | None = None,
-    max_tokens: int = 64,
-    ablation: int = 0,
-    seed: int = 0,
-    rows: int = ROWS,
+    names: Sequence[str] | None,
+    max_tokens: int,
+    ablation: int,
+    seed: int,
+    rows: int,
     precision: str | None = None,
     keys: Keys | None = None,
 ) -> Plan:

@@ -18,13 +18,17 @@ from zoo.datasets import QuestionSet
 from zoo.evaluation.asked import Asked
 from zoo.evaluation.part import opened
 from zoo.evaluation.pictures import Eyes
-from zoo.evaluation.plan import ROWS, Answerer, Plan, planned
+from zoo.evaluation.plan import Answerer, Plan, planned
 from zoo.manifest import AdapterManifest, read_manifest
 from zoo.records import Prediction
 from zoo.vlm.bank import AdapterBank
 from zoo.vlm.decode import Row
 from zoo.vlm.generate import Generated, generate
 from zoo.vlm.model import VisionLanguageModel
+
+ROWS = 64
+"""Rows of one batch: questions times adapters, the base among them. More are a little faster and take more
+memory for their keys and values."""
 
 
 @dataclass(frozen=True, kw_only=True)

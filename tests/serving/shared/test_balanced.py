@@ -3,11 +3,9 @@ stays at one, words come as they are made, and who has signed in is so at both."
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 import threading
-import time
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
@@ -15,15 +13,12 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
+from tests._caddy import LIMIT_S, caddy, needs_caddy
 from tests._ports import free_port
 from tests.container._dockerfile import ROOT
 from tests.serving.soak.processes import served
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(shutil.which("caddy") is None, reason="caddy is not here: apt-get install caddy"),
-]
-LIMIT_S = 120
+pytestmark = [pytest.mark.slow, needs_caddy]
 PASSWORD = "the chief has five words"
 
 
@@ -39,30 +34,13 @@ def written(addresses, *, port):
 @contextmanager
 def balancer(addresses, folder):
     port = free_port()
-    (folder / "Caddyfile").write_text(written(addresses, port=port))
-    command = ["caddy", "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
-    with (folder / "caddy.log").open("w") as log:
-        child = subprocess.Popen(
-            command,
-            env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "XDG_DATA_HOME": str(folder)},
-            stderr=log,
-            stdout=log,
-        )
-    try:
-        ends = time.monotonic() + LIMIT_S
-        while True:
-            try:
-                if httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False).status_code == 200:
-                    break
-            except httpx.HTTPError:
-                pass
-            assert child.poll() is None, (folder / "caddy.log").read_text()
-            assert time.monotonic() < ends, (folder / "caddy.log").read_text()
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        child.terminate()
-        child.wait(LIMIT_S)
+    address = f"http://127.0.0.1:{port}"
+    with caddy(
+        folder,
+        written(addresses, port=port),
+        answers=lambda: httpx.get(f"{address}/readyz", trust_env=False),
+    ):
+        yield address
 
 
 @pytest.fixture(scope="module")
